@@ -1,0 +1,28 @@
+"""Errors that reach a user: what was given, what is allowed, the usual cause, what to do."""
+
+from collections.abc import Iterable
+
+
+class GradalignError(Exception):
+    """Base class of every error that gradalign raises on purpose."""
+
+
+class ConfigurationError(GradalignError, ValueError):
+    """A configuration, name or argument that was rejected before any compute was spent."""
+
+
+class DeviceError(GradalignError, RuntimeError):
+    """The settings ask for a device that this machine does not have."""
+
+
+class CheckpointError(GradalignError, RuntimeError):
+    """A checkpoint that cannot be read, or that belongs to another run."""
+
+
+class NonFiniteLossError(GradalignError, ArithmeticError):
+    """Training met a loss that is infinite or not a number, and stopped."""
+
+
+def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> ConfigurationError:
+    """The error for a name that is not known, with the list of names that are."""
+    return ConfigurationError(f"unknown {kind} {name!r}; allowed: {', '.join(sorted(allowed))}")

@@ -1,0 +1,35 @@
+"""Writing files so that a reader never sees half of one."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write_atomically(path: Path | str, write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a temporary file, flush it to the disk, and give it the name ``path``.
+
+    A crash, a kill or a full disk leaves either the old file or the new one, never a part. The temporary
+    name keeps the suffix, because some writers choose the format by it. Raises whatever ``write`` raises,
+    after removing the temporary file.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> write_atomically(folder / "a" / "b.txt", lambda temporary: temporary.write_text("done"))
+    >>> (folder / "a" / "b.txt").read_text(), len(list((folder / "a").iterdir()))
+    ('done', 1)
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        write(temporary)
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
