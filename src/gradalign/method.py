@@ -38,17 +38,13 @@ class Method(NamedTuple):
     observe: Callable[[Objective, Tree, State, Points], State]
 
 
-def first_order(
-    transformation: optax.GradientTransformation, precondition: Callable[[State, Tree], Tree]
-) -> Method:
+def first_order(transformation: optax.GradientTransformation, precondition: Callable[[State, Tree], Tree]) -> Method:
     """A method from an optax transformation and the linear map of its state.
 
     ``precondition(state, gradient)`` must be linear in ``gradient``.
     """
 
-    def step(
-        objective: Objective, params: Tree, state: State, points: Points
-    ) -> tuple[Tree, State, dict[str, Array]]:
+    def step(objective: Objective, params: Tree, state: State, points: Points) -> tuple[Tree, State, dict[str, Array]]:
         gradient = jax.grad(objective.loss)(params, points)
         updates, state = transformation.update(gradient, state, params)
         return optax.apply_updates(params, updates), state, {}

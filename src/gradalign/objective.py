@@ -25,16 +25,14 @@ class Objective:
 
     ``loss_weights`` is data, so that a change of weights does not recompile; the functions are static.
 
-    >>> line = Objective({"fit": jnp.asarray(3.0)}, lambda slope, points: {"fit": slope * points["fit"] - 1.0})
-    >>> float(line.loss(jnp.asarray(2.0), {"fit": jnp.asarray([1.0, 0.0])}))  # 3 ((2-1)² + (0-1)²) / 2
-    3.0
+    >>> line = Objective({"fit": jnp.asarray(4.0)}, lambda slope, points: {"fit": slope * points["fit"] - 1.0})
+    >>> round(float(line.loss(jnp.asarray(2.0), {"fit": jnp.asarray([1.0, 0.0])})), 6)  # 4 ((2-1)² + (0-1)²) / 2
+    4.0
     """
 
     loss_weights: dict[str, Array]
     residuals: Residuals = field(metadata={"static": True})
-    row_weights: Callable[[dict[str, Array]], dict[str, Array]] | None = field(
-        default=None, metadata={"static": True}
-    )
+    row_weights: Callable[[dict[str, Array]], dict[str, Array]] | None = field(default=None, metadata={"static": True})
 
     def rows(self, params: Tree, points: Points) -> dict[str, Array]:
         """Weighted residual rows by loss term: L is the sum of their squares."""

@@ -19,7 +19,7 @@ def dtype_of(precision: str) -> jnp.dtype:
     """
     if precision not in PRECISIONS:
         raise unknown_name("precision", precision, PRECISIONS)
-    if precision == "float64" and not jax.config.jax_enable_x64:
+    if precision == "float64" and jax.dtypes.canonicalize_dtype(jnp.float64) != jnp.float64:
         raise ConfigurationError(
             "precision 'float64' needs JAX's 64-bit types; call jax.config.update('jax_enable_x64', True) "
             "before the first array is made"
