@@ -1,0 +1,35 @@
+"""Adam: diagonal second moment (arXiv 1412.6980). Cost per step: one gradient. Memory: 2 P. float32 or float64."""
+
+import jax
+import jax.numpy as jnp
+import optax
+from pydantic import Field, PositiveFloat
+
+from gradalign.method import Method, State, first_order
+from gradalign.schedules import ScheduleSettings, learning_rate
+from gradalign.trees import Tree
+
+
+class Settings(ScheduleSettings):
+    """Settings of Adam."""
+
+    b1: float = Field(default=0.9, ge=0, lt=1, description="decay of the first moment")
+    b2: float = Field(default=0.999, ge=0, lt=1, description="decay of the second moment")
+    eps: PositiveFloat = Field(default=1e-8, description="added to the root of the second moment")
+
+
+def method(settings: Settings, steps: int) -> Method:
+    """Adam from optax, with P = diag(1 / (sqrt(v / (1 - b2^t)) + eps)) as its linear map."""
+    del steps
+
+    def precondition(state: State, gradient: Tree) -> Tree:
+        count, _, second_moment = state[0]
+        correction = 1 - settings.b2 ** jnp.maximum(count, 1).astype(jnp.float32)
+
+        def scaled(g: jax.Array, v: jax.Array) -> jax.Array:
+            return g / (jnp.sqrt(v / correction.astype(v.dtype)) + settings.eps)
+
+        return jax.tree.map(scaled, gradient, second_moment)
+
+    transformation = optax.adam(learning_rate(settings), b1=settings.b1, b2=settings.b2, eps=settings.eps)
+    return first_order(transformation, precondition)

@@ -1,0 +1,186 @@
+"""SOAP against the NumPy oracle, against Adam, and against the measured defect of the 2024 JAX port."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracles.soap import Adam, Soap
+
+from gradalign.errors import ConfigurationError
+from gradalign.optimizers.soap import scale_by_soap, soap, whitening
+
+
+ONE_STEP = scale_by_soap(0.9, 0.99, 1e-8, 1)
+ONE_STEP_COMPILED = optax.GradientTransformation(ONE_STEP.init, jax.jit(ONE_STEP.update))
+
+
+def gradients(shape, count, seed=0):
+    """Gradients with a drifting mean and correlated rows, so that bases really turn and eigenvalues change places."""
+    rng = np.random.default_rng(seed)
+    mix = rng.normal(size=(shape[0], shape[0]))
+    return [mix @ rng.normal(size=shape) + k / 5 * rng.normal(size=shape) for k in range(count)]
+
+
+def directions(transformation, sequence):
+    state = transformation.init(jnp.zeros_like(jnp.asarray(sequence[0])))
+    update = jax.jit(transformation.update) if len(sequence) > 5 else transformation.update
+    found = []
+    for gradient in sequence:
+        direction, state = update(jnp.asarray(gradient), state)
+        found.append(np.asarray(direction))
+    return found, state
+
+
+def oracle_directions(shape, b2, frequency, sequence, port_of_2024=False):
+    """The oracle's directions, from the same eigenvectors of the first call.
+
+    The factor of the longer axis is singular after one gradient, and its null space has no eigenvectors of its own:
+    the oracle takes over the basis, once it has been seen to diagonalise the factor.
+    """
+    _, state = ONE_STEP_COMPILED.update(jnp.asarray(sequence[0]), ONE_STEP_COMPILED.init(jnp.zeros(shape)))
+    oracle = Soap(shape, 0.9, b2, 1e-8, frequency, port_of_2024)
+    first = oracle.direction(sequence[0])
+    oracle.QL, oracle.QR = (np.asarray(basis) for basis in state.bases[0])
+    for basis, factor in ((oracle.QL, oracle.L), (oracle.QR, oracle.R)):
+        eigenvalues = np.linalg.eigvalsh(factor)[::-1]
+        np.testing.assert_allclose(basis.T @ basis, np.eye(len(basis)), atol=1e-14 * len(basis))
+        np.testing.assert_allclose(basis.T @ factor @ basis, np.diag(eigenvalues), atol=1e-13 * eigenvalues[0])
+    return [first, *(oracle.direction(gradient) for gradient in sequence[1:])]
+
+
+@pytest.mark.parametrize("variant", ["soap", "soap-jax-2024"])
+@pytest.mark.parametrize("shape", [(5, 3), (4, 4)])  # longer ones stay singular at the first refresh
+@pytest.mark.parametrize("frequency", [1, 2, 10])
+def test_agrees_with_the_oracle_for_twenty_steps(variant, shape, frequency):
+    sequence = gradients(shape, 21)
+    found, _ = directions(scale_by_soap(0.9, 0.95, 1e-8, frequency, variant=variant), sequence)
+    expected = oracle_directions(shape, 0.95, frequency, sequence, port_of_2024=variant == "soap-jax-2024")
+    assert np.all(found[0] == 0)
+    np.testing.assert_allclose(found[1], expected[1], rtol=0, atol=1e-10)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-8)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_one_step_agrees_with_the_oracle(seed):
+    sequence = gradients((4, 3), 2, seed)
+    found, _ = directions(ONE_STEP_COMPILED, sequence)
+    expected = oracle_directions((4, 3), 0.99, 1, sequence)
+    np.testing.assert_allclose(found[1], expected[1], rtol=0, atol=1e-10)
+
+
+def test_port_of_2024_forgets_the_second_moment_between_refreshes():
+    # Sums of V over its entries after calls 2, 3, 4, 5 and 9, measured with the historical port at f = 2 and b2 = 0.9
+    # (and the truth beside it). The sum does not depend on the basis, so (1 - b2) ||G_k||^2 is all that enters it:
+    # calls 2 to 5 follow from the truth; of calls 6 to 9 only two combinations do, which 6 and 7 set here.
+    truth, port = {2: 0.501, 3: 1.448, 4: 2.080, 5: 2.450, 9: 3.440}, {2: 0.501, 3: 0.501, 4: 1.227, 5: 1.227, 9: 2.202}
+    gained = {k: truth[k] - 0.9 * truth.get(k - 1, 0) for k in (2, 3, 4, 5)}
+    gained |= {6: 0.6, 7: 0.5}
+    gained[8] = port[9] - 0.9**2 * port[5] - 0.9 * gained[6]
+    gained[9] = truth[9] - 0.9**4 * truth[5] - sum(0.9 ** (9 - k) * gained[k] for k in (6, 7, 8))
+    rng = np.random.default_rng(3)
+    sequence = [rng.normal(size=(4, 3)) for _ in range(9)]
+    for k, gain in gained.items():
+        sequence[k - 1] *= np.sqrt(10 * gain) / np.linalg.norm(sequence[k - 1])
+    for variant, expected in (("soap", truth), ("soap-jax-2024", port)):
+        transformation = scale_by_soap(0.9, 0.9, precondition_frequency=2, variant=variant)
+        state = transformation.init(jnp.zeros((4, 3)))
+        for k, gradient in enumerate(sequence, start=1):
+            _, state = transformation.update(jnp.asarray(gradient), state)
+            if k in expected:
+                assert float(jnp.sum(state.second_moment)) == pytest.approx(
+                    expected[k], abs=1e-3
+                )  # three decimals were kept
+
+
+def test_vectors_scalars_and_long_axes_get_adam():
+    shapes = {"scalar": (), "vector": (6,), "long": (1, 9)}
+    rng = np.random.default_rng(0)
+    sequence = [{name: rng.normal(size=shape) for name, shape in shapes.items()} for _ in range(6)]
+    transformation = scale_by_soap(0.9, 0.99, 1e-8, 2, max_precondition_dimension=8)
+    state = transformation.init(jax.tree.map(jnp.zeros_like, jax.tree.map(jnp.asarray, sequence[0])))
+    oracles = {name: Adam(shape, 0.9, 0.99, 1e-8) for name, shape in shapes.items()}
+    for k, gradient in enumerate(sequence):
+        direction, state = transformation.update(jax.tree.map(jnp.asarray, gradient), state)
+        for name, oracle in oracles.items():
+            expected = oracle.direction(gradient[name]) if k else np.zeros(shapes[name])
+            np.testing.assert_allclose(direction[name], expected, atol=1e-12)
+
+
+def test_one_sided_preconditions_the_shortest_axis_only():
+    state = scale_by_soap(one_sided=True).init(jnp.zeros((5, 3)))
+    assert state.bases[0][0] is None
+    assert state.bases[0][1].shape == (3, 3)
+    assert scale_by_soap(precondition_1d=True).init(jnp.zeros(4)).bases[0][0].shape == (4, 4)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_bases_stay_orthogonal(dtype):
+    sequence = [gradient.astype(dtype) for gradient in gradients((8, 5), 60)]
+    _, state = directions(scale_by_soap(precondition_frequency=1), sequence)
+    for basis in state.bases[0]:
+        departure = jnp.max(jnp.abs(basis.T @ basis - jnp.eye(basis.shape[0], dtype=dtype)))
+        assert departure < 20 * jnp.finfo(dtype).eps  # one Householder QR: a small multiple of the rounding unit
+        assert basis.dtype == dtype
+
+
+def test_whitening_is_linear_and_gives_the_direction_without_momentum():
+    sequence = gradients((4, 3), 5)
+    transformation = scale_by_soap(0.0, 0.9, 1e-8, 100)
+    state = transformation.init(jnp.zeros((4, 3)))
+    for gradient in sequence:
+        direction, state = transformation.update(jnp.asarray(gradient), state)
+    np.testing.assert_allclose(whitening(state, jnp.asarray(sequence[-1]), 0.9, 1e-8), direction, atol=1e-12)
+    one, other = (whitening(state, jnp.asarray(g), 0.9, 1e-8) for g in sequence[:2])
+    both = whitening(state, jnp.asarray(2 * sequence[0] - sequence[1]), 0.9, 1e-8)
+    np.testing.assert_allclose(both, 2 * one - other, atol=1e-12)
+
+
+def test_one_gradient_direction_gives_the_polar_factor():
+    # T31 (vi): SOAP is U V^T, whatever the singular values. eps hides the rounding errors off the diagonal, which
+    # would else be divided by themselves.
+    rng = np.random.default_rng(1)
+    gradient = rng.normal(size=(4, 4))
+    left, _, right = np.linalg.svd(gradient)
+    found, _ = directions(scale_by_soap(0.0, 0.9, 1e-8, 1), [gradient] * 3)
+    np.testing.assert_allclose(found[-1], left @ right, atol=1e-6)
+
+
+def test_tensors_of_order_three_are_rotated_along_every_axis():
+    rng = np.random.default_rng(2)
+    sequence = [rng.normal(size=(2, 3, 4)) for _ in range(3)]
+    transformation = scale_by_soap(0.0, 0.9, 1e-8, 100)
+    state = transformation.init(jnp.zeros((2, 3, 4)))
+    for gradient in sequence:
+        direction, state = transformation.update(jnp.asarray(gradient), state)
+    a, b, c = (np.asarray(basis) for basis in state.bases[0])
+    rotated = [np.einsum("ijk,ia,jb,kc->abc", g, a, b, c) for g in sequence]
+    second = (0.9 * 0.1 * rotated[1] ** 2 + 0.1 * rotated[2] ** 2) / (1 - 0.9**2)
+    expected = np.einsum("abc,ia,jb,kc->ijk", rotated[2] / (np.sqrt(second) + 1e-8), a, b, c)
+    np.testing.assert_allclose(direction, expected, atol=1e-12)
+
+
+def test_weight_decay_is_decoupled():
+    transformation = soap(0.1, weight_decay=0.5)
+    params = jnp.full((2, 2), 2.0)
+    updates, _ = transformation.update(jnp.eye(2), transformation.init(params), params)
+    np.testing.assert_allclose(optax.apply_updates(params, updates), params - 0.1 * 0.5 * params)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"b1": 1.0}, "b1 is 1.0"),
+        ({"b2": -0.1}, "b2 is -0.1"),
+        ({"eps": -1.0}, "eps is -1.0"),
+        ({"precondition_frequency": 0}, "precondition_frequency is 0"),
+        ({"max_precondition_dimension": 0}, "max_precondition_dimension is 0"),
+        ({"variant": "soap-2023"}, "soap-jax-2024"),
+    ],
+)
+def test_values_out_of_range_are_named(arguments, named):
+    with pytest.raises(ConfigurationError, match=named):
+        scale_by_soap(**arguments)
