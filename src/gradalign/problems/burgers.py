@@ -1,0 +1,93 @@
+"""Viscous Burgers equation: a smooth wave steepens into an almost discontinuous front. All quantities dimensionless.
+
+    ∂u/∂t + u ∂u/∂x = ν ∂²u/∂x²,   x in [-1, 1],   t in [0, 1]
+    u(0, x) = -sin(πx),   u(t, -1) = u(t, 1) = 0
+
+Signs: the convective term stands on the left with a plus, the diffusive term on the right with a plus, so that the
+residual is ∂u/∂t + u ∂u/∂x - ν ∂²u/∂x². u is positive for x < 0 and negative for x > 0, both sides move towards x = 0
+and a stationary front forms there.
+
+Coefficients: ν = 0.01/π ≈ 3.183e-3 (arXiv 1711.10561, section 3.1, and the released settings of arXiv 2502.00604);
+initial condition, domain and horizon from the same places.
+
+Loss terms: ``ic`` (u - u(0, x) at t = 0), ``bc`` (u at both ends), ``pde`` (the residual); n = 3, null value -1/3.
+
+What is hard: the front is steepest at t ≈ 0.51, where |∂u/∂x| ≈ 152 over a width of about 4ν = 0.013, so that few of
+uniformly drawn points see it and the residual there outweighs all the rest. The solution is odd in x.
+
+Good values to start from: width 64, depth 4, tanh, float32 with SOAP; points ic 128, bc 128, pde 1024; gradient-norm
+weights; causal weights with tolerance 1 and 32 chunks (arXiv 2502.00604, released settings).
+"""
+
+import math
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from pydantic import Field, PositiveFloat
+
+from gradalign.configuration import StrictModel
+from gradalign.derivatives import partial_derivatives
+from gradalign.problem import Apply, Points, Problem
+from gradalign.sampling import stratified_in_time, uniform
+from gradalign.trees import Tree
+
+DOMAIN = ((0.0, 1.0), (-1.0, 1.0))
+"""Times and places: t in [0, 1], x in [-1, 1]."""
+
+
+class Settings(StrictModel):
+    """Coefficients of Burgers' equation."""
+
+    viscosity: PositiveFloat = Field(default=0.01 / math.pi, description="ν; the front is about 4ν wide")
+
+
+def problem(settings: Settings) -> Problem:
+    """Burgers' equation as residuals of one field u over the coordinates (t, x).
+
+    >>> burgers = problem(Settings())
+    >>> points = burgers.sample(jax.random.key(0), {"ic": 4, "bc": 4, "pde": 8}, jnp.dtype("float32"))
+    >>> residuals = burgers.residuals(lambda params, z: params * z[:, 1:], jnp.float32(2.0), points)  # u = 2x
+    >>> bool(jnp.allclose(residuals["pde"], 4 * points["pde"][:, 1]))  # u ∂u/∂x = 4x
+    True
+    """
+
+    def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
+        keys = dict(zip(("ic", "bc", "pde"), jax.random.split(key, 3), strict=True))
+        (start, _), (left, right) = DOMAIN
+        ends = uniform(keys["bc"], (DOMAIN[0], (left, left)), counts["bc"], dtype)
+        return {
+            "ic": uniform(keys["ic"], ((start, start), DOMAIN[1]), counts["ic"], dtype),
+            "bc": ends.at[1::2, 1].set(right),
+            "pde": stratified_in_time(keys["pde"], DOMAIN, counts["pde"], dtype),
+        }
+
+    def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
+        d = partial_derivatives(lambda z: apply(params, z), points["pde"], ("", "t", "x", "xx"), ("t", "x"))
+        initial = initial_condition(points["ic"][:, 1])
+        return {
+            "ic": apply(params, points["ic"])[:, 0] - initial,
+            "bc": apply(params, points["bc"])[:, 0],
+            "pde": (d["t"] + d[""] * d["x"] - settings.viscosity * d["xx"])[:, 0],
+        }
+
+    return Problem(
+        name="burgers",
+        coordinates=("t", "x"),
+        fields=("u",),
+        losses=("ic", "bc", "pde"),
+        domain=DOMAIN,
+        sample=sample,
+        residuals=residuals,
+        causal=("pde",),
+    )
+
+
+def initial_condition(x: Array) -> Array:
+    """u(0, x) = -sin(πx), of the shape and dtype of x.
+
+    >>> round(float(initial_condition(jnp.asarray(0.5))), 6)
+    -1.0
+    """
+    return -jnp.sin(jnp.pi * x)

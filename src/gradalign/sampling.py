@@ -1,0 +1,43 @@
+"""Collocation points, drawn on the device. Coordinates are dimensionless, in the units of the problem's domain."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+Box = Sequence[tuple[float, float]]
+"""``(low, high)`` per coordinate."""
+
+
+def uniform(key: Array, box: Box, count: int, dtype: jnp.dtype) -> Array:
+    """``count`` independent points, uniform in the box: (count, D), low <= z_d <= high.
+
+    A coordinate with low = high is constant, which is how points on a face are drawn. Traceable in ``key``.
+
+    >>> points = uniform(jax.random.key(0), ((0.0, 0.0), (-1.0, 1.0)), 100, jnp.dtype("float32"))
+    >>> points.shape, float(jnp.max(jnp.abs(points[:, 0]))), bool(jnp.all(jnp.abs(points[:, 1]) <= 1))
+    ((100, 2), 0.0, True)
+    """
+    return _into(jax.random.uniform(key, (count, len(box)), dtype), box)
+
+
+def stratified_in_time(key: Array, box: Box, count: int, dtype: jnp.dtype) -> Array:
+    """``count`` points, uniform in the box, sorted by the first coordinate (time): (count, D).
+
+    z_i0 = low + (high - low) (i + U_i) / count with U_i uniform in [0, 1): one point in each of ``count`` equal
+    slabs of time. Hence every division of the rows into equal chunks is a division of time into equal slabs, as
+    causal weights need it (arXiv 2203.07404), and no sort is made. Every point is uniform over the box on average.
+
+    >>> points = stratified_in_time(jax.random.key(0), ((0.0, 1.0), (-1.0, 1.0)), 8, jnp.dtype("float32"))
+    >>> [int(slab) for slab in jnp.floor(points[:, 0] * 8)]
+    [0, 1, 2, 3, 4, 5, 6, 7]
+    """
+    unit = jax.random.uniform(key, (count, len(box)), dtype)
+    return _into(unit.at[:, 0].set((jnp.arange(count, dtype=dtype) + unit[:, 0]) / count), box)
+
+
+def _into(unit: Array, box: Box) -> Array:
+    """Points of the unit cube carried into the box; the clip undoes a rounding beyond the upper face."""
+    low, high = (jnp.asarray(side, unit.dtype) for side in zip(*box, strict=True))
+    return jnp.clip(low + (high - low) * unit, low, high)

@@ -1,0 +1,100 @@
+"""Input derivatives against closed forms and against JAX's per-point Hessian."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gradalign.derivatives import partial_derivatives
+from gradalign.errors import ConfigurationError
+
+WORDS = [
+    "".join(letters) for order in range(5) for letters in itertools.combinations_with_replacement("txy", order)
+]  # all 35 derivatives of three coordinates up to order 4
+
+
+def waves(z):
+    """Two fields with simple derivatives of every order: exp(t/2 + x - y/3) and sin(t + 2x + 3y)."""
+    t, x, y = z[:, 0], z[:, 1], z[:, 2]
+    return jnp.stack([jnp.exp(t / 2 + x - y / 3), jnp.sin(t + 2 * x + 3 * y)], axis=1)
+
+
+def waves_derivative(z, word):
+    growth = np.prod([{"t": 1 / 2, "x": 1.0, "y": -1 / 3}[letter] for letter in word])
+    factor = np.prod([{"t": 1.0, "x": 2.0, "y": 3.0}[letter] for letter in word])
+    t, x, y = np.asarray(z, np.float64).T
+    sine = np.sin(t + 2 * x + 3 * y + len(word) * np.pi / 2)
+    return np.stack([growth * np.exp(t / 2 + x - y / 3), factor * sine], axis=1)
+
+
+# The largest derivative here is 3^4 sin; float32 keeps about seven digits of it.
+@pytest.mark.parametrize(("dtype", "tolerance"), [(jnp.float64, 1e-10), (jnp.float32, 5e-4)])
+def test_all_orders_agree_with_closed_forms(dtype, tolerance):
+    points = jax.random.uniform(jax.random.key(0), (7, 3), dtype, -1, 1)
+    found = jax.jit(lambda z: partial_derivatives(waves, z, WORDS, names="txy"))(points)
+    assert set(found) == set(WORDS)
+    for word, value in found.items():
+        assert value.dtype == dtype
+        np.testing.assert_allclose(value, waves_derivative(points, word), rtol=0, atol=tolerance, err_msg=word)
+
+
+def test_agrees_with_the_hessian_of_a_network_per_point():
+    weights = jax.random.normal(jax.random.key(1), (3, 8)), jax.random.normal(jax.random.key(2), (8, 2))
+    points = jax.random.normal(jax.random.key(3), (5, 3))
+
+    def network(z):
+        return jnp.tanh(z @ weights[0]) @ weights[1]
+
+    gradients = jax.vmap(jax.jacfwd(lambda z: network(z[None])[0]))(points)
+    hessians = jax.vmap(jax.hessian(lambda z: network(z[None])[0]))(points)
+    found = partial_derivatives(network, points, [word for word in WORDS if 1 <= len(word) <= 2], names="txy")
+    for word, value in found.items():
+        place = ["txy".index(letter) for letter in word]
+        expected = gradients[..., place[0]] if len(place) == 1 else hessians[..., place[0], place[1]]
+        np.testing.assert_allclose(value, expected, rtol=0, atol=1e-10, err_msg=word)
+
+
+def test_letters_may_come_in_any_order_and_keep_their_spelling():
+    points = jax.random.normal(jax.random.key(0), (4, 3))
+    found = partial_derivatives(waves, points, ["ytx", "xty"], names="txy")
+    np.testing.assert_array_equal(found["ytx"], found["xty"])
+    np.testing.assert_allclose(found["ytx"], waves_derivative(points, "txy"), rtol=0, atol=1e-10)
+
+
+def test_only_what_is_wanted_is_returned():
+    assert list(partial_derivatives(waves, jnp.zeros((1, 3)), ["xx"], names="txy")) == ["xx"]
+    assert partial_derivatives(waves, jnp.zeros((1, 3)), [], names="txy") == {}
+
+
+def test_gradients_with_respect_to_parameters_agree_with_reverse_mode():
+    points = jax.random.normal(jax.random.key(0), (6, 2))
+    weights = {"in": jax.random.normal(jax.random.key(1), (2, 5)), "out": jax.random.normal(jax.random.key(2), (5, 1))}
+
+    def network(params, z):
+        return jnp.tanh(z @ params["in"]) @ params["out"]
+
+    def forward(params):
+        found = partial_derivatives(lambda z: network(params, z), points, ("t", "xx"))
+        return jnp.sum((found["t"] - found["xx"]) ** 2)
+
+    def reverse(params):
+        def residual(z):
+            u = jax.grad(lambda w: network(params, w[None])[0, 0])
+            return u(z)[0] - jax.grad(lambda w: u(w)[1])(z)[1]
+
+        return jnp.sum(jax.vmap(residual)(points) ** 2)
+
+    left, right = jax.grad(forward)(weights), jax.grad(reverse)(weights)
+    for name in weights:
+        np.testing.assert_allclose(left[name], right[name], rtol=0, atol=1e-10)
+
+
+def test_wrong_requests_are_readable():
+    with pytest.raises(ConfigurationError, match=r"unknown coordinate 'z'; allowed: t, x"):
+        partial_derivatives(lambda z: z, jnp.zeros((1, 2)), ["tz"])
+    with pytest.raises(ValueError, match="order 5; allowed: up to 4"):
+        partial_derivatives(lambda z: z, jnp.zeros((1, 2)), ["xxxxx"])
+    with pytest.raises(ValueError, match="allowed: 3 different letters"):
+        partial_derivatives(lambda z: z, jnp.zeros((1, 3)), ["x"])
