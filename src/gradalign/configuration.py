@@ -427,15 +427,16 @@ def _run_misfits(configuration: Configuration, key: Key, entry: RunEntry) -> Ite
     points = configuration.problems[entry.problem].points
     for name in training.weighting.initial:
         if name not in problem.losses:
-            place = ("training", entry.training, "weighting", "initial", name)
-            given = f"used by the run {entry.run_name}"
-            yield place, _message(place, given, _one_of(problem.losses), _advice(name, problem.losses))
+            term: Key = ("training", entry.training, "weighting", "initial", name)
+            given = f"not a loss term of {entry.problem}, which the run {entry.run_name} trains"
+            yield term, _message(term, given, _one_of(problem.losses), _advice(name, problem.losses))
     if training.causal is None:
         return
-    place = ("training", entry.training, "causal", "chunks")
+    causal: Key = ("training", entry.training, "causal")
+    place = (*causal, "chunks")
     if not problem.causal:
-        allowed = f"no causal weights for {entry.problem}, which has no causal loss term"
-        yield place[:-1], _message(place[:-1], "given", allowed, f"use another training in {entry.run_name}")
+        allowed = f"nothing for {entry.problem}, which has no causal loss term"
+        yield causal, _message(causal, "given", allowed, f"use another training in the run {entry.run_name}")
     for name in problem.causal:
         if points.get(name, 0) % training.causal.chunks:
             allowed = f"a divisor of problems.{entry.problem}.points.{name} = {points[name]}"

@@ -1,0 +1,29 @@
+# The whole artifact: claims, references, runs, evaluation, summary, figures, tables, paper, report, verification.
+#   snakemake --cores all                                the scale `laptop`
+#   snakemake --cores all --config scale=smoke           another scale: smoke, laptop, paper
+#   snakemake --cores all --configfile my.yaml           with your values over those of the scale
+#   snakemake --cores all results/laptop/figures/X.pdf   one target
+#   snakemake -n                                         what would run, and why
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/claims.smk"
+include: "workflow/rules/references.smk"
+include: "workflow/rules/runs.smk"
+include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/summary.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/paper.smk"
+include: "workflow/rules/report.smk"
+include: "workflow/rules/verify.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.paper_pdf.input,
+        rules.report.output,
+        rules.verify.output,

@@ -1,0 +1,63 @@
+# One figure or table per entry of figures/manifest.yaml, each by its own script.
+
+
+rule figures:
+    input:
+        expand(
+            f"{results}/figures/{{figure}}.{{form}}",
+            figure=figure_names,
+            form=["pdf", "png"],
+        ),
+
+
+rule tables:
+    input:
+        expand(
+            f"{results}/tables/{{table}}.{{form}}",
+            table=table_names,
+            form=["csv", "md", "tex"],
+        ),
+
+
+rule figure:
+    input:
+        summary=rules.summary.output,
+        sources=figure_sources,
+        style="figures/style.mplstyle",
+    output:
+        pdf=f"{results}/figures/{{figure}}.pdf",
+        png=report(
+            f"{results}/figures/{{figure}}.png",
+            caption="../report/item.rst",
+            category=figure_category,
+        ),
+    log:
+        f"{results}/logs/figures/{{figure}}.log",
+    params:
+        caption=figure_caption,
+        summary=subpath(input[0], parent=True),
+        directory=subpath(output.pdf, parent=True),
+    shell:
+        "gradalign render {wildcards.figure} --summary {params.summary} --output {params.directory} > {log} 2>&1"
+
+
+rule table:
+    input:
+        summary=rules.summary.output,
+        sources=table_sources,
+    output:
+        csv=report(
+            f"{results}/tables/{{table}}.csv",
+            caption="../report/item.rst",
+            category=table_category,
+        ),
+        md=f"{results}/tables/{{table}}.md",
+        tex=f"{results}/tables/{{table}}.tex",
+    log:
+        f"{results}/logs/tables/{{table}}.log",
+    params:
+        caption=table_caption,
+        summary=subpath(input[0], parent=True),
+        directory=subpath(output.csv, parent=True),
+    shell:
+        "gradalign render {wildcards.table} --summary {params.summary} --output {params.directory} > {log} 2>&1"

@@ -1,0 +1,35 @@
+# The paper: text, figures and tables by name, typeset by typst.
+
+
+rule paper_pdf:
+    input:
+        "paper/build/paper.pdf",
+
+
+rule paper:
+    input:
+        figures=rules.figures.input,
+        tables=rules.tables.input,
+        summary=rules.summary.output,
+        sources=["paper/build.py", "paper/main.typ", "paper/references.bib"],
+    output:
+        f"{results}/paper/paper.pdf",
+    log:
+        f"{results}/logs/paper.log",
+    params:
+        results=subpath(output[0], ancestor=2),
+    shell:
+        "python paper/build.py --results {params.results} --output {output} > {log} 2>&1"
+
+
+rule publish:
+    input:
+        rules.paper.output,
+    output:
+        "paper/build/paper.pdf",
+    log:
+        f"{results}/logs/publish.log",
+    params:
+        scale=scale,  # the copy is that of the scale asked for last
+    shell:
+        "cp {input} {output} 2> {log}"

@@ -1,0 +1,31 @@
+# Our own reference solutions, each with a stated error.
+
+
+rule references:
+    input:
+        expand(
+            f"{results}/references/{{problem}}.npz", problem=configuration.references
+        ),
+
+
+rule reference_specification:
+    output:
+        f"{results}/specifications/references/{{problem}}.json",
+    log:
+        f"{results}/logs/specifications/references/{{problem}}.log",
+    params:
+        text=reference_specification,
+    shell:
+        "printf '%s\\n' {params.text:q} > {output} 2> {log}"
+
+
+rule reference:
+    input:
+        specification=rules.reference_specification.output,
+        sources=reference_sources,
+    output:
+        f"{results}/references/{{problem}}.npz",
+    log:
+        f"{results}/logs/references/{{problem}}.log",
+    shell:
+        "gradalign reference {wildcards.problem} --specification {input.specification} --output {output} > {log} 2>&1"

@@ -1,0 +1,42 @@
+# Training: one process a run, which trains all seeds one after the other. Checkpoints are not declared: they survive.
+
+
+rule runs:
+    input:
+        expand(f"{results}/runs/{{run}}/runs.csv", run=configuration.run_names),
+
+
+rule run_specification:
+    output:
+        f"{results}/specifications/runs/{{run}}.json",
+    log:
+        f"{results}/logs/specifications/runs/{{run}}.log",
+    params:
+        text=run_specification,
+    shell:
+        "printf '%s\\n' {params.text:q} > {output} 2> {log}"
+
+
+rule train:
+    input:
+        specification=rules.run_specification.output,
+        reference=reference_of_run,
+        sources=training_sources,
+    output:
+        runs=f"{results}/runs/{{run}}/runs.csv",
+        curves=f"{results}/runs/{{run}}/curves.csv",
+        parameters=expand(
+            f"{results}/runs/{{run}}/parameters-{{seed}}.safetensors",
+            seed=configuration.seeds,
+            allow_missing=True,
+        ),
+    log:
+        f"{results}/logs/runs/{{run}}.log",
+    threads: workflow.cores  # XLA uses every core it finds
+    resources:
+        gpu=1 if configuration.device == "gpu" else 0,
+    params:
+        directory=subpath(output.runs, parent=True),
+    shell:
+        "gradalign train {wildcards.run} --specification {input.specification} --reference {input.reference} "
+        "--output {params.directory} > {log} 2>&1"

@@ -1,0 +1,28 @@
+# Tidy tables of everything: the only files that figures, tables, paper and verification read.
+
+
+rule summary:
+    input:
+        claims=rules.claims.input,
+        references=rules.references.input,
+        runs=rules.runs.input,
+        curves=expand(rules.train.output.curves, run=configuration.run_names),
+        evaluation=expand(rules.evaluate.output.table, run=configuration.run_names),
+        fields=expand(rules.evaluate.output.fields, run=configuration.run_names),
+    output:
+        claims=f"{results}/summary/claims.csv",
+        references=f"{results}/summary/references.csv",
+        runs=f"{results}/summary/runs.csv",
+        curves=f"{results}/summary/curves.csv",
+        fields=expand(
+            f"{results}/summary/fields/{{run}}.npz", run=configuration.run_names
+        ),
+    log:
+        f"{results}/logs/summary.log",
+    params:
+        results=subpath(output.claims, ancestor=2),
+        claims=[f"--claim={topic}" for topic in configuration.claims],
+        references=[f"--reference={problem}" for problem in configuration.references],
+        runs=[f"--run={run}" for run in configuration.run_names],
+    shell:
+        "gradalign summarise --results {params.results} {params.claims} {params.references} {params.runs} > {log} 2>&1"

@@ -1,0 +1,20 @@
+# The last stage: what was measured against what was declared before the runs.
+
+
+rule verify:
+    input:
+        summary=rules.summary.output,
+        expectations="workflow/config/expectations.yaml",
+        sources=closure("gradalign.verification"),
+        last=ancient([rules.paper.output, rules.report.output]),  # only so that everything else is done first
+    output:
+        touch(f"{results}/verified"),
+    log:
+        table=f"{results}/verification.csv",  # a log, so that it stays when an expectation fails
+        text=f"{results}/logs/verify.log",
+    params:
+        scale=scale,
+        summary=subpath(input[0], parent=True),
+    shell:
+        "gradalign verify --expectations {input.expectations} --scale {params.scale} --summary {params.summary} "
+        "--output {log.table} 2>&1 | tee {log.text}"
