@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 
 def write_atomically(path: Path | str, write: Callable[[Path], object]) -> None:
@@ -33,3 +34,14 @@ def write_atomically(path: Path | str, write: Callable[[Path], object]) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+class Table(Protocol):
+    """Anything that writes itself as CSV, such as a pandas data frame."""
+
+    def to_csv(self, path_or_buf: Path, *, index: bool) -> object: ...
+
+
+def write_table(path: Path | str, table: Table) -> None:
+    """Write a table as CSV without its index, all or nothing."""
+    write_atomically(path, lambda temporary: table.to_csv(temporary, index=False))

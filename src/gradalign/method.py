@@ -44,14 +44,17 @@ def first_order(transformation: optax.GradientTransformation, precondition: Call
     ``precondition(state, gradient)`` must be linear in ``gradient``.
     """
 
+    def update(objective: Objective, params: Tree, state: State, points: Points) -> tuple[Tree, State]:
+        gradient = objective.gradient(params, points)
+        with jax.numpy_dtype_promotion("standard"):  # optax itself mixes integer counts with floats
+            return transformation.update(gradient, state, params)
+
     def step(objective: Objective, params: Tree, state: State, points: Points) -> tuple[Tree, State, dict[str, Array]]:
-        gradient = jax.grad(objective.loss)(params, points)
-        updates, state = transformation.update(gradient, state, params)
+        updates, state = update(objective, params, state, points)
         return optax.apply_updates(params, updates), state, {}
 
     def observe(objective: Objective, params: Tree, state: State, points: Points) -> State:
-        gradient = jax.grad(objective.loss)(params, points)
-        return transformation.update(gradient, state, params)[1]
+        return update(objective, params, state, points)[1]
 
     return Method(
         init=transformation.init,

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.flatten_util import ravel_pytree
 
+from gradalign import trees
 from gradalign.problem import Points
 from gradalign.trees import Tree
 
@@ -23,7 +26,9 @@ class Objective:
     the sum of their squares, which is the form that Gauss-Newton methods use. Dimensionless; the dtype is
     that of the parameters.
 
-    ``loss_weights`` is data, so that a change of weights does not recompile; the functions are static.
+    ``loss_weights`` is data, so that a change of weights does not recompile; the functions are static. With
+    ``separate_gradients`` the gradient is summed from those of the loss terms, which is slower alone but free where
+    they are needed anyway (the compiler computes each of them once).
 
     >>> line = Objective({"fit": jnp.asarray(4.0)}, lambda slope, points: {"fit": slope * points["fit"] - 1.0})
     >>> round(float(line.loss(jnp.asarray(2.0), {"fit": jnp.asarray([1.0, 0.0])})), 6)  # 4 ((2-1)² + (0-1)²) / 2
@@ -34,12 +39,42 @@ class Objective:
     residuals: Residuals = field(metadata={"static": True})
     row_weights: Callable[[dict[str, Array]], dict[str, Array]] | None = field(default=None, metadata={"static": True})
 
+    separate_gradients: bool = field(default=False, metadata={"static": True})
+
     def rows(self, params: Tree, points: Points) -> dict[str, Array]:
         """Weighted residual rows by loss term: L is the sum of their squares."""
         residuals = {name: r for name, r in self.residuals(params, points).items() if name in self.loss_weights}
+        return {name: factor * residuals[name] for name, factor in self._factors(residuals).items()}
+
+    def linearisation(self, params: Tree, points: Points) -> tuple[Array, Array]:
+        """All weighted rows r (N,) in the order of the loss terms, and their Jacobian J (N, P).
+
+        P counts the parameters in the order of ``jax.flatten_util.ravel_pytree``. Each row of J is the gradient of
+        one point's residual, which needs residual i of a loss term to depend on point i alone, as collocation
+        residuals do; the factors of the rows are constants. The gradient of L is 2 J^T r.
+        """
+        flat, unravel = ravel_pytree(params)
+
+        def residual(theta: Array, point: Array, name: str) -> Array:
+            single = {other: values[:1] for other, values in points.items()} | {name: point[None]}
+            return self.residuals(unravel(theta), single)[name][0]
+
+        residuals, rows = {}, {}
+        for name in self.loss_weights:
+            pointwise = jax.vmap(jax.value_and_grad(partial(residual, name=name)), in_axes=(None, 0))
+            residuals[name], rows[name] = pointwise(flat, points[name])
+        factors = self._factors(residuals)
+        return (
+            jnp.concatenate([factors[name] * residuals[name] for name in rows]),
+            jnp.concatenate(
+                [jnp.broadcast_to(factors[name], row.shape[:1])[:, None] * row for name, row in rows.items()]
+            ),
+        )
+
+    def _factors(self, residuals: dict[str, Array]) -> dict[str, Array]:
         causal = {} if self.row_weights is None else jax.lax.stop_gradient(self.row_weights(residuals))
         return {
-            name: r * jnp.sqrt(self.loss_weights[name].astype(r.dtype) * causal.get(name, 1) / r.size)
+            name: jnp.sqrt(self.loss_weights[name].astype(r.dtype) * causal.get(name, 1) / r.size)
             for name, r in residuals.items()
         }
 
@@ -47,9 +82,19 @@ class Objective:
         """Mean squares of the residuals by loss term, without any weights."""
         return {name: jnp.mean(r**2) for name, r in self.residuals(params, points).items()}
 
+    def weighted_losses(self, params: Tree, points: Points) -> dict[str, Array]:
+        """λ_k L_k by loss term; they sum to L."""
+        return {name: jnp.sum(r**2) for name, r in self.rows(params, points).items()}
+
     def loss(self, params: Tree, points: Points) -> Array:
         """L, a scalar."""
-        return jnp.sum(jnp.stack([jnp.sum(r**2) for r in self.rows(params, points).values()]))
+        return jnp.sum(jnp.stack(list(self.weighted_losses(params, points).values())))
+
+    def gradient(self, params: Tree, points: Points) -> Tree:
+        """∇L."""
+        if self.separate_gradients:
+            return trees.total(list(self.loss_gradients(params, points).values()))
+        return jax.grad(self.loss)(params, points)
 
     def loss_gradients(self, params: Tree, points: Points) -> dict[str, Tree]:
         """∇(λ_k L_k) by loss term; they sum to ∇L."""

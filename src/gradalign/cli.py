@@ -1,0 +1,312 @@
+"""The command line: names and paths in, files out. Every command checks its input before it spends any compute."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gradalign.errors import ConfigurationError, GradalignError
+from gradalign.files import write_table
+
+application = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Gradient alignment and second-order optimization for physics-informed neural networks.",
+)
+
+ConfigurationFiles = Annotated[
+    list[Path], typer.Option("--config", help="configuration file (YAML); later ones are merged over earlier ones")
+]
+SpecificationFile = Annotated[
+    Path | None, typer.Option("--specification", help="resolved settings (JSON), in place of --config")
+]
+Output = Annotated[Path, typer.Option("--output", help="file or directory to write")]
+ReferenceFile = Annotated[Path, typer.Option("--reference", help="reference solution (.npz)")]
+SummaryDirectory = Annotated[Path, typer.Option("--summary", help="directory of the summary tables")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="check everything, say what would be done, and stop")]
+
+
+@application.command()
+def reference(
+    problem: Annotated[str | None, typer.Argument(help="problem to solve")] = None,
+    config: ConfigurationFiles = [],  # noqa: B006 - typer copies it
+    specification: SpecificationFile = None,
+    output: Annotated[Path | None, typer.Option("--output", help="file to write (.npz)")] = None,
+    listing: Annotated[bool, typer.Option("--list", help="list the problems with a reference solution")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Compute the reference solution of a problem, with its stated error."""
+    with _user_errors():
+        from importlib import import_module
+
+        from gradalign.configuration import ReferenceSpecification, load, module_names
+
+        if listing:
+            for name in module_names("references"):
+                _say(f"{name}: {_headline(import_module(f'gradalign.references.{name}'))}")
+            return
+        if problem is None or output is None:
+            raise ConfigurationError(
+                "the problem or --output is missing; allowed: gradalign reference PROBLEM --output FILE"
+            )
+        if specification:
+            resolved = ReferenceSpecification.model_validate_json(specification.read_text())
+            _same("problem", problem, resolved.problem, specification)
+        else:
+            resolved = load(_given(config)).reference(problem)
+        recipe = import_module(f"gradalign.references.{problem}")
+        settings = recipe.Settings.model_validate(resolved.reference_settings)
+        if dry_run:
+            _say(f"would solve {problem} with {settings} and write {output}")
+            return
+        with _progress(f"reference {problem}") as progress:
+            solution = recipe.compute(settings, progress)
+        solution.save(output)
+        _say(f"{problem}: stated error {solution.stated_error:.1e} (relative L2), {solution.seconds:.1f} s, {output}")
+
+
+@application.command()
+def claim(
+    topic: Annotated[str, typer.Argument(help="topic to check, a module in gradalign.claims")],
+    output: Output,
+    dry_run: DryRun = False,
+) -> None:
+    """Check the numbered claims of one topic in float64; writes a row per record."""
+    with _user_errors():
+        from importlib import import_module
+
+        from gradalign.configuration import module_names
+        from gradalign.errors import unknown_name
+
+        if topic not in module_names("claims"):
+            raise unknown_name("topic of claims", topic, module_names("claims"))
+        if dry_run:
+            _say(f"would check the claims of {topic} and write {output}")
+            return
+        import pandas as pd
+
+        _prepare_jax()
+        records = import_module(f"gradalign.claims.{topic}").check()
+        write_table(output, pd.DataFrame([record.row() for record in records]))
+        violated = [record.claim for record in records if record.verdict != "confirmed"]
+        _say(f"{topic}: {len(records) - len(violated)} of {len(records)} records confirmed {violated or ''}")
+
+
+@application.command()
+def train(
+    run: Annotated[str | None, typer.Argument(help="name of the run, by default PROBLEM-METHOD")] = None,
+    reference: Annotated[Path | None, typer.Option("--reference", help="reference solution (.npz)")] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="directory to write")] = None,
+    config: ConfigurationFiles = [],  # noqa: B006 - typer copies it
+    specification: SpecificationFile = None,
+    list_methods: Annotated[bool, typer.Option("--list-methods", help="list the methods with cost and memory")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Train all seeds of one run, log its diagnostics, and keep what is needed to go on after a kill."""
+    with _user_errors():
+        from gradalign.configuration import module_names
+
+        if list_methods:
+            from importlib import import_module
+
+            for name in module_names("optimizers"):
+                _say(f"{name}: {_headline(import_module(f'gradalign.optimizers.{name}'))}")
+            return
+        if run is None or reference is None or output is None:
+            raise ConfigurationError(
+                "the run, --reference or --output is missing; allowed: "
+                "gradalign train RUN --reference FILE --output DIR"
+            )
+        settings = _run_settings(run, config, specification)
+        _prepare_jax(settings.device)
+        from gradalign.reference import Reference
+        from gradalign.runs import Progress, require_device
+        from gradalign.runs import train as train_run
+
+        require_device(settings.device, settings.scale)
+        solution = Reference.load(reference)
+        if dry_run:
+            _say(f"would train {run} for {settings.training.steps} steps with seeds {settings.seeds}; writes {output}")
+            return
+        total = settings.training.steps * len(settings.seeds)
+        with _progress(f"train {run}", total) as progress:
+
+            def listen(event: Progress) -> None:
+                done = settings.seeds.index(event.seed) * event.steps + event.step
+                progress(done / total, f"seed {event.seed}, loss {event.loss:.2e}, error {event.error:.2e}")
+
+            train_run(settings, solution, output, listen)
+
+
+@application.command()
+def evaluate(
+    run_directory: Annotated[Path, typer.Argument(help="directory written by train")],
+    reference: ReferenceFile,
+    output: Output,
+    fields: Annotated[Path, typer.Option("--fields", help="file for the fields of the first seed (.npz)")],
+    run: Annotated[str | None, typer.Option("--run", help="name of the run; the directory's name by default")] = None,
+    config: ConfigurationFiles = [],  # noqa: B006 - typer copies it
+    specification: SpecificationFile = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Score the trained networks of one run against the reference."""
+    with _user_errors():
+        settings = _run_settings(run or run_directory.name, config, specification)
+        if dry_run:
+            _say(f"would score {run_directory} against {reference}; writes {output} and {fields}")
+            return
+        _prepare_jax()  # scoring is cheap: any device will do
+        from gradalign import evaluation
+        from gradalign.reference import Reference
+
+        table, arrays = evaluation.evaluate(settings, run_directory, Reference.load(reference))
+        evaluation.save_arrays(fields, arrays)
+        write_table(output, table)
+        _say(table.to_string(index=False))
+
+
+@application.command()
+def summarise(
+    results: Annotated[Path, typer.Option("--results", help="directory of one scale's results")],
+    claim: Annotated[list[str], typer.Option("--claim", help="topic of claims to take in")] = [],  # noqa: B006
+    reference: Annotated[list[str], typer.Option("--reference", help="problem whose reference to take in")] = [],  # noqa: B006
+    run: Annotated[list[str], typer.Option("--run", help="run to take in")] = [],  # noqa: B006
+) -> None:
+    """Gather the outputs of all stages into tidy tables, RESULTS/summary/."""
+    with _user_errors():
+        from gradalign.summary import summarise as gather
+
+        gather(results, claim, reference, run)
+
+
+@application.command()
+def render(
+    item: Annotated[str, typer.Argument(help="figure or table of figures/manifest.yaml")],
+    summary: SummaryDirectory,
+    output: Output,
+    figures: Annotated[Path, typer.Option("--figures", help="directory of the figure scripts")] = Path("figures"),
+    dry_run: DryRun = False,
+) -> None:
+    """Render one figure (PDF and PNG) or table (CSV, Markdown, LaTeX) from the summary tables."""
+    with _user_errors():
+        import importlib
+
+        if not (figures / "common.py").is_file():
+            raise ConfigurationError(
+                f"--figures {figures}: no common.py there; allowed: the folder 'figures' of a gradalign checkout"
+            )
+        if dry_run:
+            _say(f"would render {item} from {summary} into {output}")
+            return
+        sys.path.insert(0, str(figures.resolve()))
+        for path in importlib.import_module("common").render_item(item, summary, output):
+            _say(str(path))
+
+
+@application.command()
+def verify(
+    expectations: Annotated[Path, typer.Option("--expectations", help="expectations declared beforehand (YAML)")],
+    scale: Annotated[str, typer.Option("--scale", help="scale whose expectations to check")],
+    summary: SummaryDirectory,
+    output: Output,
+) -> None:
+    """Compare the summary tables with the expectations; exits 1 where a required one does not hold."""
+    with _user_errors():
+        from gradalign.verification import verify as check
+
+        if not check(expectations, scale, summary, output):
+            raise typer.Exit(1)
+
+
+def _run_settings(run: str, config: list[Path], specification: Path | None) -> Any:
+    from gradalign.configuration import RunSpecification, load
+
+    if specification is None:
+        return load(_given(config)).run(run)
+    settings = RunSpecification.model_validate_json(specification.read_text())
+    _same("run", run, settings.name, specification)
+    return settings
+
+
+def _given(config: list[Path]) -> list[Path]:
+    if not config:
+        raise ConfigurationError(
+            "no settings were given; allowed: --config FILE (for instance workflow/config/laptop.yaml) "
+            "or --specification FILE"
+        )
+    return config
+
+
+def _same(kind: str, asked: str, found: str, path: Path) -> None:
+    if asked != found:
+        raise ConfigurationError(
+            f"{path} is the specification of {kind} {found!r}, not of {asked!r}; give the one that fits"
+        )
+
+
+def _prepare_jax(device: str = "cpu") -> None:
+    """64-bit types, full-precision products, a cache of compiled programs; a CPU run keeps away from a GPU."""
+    import jax
+
+    from gradalign.precision import enable_float64
+
+    enable_float64()
+    if device == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "gradalign" / "compiled"
+    jax.config.update("jax_compilation_cache_dir", os.environ.get("JAX_COMPILATION_CACHE_DIR", str(cache)))
+
+
+def _headline(module: Any) -> str:
+    """The first paragraph of a module's docstring, as one line."""
+    return " ".join((module.__doc__ or "").split("\n\n")[0].split())
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+@contextmanager
+def _user_errors() -> Iterator[None]:
+    """Show an error that is meant for the user as such, without a traceback, and exit with 1."""
+    from pydantic import ValidationError
+
+    try:
+        yield
+    except (GradalignError, FileNotFoundError, ValidationError) as error:
+        typer.echo(f"{type(error).__name__}: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@contextmanager
+def _progress(title: str, steps: int = 100) -> Iterator[Any]:
+    """A callable (share done, text): a progress bar on a terminal, plain lines in a log file."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console()
+    if not console.is_terminal:
+        _say(f"{title}: started")
+        shown = -1.0
+
+        def plain(share: float, text: str = "") -> None:
+            nonlocal shown
+            if share - shown >= 0.05 or share == 1:
+                shown = share
+                _say(f"{title}: {share:4.0%} {text}")
+
+        yield plain
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bars:
+        task = bars.add_task(title, total=steps)
+        yield lambda share, text="": bars.update(task, completed=share * steps, description=f"{title} {text}")
+
+
+if __name__ == "__main__":
+    application()

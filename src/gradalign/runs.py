@@ -1,0 +1,194 @@
+"""One training run on the host: devices, checkpoints, the log, and the files that the next stage reads."""
+
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import pandas as pd
+
+from gradalign import checkpoints, provenance, randomness, trees
+from gradalign.configuration import RunSpecification
+from gradalign.errors import CheckpointError, DeviceError, NonFiniteLossError
+from gradalign.evaluation import predictor, relative_l2
+from gradalign.files import write_table
+from gradalign.reference import Reference
+from gradalign.training import Experiment, LoopState, build
+
+Row = dict[str, float]
+
+
+class Progress(NamedTuple):
+    """What a listener hears after every logged step."""
+
+    run: str
+    seed: int
+    step: int
+    steps: int
+    loss: float
+    error: float
+
+
+def require_device(device: str, scale: str) -> None:
+    """Refuse to start where the settings ask for a GPU and JAX sees none; raises ``DeviceError``."""
+    platforms = sorted({found.platform for found in jax.devices()})
+    if device == "gpu" and "gpu" not in platforms:
+        raise DeviceError(
+            f"scale {scale!r} is set to run on a GPU (key 'device'), and JAX sees only {', '.join(platforms)} here. "
+            "Ways on: run it on a machine with a GPU and JAX's CUDA build (pip install 'jax[cuda13]'); send it there "
+            "with a profile (snakemake --profile workflow/profiles/slurm); or run the scales made for two CPU cores, "
+            "'make reproduce SCALE=laptop' or 'make reproduce SCALE=smoke'"
+        )
+
+
+def device_name() -> str:
+    """The device of the run as the tables name it, for instance ``cpu (2 cores)``."""
+    first = jax.devices()[0]
+    return f"cpu ({os.cpu_count()} cores)" if first.platform == "cpu" else f"{first.device_kind} x{len(jax.devices())}"
+
+
+def train(
+    specification: RunSpecification,
+    reference: Reference,
+    directory: Path,
+    listen: Callable[[Progress], None] = lambda progress: None,
+) -> None:
+    """Train every seed of a run, one after the other, and write ``directory``.
+
+    Files: ``runs.csv`` (a row per seed), ``curves.csv`` (long: a row per seed, logged step and quantity),
+    ``parameters-<seed>.safetensors``. ``checkpoints/seed-<seed>.safetensors`` lets a run that was killed go on where
+    it was, bit for bit on a CPU; it counts only for the same settings, sources and reference.
+
+    Raises ``DeviceError`` before any compute, ``NonFiniteLossError`` with step, problem, method and seed after saving
+    the log so far as ``curves-failed.csv``, ``CheckpointError`` for a damaged checkpoint.
+    """
+    require_device(specification.device, specification.scale)
+    experiment = build(specification)
+    runner = _Runner(experiment, reference, directory, listen)
+    finished = [runner.finish(seed) for seed in specification.seeds]
+    write_table(directory / "runs.csv", pd.DataFrame([row for row, _ in finished]))
+    write_table(directory / "curves.csv", pd.DataFrame([row for _, rows in finished for row in rows]))
+
+
+class _Runner:
+    """The compiled functions of an experiment and where its files go."""
+
+    def __init__(
+        self, experiment: Experiment, reference: Reference, directory: Path, listen: Callable[[Progress], None]
+    ) -> None:
+        self.experiment, self.reference, self.directory, self.listen = experiment, reference, directory, listen
+        self.specification = experiment.specification
+        self.identity = _identity(self.specification, reference)
+        self.predict = predictor(experiment, reference)
+        start = time.perf_counter()
+        key, loop = randomness.stream(0, "points"), jax.eval_shape(lambda: experiment.start(0))
+        self.advance = jax.jit(experiment.advance, donate_argnums=1).lower(key, loop, np.int32(1)).compile()
+        self.diagnose = jax.jit(experiment.diagnose).lower(key, loop).compile()
+        self.compile_seconds = time.perf_counter() - start
+
+    def finish(self, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Train one seed to its end, or take it from its checkpoint; returns its row and its curves."""
+        training, key = self.specification.training, randomness.stream(seed, "points")
+        loop, seconds, log = self._resume(seed)
+        done = int(loop.step)
+        if not log:
+            self._log(seed, loop, seconds, log, key)
+        while done < training.steps:
+            start = time.perf_counter()
+            loop = self.advance(key, loop, np.int32(min(training.log_every, training.steps - done)))
+            done = int(jax.block_until_ready(loop.step))
+            seconds += time.perf_counter() - start
+            if int(loop.failed_step) >= 0:
+                self._fail(seed, int(loop.failed_step), "a parameter is not finite after the update", log)
+            self._log(seed, loop, seconds, log, key)
+            if done % training.checkpoint_every == 0 or done == training.steps:
+                self._save(seed, loop, seconds, log)
+        checkpoints.save(self.directory / f"parameters-{seed}.safetensors", loop.params, {"step": done})
+        return self._row(seed, loop, seconds, log), self._curves(seed, log)
+
+    def _log(self, seed: int, loop: LoopState, seconds: float, log: list[Row], key: jax.Array) -> None:
+        scalars = {name: float(value) for name, value in jax.device_get(self.diagnose(key, loop)).items()}
+        step = int(loop.step)
+        if not math.isfinite(scalars["loss"]):
+            self._fail(seed, step, f"the loss is {scalars['loss']}", log)
+        error = relative_l2(self.predict(loop.params), self.reference.fields)
+        log.append({"step": step, "seconds": seconds, **scalars, "error": error})
+        steps = self.specification.training.steps
+        self.listen(Progress(self.specification.name, seed, step, steps, scalars["loss"], error))
+
+    def _fail(self, seed: int, step: int, what: str, log: list[Row]) -> None:
+        path = self.directory / f"curves-failed-{seed}.csv"
+        write_table(path, pd.DataFrame(self._curves(seed, log)))
+        raise NonFiniteLossError(
+            f"run {self.specification.name!r} stopped at step {step}: {what} (problem {self.specification.problem!r}, "
+            f"method {self.specification.method!r}, seed {seed}). The usual cause is a step size or loss weight that "
+            f"is too large: lower learning_rate or lengthen warmup_steps. The log so far is in {path}"
+        )
+
+    def _checkpoint(self, seed: int) -> Path:
+        return self.directory / "checkpoints" / f"seed-{seed}.safetensors"
+
+    def _save(self, seed: int, loop: LoopState, seconds: float, log: list[Row]) -> None:
+        metadata = {"identity": self.identity, "seconds": seconds, "log": log}
+        checkpoints.save(self._checkpoint(seed), loop, metadata)
+
+    def _resume(self, seed: int) -> tuple[LoopState, float, list[Row]]:
+        start = self.experiment.start(seed)
+        path = self._checkpoint(seed)
+        if not path.exists():
+            return start, 0.0, []
+        try:
+            loop, metadata = checkpoints.load(path, start)
+        except CheckpointError:
+            if checkpoints.metadata(path).get("identity") != self.identity:
+                return start, 0.0, []
+            raise
+        if metadata["identity"] != self.identity:
+            return start, 0.0, []
+        return loop, metadata["seconds"], metadata["log"]
+
+    def _labels(self, seed: int) -> dict[str, Any]:
+        given = self.specification
+        return {"run": given.name, "problem": given.problem, "method": given.method, "seed": seed}
+
+    def _curves(self, seed: int, log: list[Row]) -> list[dict[str, Any]]:
+        return [
+            {**self._labels(seed), "step": row["step"], "seconds": row["seconds"], "quantity": name, "value": value}
+            for row in log
+            for name, value in row.items()
+            if name not in ("step", "seconds")
+        ]
+
+    def _row(self, seed: int, loop: LoopState, seconds: float, log: list[Row]) -> dict[str, Any]:
+        given = self.specification
+        return {
+            **self._labels(seed),
+            "variant": given.method_settings.get("variant", ""),
+            "scale": given.scale,
+            "device": device_name(),
+            "precision": given.training.precision,
+            "commit": provenance.commit(),
+            "parameters": trees.size(loop.params),
+            "steps": int(loop.step),
+            "loss_terms": len(self.experiment.problem.losses),
+            "compile_seconds": self.compile_seconds,
+            "train_seconds": seconds,
+            "milliseconds_per_step": 1000 * seconds / int(loop.step),
+            "final_loss": log[-1]["loss"],
+        }
+
+
+def _identity(specification: RunSpecification, reference: Reference) -> str:
+    """A digest of all that decides the outcome of one seed: settings, sources, reference."""
+    digest = hashlib.sha256(json.dumps(specification.model_dump(exclude={"seeds", "name"}), sort_keys=True).encode())
+    modules = ["training", "runs", f"problems.{specification.problem}", f"optimizers.{specification.method}"]
+    digest.update(provenance.source_digest([f"gradalign.{module}" for module in modules]).encode())
+    for field in reference.fields.values():
+        digest.update(np.ascontiguousarray(field).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,173 @@
+"""The one training loop: pure functions of a run, compiled once for all its seeds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from types import ModuleType
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from gradalign import diagnostics, networks, randomness, trees, weighting
+from gradalign.configuration import RunSpecification
+from gradalign.method import Method, State, all_finite, load_method
+from gradalign.objective import Objective
+from gradalign.precision import dtype_of
+from gradalign.problem import Points, Problem
+from gradalign.trees import Tree
+
+
+class LoopState(NamedTuple):
+    """Everything that changes along a run; a checkpoint holds just this.
+
+    step: () int32, optimizer steps done.
+    params: parameters of the network.
+    state: state of the method.
+    own_states: by loss term, a state of the method that saw only that term; empty unless asked for.
+    loss_weights: by loss term, ().
+    failed_step: () int32, the first step after which a parameter was not finite; -1 while all are.
+    """
+
+    step: Array
+    params: Tree
+    state: State
+    own_states: dict[str, State]
+    loss_weights: dict[str, Array]
+    failed_step: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """A problem, a network and a method put together; all methods are pure and can be compiled."""
+
+    specification: RunSpecification
+    problem: Problem
+    network: networks.Network
+    method: Method
+    dtype: jnp.dtype
+
+    def start(self, seed: int) -> LoopState:
+        """The state before the first step, from the streams of ``seed``."""
+        params = self.network.init(randomness.stream(seed, "parameters"))
+        own = self.problem.losses if self.specification.training.own_state else ()
+        initial = self.specification.training.weighting.initial
+        return LoopState(
+            step=jnp.zeros((), jnp.int32),
+            params=params,
+            state=self.method.init(params),
+            own_states={name: self.method.init(params) for name in own},
+            loss_weights={name: jnp.asarray(initial.get(name, 1.0), self.dtype) for name in self.problem.losses},
+            failed_step=jnp.full((), -1, jnp.int32),
+        )
+
+    def points(self, key: Array, step: Array) -> Points:
+        """The collocation points of a step; ``key`` is the run's stream "points"."""
+        draw = step // self.specification.training.points_every
+        return self.problem.sample(randomness.at_step(key, draw), self.specification.points, self.dtype)
+
+    def objective(self, loss_weights: dict[str, Array]) -> Objective:
+        """The objective with these loss weights and the causal row weights of the specification."""
+        return Objective(
+            loss_weights,
+            residuals=self._residuals,
+            row_weights=None if self.specification.training.causal is None else self._row_weights,
+            separate_gradients=self.specification.training.own_state,
+        )
+
+    def step(self, key: Array, loop: LoopState) -> tuple[LoopState, dict[str, Array]]:
+        """One optimizer step, preceded by an update of the loss weights where one is due."""
+        points = self.points(key, loop.step)
+        loss_weights = self._loss_weights(loop, points)
+        objective = self.objective(loss_weights)
+        own_states = {
+            name: self.method.observe(objective.only(name), loop.params, state, points)
+            for name, state in loop.own_states.items()
+        }
+        params, state, metrics = self.method.step(objective, loop.params, loop.state, points)
+        step = loop.step + 1
+        failed_step = jnp.where((loop.failed_step < 0) & ~all_finite(params), step, loop.failed_step)
+        return LoopState(step, params, state, own_states, loss_weights, failed_step), metrics
+
+    def advance(self, key: Array, loop: LoopState, steps: Array) -> LoopState:
+        """Up to ``steps`` steps on the device; stops after a step whose parameters are not finite."""
+        last = loop.step + steps
+
+        def going(loop: LoopState) -> Array:
+            return (loop.step < last) & (loop.failed_step < 0)
+
+        return jax.lax.while_loop(going, lambda loop: self.step(key, loop)[0], loop)
+
+    def diagnose(self, key: Array, loop: LoopState) -> dict[str, Array]:
+        """The diagnostics of the present state, as scalars by name: losses, weights, scores, gains, metrics.
+
+        The inter-step scores look two steps ahead; the state itself does not move.
+        """
+        points, objective = self.points(key, loop.step), self.objective(loop.loss_weights)
+        losses = objective.losses(loop.params, points)
+        gradients = objective.loss_gradients(loop.params, points)
+        precondition = partial(self.method.precondition, objective, loop.params, loop.state, points)
+        own_preconditions: dict[str, Callable[[Tree], Tree]] = {
+            name: partial(self.method.precondition, objective.only(name), loop.params, state, points)
+            for name, state in loop.own_states.items()
+        }
+        after, metrics = self.step(key, loop)
+        next_points, next_objective = self.points(key, after.step), self.objective(after.loss_weights)
+        later, _ = self.step(key, after)
+        update = diagnostics.update_of(loop.params, after.params)
+        return {
+            "loss": objective.loss(loop.params, points),
+            **{f"loss/{name}": value for name, value in losses.items()},
+            **{f"weight/{name}": value for name, value in loop.loss_weights.items()},
+            **diagnostics.intra_step(gradients, precondition, own_preconditions or None),
+            **diagnostics.gains(gradients, objective.weighted_losses(loop.params, points), update),
+            **diagnostics.inter_step(
+                trees.total(list(gradients.values())),
+                next_objective.gradient(after.params, next_points),
+                objective.gradient(after.params, points),
+                update,
+                diagnostics.update_of(after.params, later.params),
+            ),
+            **metrics,
+        }
+
+    def _residuals(self, params: Tree, points: Points) -> dict[str, Array]:
+        return self.problem.residuals(self.network.apply, params, points)
+
+    def _row_weights(self, residuals: dict[str, Array]) -> dict[str, Array]:
+        causal = self.specification.training.causal
+        assert causal is not None  # the objective asks for row weights only where the specification has them
+        return weighting.causal_row_weights(residuals, causal.tolerance, causal.chunks, self.problem.causal)
+
+    def _loss_weights(self, loop: LoopState, points: Points) -> dict[str, Array]:
+        settings = self.specification.training.weighting
+        if settings.scheme == "constant":
+            return loop.loss_weights
+
+        def updated() -> dict[str, Array]:
+            unweighted = self.objective({name: jnp.ones_like(w) for name, w in loop.loss_weights.items()})
+            gradients = unweighted.loss_gradients(loop.params, points)
+            return weighting.gradient_norm_weights(gradients, loop.loss_weights, settings.momentum)
+
+        return jax.lax.cond(loop.step % settings.every == 0, updated, lambda: loop.loss_weights)
+
+
+def build(specification: RunSpecification) -> Experiment:
+    """Put the experiment of a specification together.
+
+    Raises ``ConfigurationError`` for a name or a setting that is not allowed.
+    """
+    dtype = dtype_of(specification.training.precision)
+    module: ModuleType = import_module(f"gradalign.problems.{specification.problem}")
+    problem: Problem = module.problem(module.Settings(**specification.problem_settings))
+    optimizer = load_method(specification.method)
+    settings = optimizer.Settings(**specification.method_settings)
+    return Experiment(
+        specification=specification,
+        problem=problem,
+        network=networks.build(specification.network, problem, dtype),
+        method=optimizer.method(settings, specification.training.steps),
+        dtype=dtype,
+    )
