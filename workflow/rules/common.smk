@@ -14,9 +14,7 @@ from gradalign.errors import GradalignError
 from gradalign.provenance import import_closure
 
 # `gradalign` in shell commands is that of the Python that runs Snakemake, activated or not.
-os.environ["PATH"] = os.pathsep.join(
-    [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
-)
+shell.prefix(f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 
 scale = config.get("scale", "laptop")
 results = f"results/{scale}"
@@ -28,9 +26,7 @@ try:
         overrides=workflow.config_settings.config,
     )
 except GradalignError as error:
-    raise WorkflowError(
-        f"the configuration is wrong, nothing was started\n{error}"
-    ) from None
+    raise WorkflowError(f"the configuration is wrong, nothing was started\n{error}") from None
 
 manifest = yaml.safe_load(Path("figures/manifest.yaml").read_text(encoding="utf-8"))
 items = {item["name"]: item for item in manifest}
@@ -49,9 +45,7 @@ wildcard_constraints:
 @functools.cache
 def closure(*modules):
     """Files that an entry point depends on, found by reading imports: editing one of them reruns it."""
-    return [
-        str(path) for path in import_closure(modules, roots=(Path("src"), Path(".")))
-    ]
+    return [str(path) for path in import_closure(modules, roots=(Path("src"), Path("figures")))]
 
 
 def reference_sources(wildcards):
@@ -79,8 +73,7 @@ def evaluation_sources(wildcards):
 
 
 def item_sources(name):
-    script = Path(items[name]["script"])
-    return closure(".".join(script.with_suffix("").parts))
+    return closure(Path(items[name]["script"]).stem)
 
 
 def figure_sources(wildcards):
@@ -122,10 +115,5 @@ def reference_of_run(wildcards):
 def report_configuration(wildcards):
     """The options that give a second Snakemake the configuration of this one."""
     files = [os.path.relpath(path) for path in workflow.configfiles]
-    values = [
-        f"{key}={value}"
-        for key, value in (
-            {"scale": scale} | dict(workflow.config_settings.config)
-        ).items()
-    ]
+    values = [f"{key}={value}" for key, value in ({"scale": scale} | dict(workflow.config_settings.config)).items()]
     return [*(["--configfile", *files] if files else []), "--config", *values]

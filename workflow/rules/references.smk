@@ -3,9 +3,7 @@
 
 rule references:
     input:
-        expand(
-            f"{results}/references/{{problem}}.npz", problem=configuration.references
-        ),
+        expand(f"{results}/references/{{problem}}.npz", problem=configuration.references),
 
 
 rule reference_specification:

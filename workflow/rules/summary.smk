@@ -9,14 +9,13 @@ rule summary:
         curves=expand(rules.train.output.curves, run=configuration.run_names),
         evaluation=expand(rules.evaluate.output.table, run=configuration.run_names),
         fields=expand(rules.evaluate.output.fields, run=configuration.run_names),
+        sources=closure("gradalign.summary"),
     output:
         claims=f"{results}/summary/claims.csv",
         references=f"{results}/summary/references.csv",
         runs=f"{results}/summary/runs.csv",
         curves=f"{results}/summary/curves.csv",
-        fields=expand(
-            f"{results}/summary/fields/{{run}}.npz", run=configuration.run_names
-        ),
+        fields=expand(f"{results}/summary/fields/{{run}}.npz", run=configuration.run_names),
     log:
         f"{results}/logs/summary.log",
     params:
