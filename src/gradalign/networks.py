@@ -1,0 +1,165 @@
+"""Networks: maps from coordinates (N, D) to fields (N, F), as pure functions of a parameter tree.
+
+Sizes. D coordinates, of which C are periodic, h harmonics, m random Fourier features, width w, depth d, F fields.
+A dense layer from a to b units has
+
+    q(a, b) = a b + b        parameters,  a b + 2 b  with weight factorisation.
+
+Embedding: e = D - C + 2 h C inputs; with m > 0 Fourier features another e m/2 parameters, and then e = m. Parameters:
+
+    mlp           [embedding] + q(e, w) + (d - 1) q(w, w) + q(w, F)
+    modified_mlp  [embedding] + 2 q(e, w) + q(e, w) + (d - 1) q(w, w) + q(w, F)
+    pirate_net    [embedding] + 2 q(e, w) + d (q(e, w) + q(w, w) + q(w, e) + 1) + q(e, F)
+
+Everything computes in the dtype it was built with; all quantities are dimensionless.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from gradalign.configuration import NetworkSettings
+from gradalign.problem import Apply, Problem
+from gradalign.trees import Tree
+
+Layer = dict[str, Array]
+"""``kernel`` (inputs, outputs), ``bias`` (outputs,), and with weight factorisation ``log_scale`` (outputs,)."""
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "tanh": jnp.tanh,
+    "swish": jax.nn.silu,
+    "gelu": jax.nn.gelu,  # the tanh form, which is smooth and needs no error function
+    "sin": jnp.sin,
+}
+
+
+class Network(NamedTuple):
+    """One architecture.
+
+    init: ``init(key) -> params``, a tree of dictionaries and lists of arrays.
+    apply: ``apply(params, coordinates)``: (N, D) -> (N, F). Traceable, differentiable, row by row.
+    """
+
+    init: Callable[[Array], Tree]
+    apply: Apply
+
+
+def build(settings: NetworkSettings, problem: Problem, dtype: jnp.dtype) -> Network:
+    """The network of ``settings`` for the coordinates, domain and fields of ``problem``.
+
+    Embedding z of the coordinates:
+
+    1. a coordinate is scaled to [-1, 1] over the domain; a periodic one on [a, a + P] is replaced by
+       cos(2πk(x - a)/P) and sin(2πk(x - a)/P), k = 1..harmonics, so that every field is exactly periodic
+       (arXiv 2007.07400);
+    2. with Fourier features, z <- (cos(z B), sin(z B)), B drawn from N(0, fourier_scale²) and trained like every other
+       parameter, as in the released code of arXiv 2502.00604.
+
+    Body, with σ the activation, all layers dense with bias, ⊙ by element:
+
+    - ``mlp``: h_1 = σ(z W_1 + b_1), h_{l+1} = σ(h_l W_{l+1} + b_{l+1}), d hidden layers, linear output.
+    - ``modified_mlp`` (arXiv 2001.04536): gates U = σ(z W_U + b_U), V = σ(z W_V + b_V); each hidden value of the
+      ``mlp`` is replaced by h ⊙ U + (1 - h) ⊙ V.
+    - ``pirate_net`` (arXiv 2402.00326): d blocks x -> α σ(g_2 W_3 + b_3) + (1 - α) x with g_1 = f ⊙ U + (1 - f) ⊙ V,
+      f = σ(x W_1 + b_1), and g_2 likewise from g_1; each block has its own trained α, 0 at the start, so that the
+      initial body is the identity on the embedding.
+
+    Kernels start from Glorot's normal distribution (variance 2/(inputs + outputs)), biases from 0. Weight
+    factorisation (arXiv 2210.01274): the kernel in use is V diag(exp s), columns being outputs, s drawn from
+    N(mean, deviation²), both trained; V is chosen so that the initial product is Glorot's.
+
+    >>> from gradalign.problems.burgers import Settings, problem
+    >>> settings = NetworkSettings(architecture="mlp", width=8, depth=2, activation="tanh")
+    >>> network = build(settings, problem(Settings()), jnp.dtype("float32"))
+    >>> params = network.init(jax.random.key(0))
+    >>> sum(leaf.size for leaf in jax.tree.leaves(params))  # (2·8 + 8) + (8·8 + 8) + (8·1 + 1)
+    105
+    >>> network.apply(params, jnp.zeros((5, 2), jnp.float32)).shape
+    (5, 1)
+    """
+    scaled = [name not in problem.periodic for name in problem.coordinates]
+    inputs = sum(1 if plain else 2 * settings.harmonics for plain in scaled)
+    embedded = settings.fourier_features or inputs
+    gated = settings.architecture != "mlp"
+    residual = settings.architecture == "pirate_net"
+    width, depth, fields = settings.width, settings.depth, len(problem.fields)
+    activation = ACTIVATIONS[settings.activation]
+
+    def dense(key: Array, rows: int, columns: int) -> Layer:
+        kernel_key, scale_key = jax.random.split(key)
+        kernel = jax.random.normal(kernel_key, (rows, columns), dtype) * math.sqrt(2 / (rows + columns))
+        layer = {"kernel": kernel, "bias": jnp.zeros(columns, dtype)}
+        if settings.weight_factorisation:
+            log_scale = jax.random.normal(scale_key, (columns,), dtype)
+            log_scale = settings.factorisation_mean + settings.factorisation_deviation * log_scale
+            layer |= {"kernel": kernel / jnp.exp(log_scale), "log_scale": log_scale}
+        return layer
+
+    def block(key: Array) -> Tree:
+        keys = jax.random.split(key, 3)
+        sizes = ((embedded, width), (width, width), (width, embedded))
+        layers = [dense(k, *size) for k, size in zip(keys, sizes, strict=True)]
+        return {"layers": layers, "skip": jnp.zeros((), dtype)}
+
+    def init(key: Array) -> Tree:
+        keys = iter(jax.random.split(key, depth + 4))
+        params: dict[str, Tree] = {}
+        if settings.fourier_features:
+            shape = (inputs, settings.fourier_features // 2)
+            params["frequencies"] = settings.fourier_scale * jax.random.normal(next(keys), shape, dtype)
+        if gated:
+            params["gates"] = [dense(next(keys), embedded, width) for _ in range(2)]
+        if residual:
+            params["blocks"] = [block(next(keys)) for _ in range(depth)]
+        else:
+            params["hidden"] = [dense(next(keys), width if index else embedded, width) for index in range(depth)]
+        params["output"] = dense(next(keys), embedded if residual else width, fields)
+        return params
+
+    def embed(params: Tree, coordinates: Array) -> Array:
+        columns = []
+        for index, (plain, (low, high)) in enumerate(zip(scaled, problem.domain, strict=True)):
+            place = (coordinates[:, index] - low) / (high - low)
+            if plain:
+                columns.append(2 * place - 1)
+            else:
+                angles = [2 * math.pi * k * place for k in range(1, settings.harmonics + 1)]
+                columns += [jnp.cos(angle) for angle in angles] + [jnp.sin(angle) for angle in angles]
+        z = jnp.stack(columns, axis=1)
+        if settings.fourier_features:
+            phase = z @ params["frequencies"]
+            z = jnp.concatenate([jnp.cos(phase), jnp.sin(phase)], axis=1)
+        return z
+
+    def apply(params: Tree, coordinates: Array) -> Array:
+        z = embed(params, coordinates)
+        if not gated:
+            for layer in params["hidden"]:
+                z = activation(_affine(layer, z))
+            return _affine(params["output"], z)
+        first, second = (activation(_affine(layer, z)) for layer in params["gates"])
+
+        def mixed(layer: Layer, x: Array) -> Array:
+            hidden = activation(_affine(layer, x))
+            return hidden * first + (1 - hidden) * second
+
+        if residual:
+            for part in params["blocks"]:
+                enter, middle, leave = part["layers"]
+                body = activation(_affine(leave, mixed(middle, mixed(enter, z))))
+                z = part["skip"] * body + (1 - part["skip"]) * z
+        else:
+            for layer in params["hidden"]:
+                z = mixed(layer, z)
+        return _affine(params["output"], z)
+
+    return Network(init, apply)
+
+
+def _affine(layer: Layer, x: Array) -> Array:
+    kernel = layer["kernel"] * jnp.exp(layer["log_scale"]) if "log_scale" in layer else layer["kernel"]
+    return x @ kernel + layer["bias"]
