@@ -24,18 +24,19 @@ class Method(NamedTuple):
     """One optimizer.
 
     init: ``init(params) -> state``.
-    step: ``step(objective, params, state, points) -> (params, state, metrics)``; metrics are scalars by name.
+    step: ``step(objective, params, state, points, gradient=None) -> (params, state, metrics)``; metrics are scalars by
+        name. ``gradient`` is that of the objective at these parameters and points, where the caller has it already.
     precondition: ``precondition(objective, params, state, points, gradient) -> direction``: the linear map P
         of the present state applied to any gradient, without momentum and learning rate. Common-state scores
         apply one P to all per-loss gradients.
-    observe: ``observe(objective, params, state, points) -> state``: let the statistics see this objective's
-        gradient without moving. Own-state scores feed one such state per loss term.
+    observe: ``observe(params, state, gradient) -> state``: let the statistics see a gradient without moving. Own-state
+        scores feed one such state per loss term.
     """
 
     init: Callable[[Tree], State]
-    step: Callable[[Objective, Tree, State, Points], tuple[Tree, State, dict[str, Array]]]
+    step: Callable[..., tuple[Tree, State, dict[str, Array]]]
     precondition: Callable[[Objective, Tree, State, Points, Tree], Tree]
-    observe: Callable[[Objective, Tree, State, Points], State]
+    observe: Callable[[Tree, State, Tree], State]
 
 
 def first_order(transformation: optax.GradientTransformation, precondition: Callable[[State, Tree], Tree]) -> Method:
@@ -44,23 +45,22 @@ def first_order(transformation: optax.GradientTransformation, precondition: Call
     ``precondition(state, gradient)`` must be linear in ``gradient``.
     """
 
-    def update(objective: Objective, params: Tree, state: State, points: Points) -> tuple[Tree, State]:
-        gradient = objective.gradient(params, points)
+    def update(params: Tree, state: State, gradient: Tree) -> tuple[Tree, State]:
         with jax.numpy_dtype_promotion("standard"):  # optax itself mixes integer counts with floats
             return transformation.update(gradient, state, params)
 
-    def step(objective: Objective, params: Tree, state: State, points: Points) -> tuple[Tree, State, dict[str, Array]]:
-        updates, state = update(objective, params, state, points)
+    def step(
+        objective: Objective, params: Tree, state: State, points: Points, gradient: Tree = None
+    ) -> tuple[Tree, State, dict[str, Array]]:
+        gradient = objective.gradient(params, points) if gradient is None else gradient
+        updates, state = update(params, state, gradient)
         return optax.apply_updates(params, updates), state, {}
-
-    def observe(objective: Objective, params: Tree, state: State, points: Points) -> State:
-        return update(objective, params, state, points)[1]
 
     return Method(
         init=transformation.init,
         step=step,
         precondition=lambda objective, params, state, points, gradient: precondition(state, gradient),
-        observe=observe,
+        observe=lambda params, state, gradient: update(params, state, gradient)[1],
     )
 
 

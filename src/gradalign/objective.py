@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
-from gradalign import trees
 from gradalign.problem import Points
 from gradalign.trees import Tree
 
@@ -26,9 +25,7 @@ class Objective:
     the sum of their squares, which is the form that Gauss-Newton methods use. Dimensionless; the dtype is
     that of the parameters.
 
-    ``loss_weights`` is data, so that a change of weights does not recompile; the functions are static. With
-    ``separate_gradients`` the gradient is summed from those of the loss terms, which is slower alone but free where
-    they are needed anyway (the compiler computes each of them once).
+    ``loss_weights`` is data, so that a change of weights does not recompile; the functions are static.
 
     >>> line = Objective({"fit": jnp.asarray(4.0)}, lambda slope, points: {"fit": slope * points["fit"] - 1.0})
     >>> round(float(line.loss(jnp.asarray(2.0), {"fit": jnp.asarray([1.0, 0.0])})), 6)  # 4 ((2-1)² + (0-1)²) / 2
@@ -38,8 +35,6 @@ class Objective:
     loss_weights: dict[str, Array]
     residuals: Residuals = field(metadata={"static": True})
     row_weights: Callable[[dict[str, Array]], dict[str, Array]] | None = field(default=None, metadata={"static": True})
-
-    separate_gradients: bool = field(default=False, metadata={"static": True})
 
     def rows(self, params: Tree, points: Points) -> dict[str, Array]:
         """Weighted residual rows by loss term: L is the sum of their squares."""
@@ -92,8 +87,6 @@ class Objective:
 
     def gradient(self, params: Tree, points: Points) -> Tree:
         """∇L."""
-        if self.separate_gradients:
-            return trees.total(list(self.loss_gradients(params, points).values()))
         return jax.grad(self.loss)(params, points)
 
     def loss_gradients(self, params: Tree, points: Points) -> dict[str, Tree]:

@@ -74,7 +74,6 @@ class Experiment:
             loss_weights,
             residuals=self._residuals,
             row_weights=None if self.specification.training.causal is None else self._row_weights,
-            separate_gradients=self.specification.training.own_state,
         )
 
     def step(self, key: Array, loop: LoopState) -> tuple[LoopState, dict[str, Array]]:
@@ -82,11 +81,14 @@ class Experiment:
         points = self.points(key, loop.step)
         loss_weights = self._loss_weights(loop, points)
         objective = self.objective(loss_weights)
-        own_states = {
-            name: self.method.observe(objective.only(name), loop.params, state, points)
-            for name, state in loop.own_states.items()
-        }
-        params, state, metrics = self.method.step(objective, loop.params, loop.state, points)
+        gradient, own_states = None, loop.own_states
+        if own_states:
+            gradients = objective.loss_gradients(loop.params, points)
+            gradient = trees.total(list(gradients.values()))
+            own_states = {
+                name: self.method.observe(loop.params, state, gradients[name]) for name, state in own_states.items()
+            }
+        params, state, metrics = self.method.step(objective, loop.params, loop.state, points, gradient)
         step = loop.step + 1
         failed_step = jnp.where((loop.failed_step < 0) & ~all_finite(params), step, loop.failed_step)
         return LoopState(step, params, state, own_states, loss_weights, failed_step), metrics

@@ -67,7 +67,7 @@ def test_keeps_structure_and_dtype(name, dtype):
     state = method.init(params)
     after, new_state, metrics = method.step(objective, params, state, points)
     direction = method.precondition(objective, params, new_state, points, params)
-    observed = method.observe(objective, params, state, points)
+    observed = method.observe(params, state, objective.gradient(params, points))
     shapes = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), params)
     assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), after) == shapes
     assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), direction) == shapes

@@ -78,8 +78,9 @@ def method(settings: Settings, steps: int) -> Method:
         return LevenbergMarquardtState(jnp.asarray(settings.initial_damping, ravel_pytree(params)[0].dtype))
 
     def step(
-        objective: Objective, params: Tree, state: LevenbergMarquardtState, points: Points
+        objective: Objective, params: Tree, state: LevenbergMarquardtState, points: Points, gradient: Tree = None
     ) -> tuple[Tree, LevenbergMarquardtState, dict[str, Array]]:
+        del gradient  # the Jacobian holds it
         residuals, jacobian = objective.linearisation(params, points)
         flat, unravel = ravel_pytree(params)
         direction = gauss_newton_step(jacobian, state.damping, residuals)
@@ -102,4 +103,4 @@ def method(settings: Settings, steps: int) -> Method:
         flat, unravel = ravel_pytree(gradient)
         return unravel(damped_solve(jacobian, state.damping, flat))
 
-    return Method(init, step, precondition, observe=lambda objective, params, state, points: state)
+    return Method(init, step, precondition, observe=lambda params, state, gradient: state)
