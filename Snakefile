@@ -27,3 +27,8 @@ rule all:
         rules.paper_pdf.input,
         rules.report.output,
         rules.verify.output,
+
+
+onstart:
+    if configuration.device == "gpu" and workflow.local_exec:  # on a cluster, each job looks for itself
+        shell("python workflow/scripts/require_device.py {configuration.device} {configuration.scale}")

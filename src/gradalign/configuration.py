@@ -209,14 +209,13 @@ def read(path: Path) -> dict[str, Any]:
     syntax, for a key that appears twice and for a file that is not a mapping.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            content = yaml.load(file, Loader=_Loader)  # a subclass of the safe loader
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: cannot be read ({error}); allowed: a YAML file; check the path") from error
-    try:
-        content = yaml.load(text, Loader=_Loader)  # a subclass of the safe loader
     except yaml.YAMLError as error:
         raise ConfigurationError(
-            f"{path}: {error}; allowed: a YAML mapping without repeated keys; correct it"
+            f"{path}: not readable as YAML, {error}\n  allowed: a mapping without repeated keys; correct the line"
         ) from error
     if not isinstance(content, dict):
         raise ConfigurationError(
@@ -271,11 +270,12 @@ class _Loader(yaml.SafeLoader):
     """The safe YAML loader, with YAML 1.2 numbers and without repeated keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = Counter(self.construct_object(key, deep=True) for key, _ in node.value)
+        seen: set[Hashable] = set()
         for key, _ in node.value:
             name = self.construct_object(key, deep=True)
-            if keys[name] > 1:
+            if name in seen:
                 raise yaml.MarkedYAMLError(problem=f"key {name!r} appears twice", problem_mark=key.start_mark)
+            seen.add(name)
         return super().construct_mapping(node, deep)
 
 
@@ -537,7 +537,7 @@ def _allowed(kind: str, context: Mapping[str, Any], message: str) -> str:
         case "string_pattern_mismatch":
             return f"a name that matches {context['pattern']}"
         case _:
-            return message
+            return message.removeprefix("Value error, ")
 
 
 def _model_at(model: Any, place: Sequence[str | int]) -> Any:

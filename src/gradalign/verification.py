@@ -113,9 +113,9 @@ def verify(expectations: Path, scale: str, summary: Path, output: Path, console:
     failed = [outcome.expectation for outcome in outcomes if outcome.kind == "required" and outcome.verdict != "held"]
     if failed:
         console.print(
-            f"{len(failed)} of {len(outcomes)} expectations failed: {', '.join(failed)}. The numbers stand in {output}, "
-            f"the expectations in {expectations}. The usual causes are changed settings and a defect in the code: look "
-            f"at the tables in {summary} first."
+            f"{len(failed)} of {len(outcomes)} expectations failed: {', '.join(failed)}. The numbers are in {output}, "
+            f"the expectations in {expectations}. Usual causes: changed settings, or a defect in the code. Look at the "
+            f"tables in {summary} first."
         )
     return not failed
 
@@ -180,8 +180,9 @@ def select(selector: Selector, tables: dict[str, pd.DataFrame]) -> float:
     """The number that a selector names; NaN where no row fits or a value is missing.
 
     >>> runs = pd.DataFrame({"run": ["a", "a", "b"], "relative_l2": [0.1, 0.3, 0.5]})
-    >>> round(select(Selector(table="runs", column="relative_l2", where={"run": "a"}, aggregate="mean"), {"runs": runs}), 6)
-    0.2
+    >>> selector = Selector(table="runs", column="relative_l2", where={"run": "a"}, aggregate="maximum")
+    >>> select(selector, {"runs": runs})
+    0.3
     """
     table = tables[selector.table]
     for column in [selector.column, *selector.where]:

@@ -1,0 +1,48 @@
+# make reproduce [SCALE=smoke|laptop|paper]   environment, then the whole pipeline
+# make test                                   environment, then the tests
+# make check                                  format, lint, types, lint of the workflow
+# make lock | schema                          rewrite requirements.lock | the JSON schema of the configuration
+# Needs Python 3.11 or newer with venv, and the network once, to install the packages of requirements.lock.
+
+SCALE ?= laptop
+VENV ?= .venv
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
+	$$name -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; \
+	done)
+
+SHELL := /bin/bash
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+unexport PYTHONPATH PYTHONHOME
+
+.PHONY: reproduce test check environment lock schema
+
+reproduce: environment
+	snakemake --cores all --config scale=$(SCALE)
+
+test: environment
+	python -m pytest
+
+check: environment
+	ruff format --check
+	ruff check
+	mypy
+	snakefmt --check Snakefile workflow
+	python workflow/scripts/lint.py
+
+schema: environment
+	python workflow/scripts/schema.py workflow/schemas/configuration.schema.json
+
+lock: environment
+	uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-emit-index-url \
+		--no-header --extra pipeline --extra test pyproject.toml -o requirements.lock
+
+environment: $(VENV)/installed
+
+# Anew from nothing when the lock changes: no package of an older lock stays behind.
+$(VENV)/installed: requirements.lock
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with the modules venv and ensurepip was found. Install one" \
+		"(on Debian and Ubuntu: python3 and python3-venv) or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	touch $@

@@ -1,0 +1,327 @@
+"""Configurations: what is right loads and merges; what is wrong is named with file, key, value and what is allowed."""
+
+import copy
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import pytest
+import yaml
+
+from gradalign.configuration import (
+    Configuration,
+    ReferenceSpecification,
+    RunSpecification,
+    from_mapping,
+    load,
+    module_names,
+    read,
+    schema,
+)
+from gradalign.errors import ConfigurationError
+
+ROOT = Path(__file__).parent.parent
+CONFIGURATIONS = ROOT / "workflow" / "config"
+SCALES = ("smoke", "laptop", "paper")
+SOURCE = re.compile(r"# .*(ours: \S|\[(abstract|digest|code|measured|inferred)\]|arXiv:\d{4}\.\d{4})")
+
+# A key of laptop.yaml, the wrong value it gets, what the message says is wrong (where empty: `key is value`), and what
+# it says is allowed.
+WRONG_VALUES: list[tuple[str, Any, str, str]] = [
+    ("scale", "huge", "", "'smoke', 'laptop' or 'paper'"),
+    ("scale", "paper", "device is 'cpu'", "'gpu' at scale 'paper'"),
+    ("device", "tpu", "", "'cpu' or 'gpu'"),
+    ("seeds", [0, 1, 0], "seeds[2] is 0, given 2 times", "different values"),
+    ("seeds", [], "", "at least 1 entries"),
+    ("seeds", [-1], "seeds[0] is -1", "a number >= 0"),
+    ("seeds", [2**32], "seeds[0] is 4294967296", "a number < 4294967296"),
+    ("seeds", 3, "", "a list"),
+    ("seeds", [True], "seeds[0] is True", "an integer"),
+    ("claims", ["alchemy"], "claims[0] is 'alchemy'", "score"),
+    ("claims", [], "", "at least 1 entries"),
+    ("claims", ["score", "score"], "claims[1] is 'score', given 2 times", "different values"),
+    ("references", ["burger"], "references[0] is 'burger'", "burgers"),
+    ("runs", [], "", "at least 1 entries"),
+    ("networks.burgers.width", -4, "", "a number > 0"),
+    ("networks.burgers.width", 64.5, "", "an integer"),
+    ("networks.burgers.width", "64", "", "an integer"),
+    ("networks.burgers.depth", 0, "", "a number > 0"),
+    ("networks.burgers.activation", "relu", "", "'tanh', 'swish', 'gelu' or 'sin'"),
+    ("networks.burgers.architecture", "transformer", "", "'mlp', 'modified_mlp' or 'pirate_net'"),
+    ("networks.burgers.fourier_features", 7, "", "a multiple of 2"),
+    ("networks.burgers.fourier_scale", float("inf"), "", "a finite number"),
+    ("networks.burgers.weight_factorisation", "yes", "", "true or false"),
+    (
+        "networks.burgers.colour",
+        "red",
+        "networks.burgers.colour is an unknown key (value 'red')",
+        "activation, architecture",
+    ),
+    ("problems.burgers.points.pde", 0, "", "a number > 0"),
+    (
+        "problems.burgers.points.wall",
+        16,
+        "problems.burgers.points is {",
+        "exactly the loss terms of burgers: ic, bc, pde",
+    ),
+    ("problems.burgers.settings", {"viscosity": -1.0}, "problems.burgers.settings.viscosity is -1.0", "a number > 0"),
+    (
+        "problems.burgers.settings",
+        {"viscous": 1.0},
+        "problems.burgers.settings.viscous is an unknown key (value 1.0)",
+        "viscosity",
+    ),
+    ("problems.burgers.reference.modes", 2047, "", "a multiple of 2"),
+    (
+        "problems.burgers.reference.refined_nodes",
+        1000,
+        "problems.burgers.reference is {",
+        "refined_nodes must exceed nodes",
+    ),
+    ("problems.heat", {"points": {"ic": 4}}, "problems.heat is an unknown problem", "burgers"),
+    ("methods.adam.learning_rate", 0.0, "", "a number > 0"),
+    ("methods.adam.b1", 1.0, "", "a number < 1"),
+    ("methods.soap.variant", "soap-jax-2023", "", "'soap' or 'soap-jax-2024'"),
+    ("methods.sopa", {}, "methods.sopa is an unknown method", "soap"),
+    ("methods.adam", [1], "", "a mapping"),
+    ("training.first_order.steps", 0, "", "a number > 0"),
+    ("training.first_order.log_every", 300, "", "a divisor of steps = 10000"),
+    ("training.first_order.log_every", 1, "", "a number >= 2"),
+    ("training.first_order.checkpoint_every", 150, "", "a multiple of log_every = 100"),
+    ("training.first_order.precision", "bfloat16", "", "'float32' or 'float64'"),
+    ("training.first_order.own_state", 1, "", "true or false"),
+    ("training.first_order.weighting.scheme", "equal", "", "'constant' or 'gradient_norm'"),
+    ("training.first_order.weighting.momentum", 1.0, "", "a number < 1"),
+    (
+        "training.first_order.weighting.initial",
+        {"wall": 1.0},
+        "training.first_order.weighting.initial.wall is not a loss term of burgers",
+        "ic, bc, pde",
+    ),
+    ("training.first_order.causal.chunks", 30, "", "a divisor of problems.burgers.points.pde = 1024"),
+    ("training.first_order.causal.tolerance", 0.0, "", "a number > 0"),
+    ("training.first_order", None, "", "a mapping"),
+    ("optimisers", {}, "optimisers is an unknown key (value {})", "claims, device, methods"),
+]
+RUN = {"problem": "burgers", "method": "adam", "network": "burgers", "training": "first_order"}
+# One wrong entry of the list of runs, the key that is wrong, what is allowed.
+WRONG_RUNS: list[tuple[dict[str, Any], str, str]] = [
+    (RUN | {"problem": "burger"}, "runs[0].problem", "a key of problems: burgers"),
+    (RUN | {"method": "adma"}, "runs[0].method", "did you mean 'adam'?"),
+    (RUN | {"network": "large"}, "runs[0].network", "a key of networks: burgers"),
+    (RUN | {"training": "long"}, "runs[0].training", "a key of training: first_order"),
+    (RUN | {"name": "Adam 1"}, "runs[0].name", "a name that matches"),
+    (RUN | {"seed": 1}, "runs[0].seed", "method, name, network, problem, training"),
+    ({"problem": "burgers"}, "runs[0].method", "a key of methods"),
+]
+
+
+@pytest.fixture
+def no_compute():
+    """Fails a test that put an array on a device."""
+    before = len(jax.live_arrays())
+    yield
+    assert len(jax.live_arrays()) == before
+
+
+def laptop() -> dict[str, Any]:
+    return read(CONFIGURATIONS / "laptop.yaml")
+
+
+def nested(path: str, value: Any) -> dict[str, Any]:
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    return value
+
+
+def rejected(tmp_path: Path, overlay: dict[str, Any]) -> str:
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(overlay))
+    with pytest.raises(ConfigurationError) as raised:
+        load([CONFIGURATIONS / "laptop.yaml", file])
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_configurations_of_the_scales_are_right(scale):
+    configuration = load([CONFIGURATIONS / f"{scale}.yaml"])
+    assert configuration.scale == scale
+    for name in configuration.run_names:
+        specification = configuration.run(name)
+        assert RunSpecification.model_validate_json(specification.model_dump_json()) == specification
+    for problem in configuration.references:
+        reference = configuration.reference(problem)
+        assert ReferenceSpecification.model_validate_json(reference.model_dump_json()) == reference
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_value_line_names_its_source(scale):
+    for number, line in enumerate((CONFIGURATIONS / f"{scale}.yaml").read_text().splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#") or re.fullmatch(r"\s*[\w-]+:", line):
+            continue
+        assert SOURCE.search(line), f"{scale}.yaml, line {number} names no source: {line}"
+
+
+def test_every_scale_checks_every_claim_and_has_every_problem():
+    for scale in SCALES:
+        configuration = load([CONFIGURATIONS / f"{scale}.yaml"])
+        assert sorted(configuration.claims) == module_names("claims")
+        assert sorted(configuration.references) == module_names("references")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said", "allowed"), WRONG_VALUES, ids=[f"{path}={value}" for path, value, *_ in WRONG_VALUES]
+)
+def test_a_wrong_value_is_named_before_any_compute(tmp_path, no_compute, path, value, said, allowed):
+    line = next(line for line in rejected(tmp_path, nested(path, value)).splitlines() if allowed in line)
+    file, _, problem = line.partition(": ")
+    assert Path(file).name == ("laptop.yaml" if said.startswith("device") else "mine.yaml")
+    assert problem.startswith(said or f"{path} is {value!r}; ")
+    assert "; allowed: " in problem
+
+
+@pytest.mark.parametrize(("run", "key", "allowed"), WRONG_RUNS, ids=[key for _, key, _ in WRONG_RUNS])
+def test_a_wrong_run_is_named(tmp_path, no_compute, run, key, allowed):
+    message = rejected(tmp_path, {"runs": [run]})
+    assert "mine.yaml" in message
+    assert f"{key} is " in message
+    assert allowed in message
+    field = key.rpartition(".")[2]
+    assert (repr(run[field]) if field in run else "missing") in message
+
+
+def test_a_message_has_file_key_value_allowed_and_advice(tmp_path):
+    message = rejected(tmp_path, nested("networks.burgers.width", -4))
+    assert message == (
+        f"{tmp_path / 'mine.yaml'}: networks.burgers.width is -4; allowed: a number > 0; correct the value"
+    )
+    message = rejected(tmp_path, nested("networks.burgers.widht", 4))
+    assert "networks.burgers.widht is an unknown key (value 4)" in message
+    assert "did you mean 'width'?" in message
+
+
+def test_all_problems_of_a_file_are_listed_at_once(tmp_path):
+    overlay = nested("networks.burgers.width", -4) | nested("methods.adam.b1", 2.0) | {"device": "tpu"}
+    lines = rejected(tmp_path, overlay).splitlines()
+    assert [line.split(": ")[1].split(" is ")[0] for line in lines] == [
+        "device",
+        "networks.burgers.width",
+        "methods.adam.b1",
+    ]
+
+
+def test_the_error_names_the_file_that_gave_the_value(tmp_path):
+    (tmp_path / "first.yaml").write_text("networks: {burgers: {width: -1}}")
+    (tmp_path / "second.yaml").write_text("networks: {burgers: {depth: -2}}")
+    with pytest.raises(ConfigurationError) as raised:
+        load([CONFIGURATIONS / "laptop.yaml", tmp_path / "first.yaml", tmp_path / "second.yaml"])
+    first, second = str(raised.value).splitlines()
+    assert "first.yaml: networks.burgers.width is -1" in first
+    assert "second.yaml: networks.burgers.depth is -2" in second
+    with pytest.raises(ConfigurationError, match="the command line: device is 'tpu'"):
+        load([CONFIGURATIONS / "laptop.yaml"], {"device": "tpu"})
+
+
+@pytest.mark.parametrize("key", list(Configuration.model_fields))
+def test_a_missing_key_is_named(key):
+    mapping = laptop()
+    del mapping[key]
+    with pytest.raises(ConfigurationError, match=rf"\AHere: {key} is missing; allowed: .*; add it"):
+        from_mapping(mapping, source="Here")
+
+
+def test_two_runs_of_one_name_need_names():
+    mapping = laptop() | {"runs": [RUN, RUN]}
+    with pytest.raises(ConfigurationError, match=r"runs\[1\] is 'burgers-adam', given 2 times.*its own 'name'"):
+        from_mapping(mapping)
+    assert from_mapping(mapping | {"runs": [RUN, RUN | {"name": "again"}]}).run_names == ["burgers-adam", "again"]
+
+
+def test_a_run_needs_the_reference_of_its_problem(tmp_path):
+    mapping = laptop()
+    mapping["problems"]["burgers"].pop("reference")
+    assert from_mapping(mapping).reference("burgers").reference_settings == {}
+    with pytest.raises(ConfigurationError, match=r"references is .*; allowed: at least 1"):
+        from_mapping(mapping | {"references": []})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("scale: smoke\nscale: laptop\n", r"key 'scale' appears twice.*line 2"),
+        ("networks:\n  burgers: {width: 3, width: 4}\n", r"key 'width' appears twice.*line 2"),
+        ("scale: [smoke\n", r"line 2"),
+        ("- scale\n", r"holds \['scale'\]; allowed: a mapping"),
+        ("", r"holds None; allowed: a mapping"),
+        ("a: !!python/object/apply:os.getcwd []\n", r"could not determine a constructor"),
+    ],
+)
+def test_a_file_that_is_no_mapping_is_rejected(tmp_path, text, message):
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match=rf"(?s)mine\.yaml.*{message}"):
+        read(file)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"nowhere\.yaml: cannot be read .*check the path"):
+        load([tmp_path / "nowhere.yaml"])
+
+
+def test_merging_joins_mappings_and_replaces_lists(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("seeds: [7]\nnetworks: {burgers: {width: 1e1}}\n")
+    with pytest.raises(ConfigurationError, match=r"width is 10\.0; allowed: an integer"):
+        load([CONFIGURATIONS / "laptop.yaml", file])
+    file.write_text("seeds: [7]\nnetworks: {burgers: {width: 10}}\nmethods: {adam: {learning_rate: 1e-2}}\n")
+    merged = load([CONFIGURATIONS / "laptop.yaml", file], {"scale": "smoke"})
+    assert (merged.seeds, merged.scale) == ([7], "smoke")
+    assert merged.networks["burgers"].width == 10
+    assert merged.networks["burgers"].depth == load([CONFIGURATIONS / "laptop.yaml"]).networks["burgers"].depth
+    assert merged.run("burgers-adam").method_settings["learning_rate"] == 0.01
+
+
+def test_a_specification_changes_only_with_its_own_slice():
+    mapping = laptop()
+    changed = copy.deepcopy(mapping)
+    changed["methods"]["soap"]["b1"] = 0.5
+    before, after = from_mapping(mapping), from_mapping(changed)
+    assert before.run("burgers-soap") != after.run("burgers-soap")
+    assert before.run("burgers-adam") == after.run("burgers-adam")
+    assert before.reference("burgers") == after.reference("burgers")
+
+
+@pytest.mark.parametrize(
+    "look_up", [lambda c: c.run("burgers-sgd"), lambda c: c.reference("heat")], ids=["run", "reference"]
+)
+def test_an_unknown_name_lists_the_known_ones(look_up: Callable[[Configuration], object]):
+    with pytest.raises(ConfigurationError, match=r"allowed: .*burgers"):
+        look_up(from_mapping(laptop()))
+
+
+def test_the_schema_file_is_current():
+    stored = json.loads((ROOT / "workflow/schemas/configuration.schema.json").read_text())
+    assert stored == json.loads(json.dumps(schema())), "run `make schema`"
+
+
+def test_every_key_of_the_schema_has_a_description_and_forbids_unknown_keys():
+    def look(place: str, part: Any) -> None:
+        if isinstance(part, list):
+            for index, entry in enumerate(part):
+                look(f"{place}[{index}]", entry)
+        if not isinstance(part, dict):
+            return
+        properties = part.get("properties", {})
+        if properties:
+            assert part.get("additionalProperties") is False, f"{place} allows unknown keys"
+        for name, entry in properties.items():
+            if place not in ("/problems", "/methods"):  # those hold models, described by their docstrings
+                assert "description" in entry, f"{place}/{name} has no description"
+            look(f"{place}/{name}", entry)
+        for name, entry in part.get("$defs", {}).items():
+            look(name, entry)
+
+    look("", schema())

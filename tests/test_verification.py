@@ -1,0 +1,141 @@
+"""Expectations against hand-made summary tables, with known answers."""
+
+import io
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from rich.console import Console
+
+from gradalign.errors import ConfigurationError
+from gradalign.verification import Expectation, Selector, compare, load_expectations, select, verify
+
+EXPECTATIONS = Path(__file__).parent.parent / "workflow" / "config" / "expectations.yaml"
+RUNS = pd.DataFrame({"run": ["a", "a", "a", "b"], "relative_l2": [0.1, 0.4, 0.2, math.nan]})
+CURVES = pd.DataFrame(
+    {"run": "a", "quantity": ["s", "s", "s", "e"], "step": [0, 10, 20, 20], "value": [9.0, -0.3, -0.4, 5.0]}
+)
+CLAIMS = pd.DataFrame({"claim": ["T1", "T2"], "verdict": ["confirmed", "violated"]})
+TABLES = {"runs": RUNS, "curves": CURVES, "claims": CLAIMS, "references": pd.DataFrame({"problem": ["p"]})}
+
+
+@pytest.fixture
+def summary(tmp_path: Path) -> Path:
+    for name, table in TABLES.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    return tmp_path
+
+
+def expectation(**changes: object) -> dict[str, object]:
+    measured = {"table": "runs", "column": "relative_l2", "where": {"run": "a"}, "aggregate": "median"}
+    base = {"name": "x", "description": "d", "kind": "required", "scales": ["smoke"], "measured": measured}
+    return base | {"comparison": "at most", "expected": 0.3} | changes
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "value"),
+    [("minimum", 0.1), ("median", 0.2), ("mean", 0.7 / 3), ("maximum", 0.4), ("spread", 0.3), ("count", 3.0)],
+)
+def test_aggregates(aggregate, value):
+    selector = Selector(table="runs", column="relative_l2", where={"run": "a"}, aggregate=aggregate)
+    assert select(selector, TABLES) == pytest.approx(value, rel=1e-15)  # one rounding of the mean
+
+
+def test_share_counts_equal_values():
+    assert select(Selector(table="claims", column="verdict", aggregate="share", equals="confirmed"), TABLES) == 0.5
+
+
+def test_steps_bound_a_window():
+    where = {"run": "a", "quantity": "s"}
+    window = Selector(table="curves", column="value", where=where, first_step=10, last_step=20, aggregate="mean")
+    assert select(window, TABLES) == pytest.approx(-0.35, rel=1e-15)
+    first = Selector(table="curves", column="value", where=where, last_step=0, aggregate="mean")
+    assert select(first, TABLES) == 9.0
+
+
+@pytest.mark.parametrize("where", [{"run": "b"}, {"run": "nobody"}], ids=["missing value", "no row"])
+def test_a_number_that_cannot_be_measured_fails(summary, where):
+    measured = {"table": "runs", "column": "relative_l2", "where": where, "aggregate": "median"}
+    for kind in ("required", "prediction"):
+        [outcome] = compare([Expectation(**expectation(kind=kind, measured=measured))], "smoke", summary)
+        assert math.isnan(outcome.measured)
+        assert outcome.verdict == "no data"
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({"expected": 0.2}, "held"),
+        ({"expected": 0.19}, "failed"),
+        ({"expected": 0.19, "kind": "prediction"}, "did not hold"),
+        ({"comparison": "at least", "expected": 0.2}, "held"),
+        ({"comparison": "at least", "expected": 0.21}, "failed"),
+        ({"comparison": "within", "expected": 0.25, "tolerance": 0.06}, "held"),
+        ({"comparison": "within", "expected": 0.25, "tolerance": 0.04}, "failed"),
+    ],
+)
+def test_comparisons_with_a_number(summary, changes, verdict):
+    assert compare([Expectation(**expectation(**changes))], "smoke", summary)[0].verdict == verdict
+
+
+@pytest.mark.parametrize(("times", "verdict"), [(0.5, "held"), (0.49, "failed")])
+def test_comparison_with_another_number_times_a_factor(summary, times, verdict):
+    target = {"table": "runs", "column": "relative_l2", "where": {"run": "a"}, "aggregate": "maximum", "times": times}
+    [outcome] = compare([Expectation(**expectation(expected=target))], "smoke", summary)
+    assert outcome.expected == pytest.approx(0.4 * times, rel=1e-15)
+    assert outcome.verdict == verdict
+
+
+def test_only_the_expectations_of_the_scale_are_checked(summary):
+    assert compare([Expectation(**expectation(scales=["paper"]))], "smoke", summary) == []
+
+
+@pytest.mark.parametrize(("expected", "holds"), [(0.2, True), (0.1, False)])
+def test_the_stage_writes_its_table_and_says_what_failed(summary, expected, holds):
+    file = summary / "expectations.yaml"
+    entries = [expectation(expected=expected), expectation(name="guess", kind="prediction", expected=0.0)]
+    file.write_text(yaml.safe_dump({"expectations": entries}))
+    text = io.StringIO()
+    output = summary / "out" / "verification.csv"
+    assert verify(file, "smoke", summary, output, Console(file=text, width=160)) is holds
+    rows = pd.read_csv(output)
+    assert list(rows["verdict"]) == ["held" if holds else "failed", "did not hold"]
+    assert list(rows.columns)[:3] == ["expectation", "kind", "description"]
+    assert ("1 of 2 expectations failed: x" in text.getvalue()) is not holds
+    assert "did not hold" in text.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([expectation(), expectation()], "name 'x' appears twice"),
+        ([expectation(comparison="within")], "tolerance of 'x' is None"),
+        ([expectation(tolerance=0.1)], "tolerance of 'x' is 0.1"),
+        ([expectation(kind="hope")], "'required' or 'prediction'"),
+        ([expectation(margin=2)], "margin"),
+        ([], "at least 1"),
+    ],
+)
+def test_wrong_expectations_are_rejected(tmp_path, entries, message):
+    file = tmp_path / "expectations.yaml"
+    file.write_text(yaml.safe_dump({"expectations": entries}))
+    with pytest.raises(ConfigurationError, match=message):
+        load_expectations(file)
+
+
+def test_an_unknown_column_or_a_missing_table_is_named(summary):
+    wrong = expectation(measured={"table": "runs", "column": "l2", "aggregate": "median"})
+    with pytest.raises(ConfigurationError, match="column 'l2' is not in the table runs; allowed: run, relative_l2"):
+        compare([Expectation(**wrong)], "smoke", summary)
+    (summary / "runs.csv").unlink()
+    with pytest.raises(ConfigurationError, match=r"runs\.csv is missing; run the stage `summary`"):
+        compare([], "smoke", summary)
+
+
+def test_the_declared_expectations_are_right_and_every_scale_has_some():
+    declared = load_expectations(EXPECTATIONS)
+    for scale in ("smoke", "laptop", "paper"):
+        assert any(entry.kind == "required" and scale in entry.scales for entry in declared)
+    assert any(entry.kind == "prediction" for entry in declared)

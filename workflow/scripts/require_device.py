@@ -1,0 +1,12 @@
+"""Exit with a readable message where a device is missing: `python workflow/scripts/require_device.py gpu paper`."""
+
+import sys
+
+from gradalign.errors import DeviceError
+from gradalign.runs import require_device
+
+if __name__ == "__main__":
+    try:
+        require_device(*sys.argv[1:])
+    except DeviceError as error:
+        sys.exit(str(error))
