@@ -24,6 +24,9 @@ include: "workflow/rules/verify.smk"
 rule all:
     default_target: True
     input:
+        rules.summary.output,
+        rules.figures.input,
+        rules.tables.input,
         rules.paper_pdf.input,
         rules.report.output,
         rules.verify.output,

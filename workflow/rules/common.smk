@@ -5,12 +5,13 @@ import os
 import shlex
 import sys
 from pathlib import Path
+from typing import get_args
 
 import yaml
 from snakemake.exceptions import WorkflowError
 
 from gradalign import configuration as settings
-from gradalign.errors import GradalignError
+from gradalign.errors import GradalignError, unknown_name
 from gradalign.provenance import import_closure
 
 # `gradalign` in shell commands is that of the Python that runs Snakemake, activated or not.
@@ -20,6 +21,8 @@ scale = config.get("scale", "laptop")
 results = f"results/{scale}"
 
 try:
+    if scale not in get_args(settings.Scale):
+        raise unknown_name("scale", scale, get_args(settings.Scale))
     # Not `configfile:`, which merges in the same way but neither sees repeated keys nor remembers who set a value.
     configuration = settings.load(
         [f"workflow/config/{scale}.yaml", *map(os.path.relpath, workflow.configfiles)],

@@ -1,0 +1,187 @@
+"""What an edit reruns, and what it leaves alone: dry runs on a copy of the workflow whose outputs are empty files."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent.parent
+COPIED = ("Snakefile", "workflow", "profiles", "figures", "paper", "src/gradalign")
+# A second problem beside Burgers, and runs on it, so that "only that problem" means something.
+HEAT = {
+    "references": ["burgers", "heat"],
+    "runs": [
+        {"problem": problem, "method": method, "network": "burgers", "training": "first_order"}
+        for problem in ("burgers", "heat")
+        for method in ("adam", "soap")
+    ],
+}
+
+
+class Workflow:
+    """A copy of the workflow at scale smoke, with two problems and two methods, all of whose outputs are up to date."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in COPIED:
+            source, target = ROOT / name, folder / name
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "build"))
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, target)
+        for package in ("problems", "references"):
+            text = (folder / f"src/gradalign/{package}/burgers.py").read_text()
+            (folder / f"src/gradalign/{package}/heat.py").write_text(text.replace("problems.burgers", "problems.heat"))
+        smoke = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())
+        (folder / "two.yaml").write_text(yaml.safe_dump(HEAT | {"problems": {"heat": smoke["problems"]["burgers"]}}))
+        for output in re.findall(r"^    output: (.*)$", self.snakemake("--dry-run", "--forceall"), re.MULTILINE):
+            for name in output.split(", "):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).touch()
+        self.snakemake("--cores", "1", "--touch", "--forceall")
+
+    def snakemake(
+        self, *arguments: str, files: tuple[str, ...] = ("two.yaml",), scale: str = "smoke", check: bool = True
+    ) -> str:
+        environment = os.environ | {"PYTHONPATH": str(self.folder / "src"), "COLUMNS": "10000"}
+        command = [sys.executable, "-m", "snakemake", *arguments, "--config", f"scale={scale}", "--configfile", *files]
+        run = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert not check or run.returncode == 0, run.stdout
+        return run.stdout
+
+    def planned(self, files: tuple[str, ...] = ("two.yaml",)) -> set[str]:
+        """Jobs that would run, as ``rule`` or ``rule wildcard``."""
+        text = self.snakemake("--dry-run", files=files)
+        jobs = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", text, re.MULTILINE)
+        assert bool(jobs) is not ("Nothing to be done" in text), text
+        wildcards = [re.search(r"^    wildcards: \w+=(\S+)$", body, re.MULTILINE) for _, body in jobs]
+        return {
+            f"{rule} {found[1]}" if found else rule
+            for (rule, _), found in zip(jobs, wildcards, strict=True)
+            if rule != "all"
+        }
+
+    @contextmanager
+    def edited(self, name: str, change: Callable[[str], str] = lambda text: text + "\n\n") -> Iterator[None]:
+        path = self.folder / name
+        text, times = path.read_text(), path.stat()
+        path.write_text(change(text))
+        yield
+        path.write_text(text)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+@pytest.fixture(scope="module")
+def workflow(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    return Workflow(tmp_path_factory.mktemp("workflow"))
+
+
+def names(kind: str) -> set[str]:
+    items = yaml.safe_load((ROOT / "figures/manifest.yaml").read_text())
+    return {f"{kind} {item['name']}" for item in items if item["kind"] == kind}
+
+
+def script_of(item: str) -> str:
+    items = yaml.safe_load((ROOT / "figures/manifest.yaml").read_text())
+    return next(entry["script"] for entry in items if entry["name"] == item)
+
+
+AFTER_SUMMARY = {"summary", *names("figure"), *names("table"), "paper", "publish", "report", "verify"}
+
+
+def test_nothing_reruns_when_nothing_changed(workflow):
+    assert workflow.planned() == set()
+
+
+def test_editing_a_problem_retrains_only_that_problem(workflow):
+    with workflow.edited("src/gradalign/problems/heat.py"):
+        planned = workflow.planned()
+    runs = {f"{rule} heat-{method}" for rule in ("train", "evaluate") for method in ("adam", "soap")}
+    assert planned == {"reference heat"} | runs | AFTER_SUMMARY
+
+
+def test_editing_a_method_retrains_only_that_method(workflow):
+    with workflow.edited("src/gradalign/optimizers/soap.py"):
+        planned = workflow.planned()
+    runs = {f"{rule} {problem}-soap" for rule in ("train", "evaluate") for problem in ("burgers", "heat")}
+    assert planned == runs | AFTER_SUMMARY
+
+
+def test_editing_a_figure_redraws_only_that_figure(workflow):
+    figure = sorted(names("figure"))[0]
+    with workflow.edited(script_of(figure.split()[1])):
+        assert workflow.planned() == {figure, "paper", "publish", "report"}
+
+
+def test_editing_what_all_figures_share_redraws_all_and_computes_nothing(workflow):
+    with workflow.edited("figures/common.py"):
+        assert workflow.planned() == names("figure") | names("table") | {"paper", "publish", "report"}
+
+
+def test_editing_a_claim_checks_only_that_topic(workflow):
+    with workflow.edited("src/gradalign/claims/inter_step.py"):
+        assert workflow.planned() == {"claim inter_step"} | AFTER_SUMMARY
+
+
+def test_editing_the_paper_typesets_only_the_paper(workflow):
+    with workflow.edited("paper/main.typ"):
+        assert workflow.planned() == {"paper", "publish"}
+
+
+def test_editing_the_expectations_only_verifies(workflow):
+    with workflow.edited("workflow/config/expectations.yaml"):
+        assert workflow.planned() == {"verify"}
+
+
+def test_changing_the_settings_of_a_method_retrains_only_its_runs(workflow):
+    (workflow.folder / "changed.yaml").write_text("methods: {soap: {b1: 0.5}}")
+    planned = workflow.planned(files=("two.yaml", "changed.yaml"))
+    runs = {f"{rule} {problem}-soap" for rule in ("train", "evaluate") for problem in ("burgers", "heat")}
+    specifications = {f"run_specification {problem}-soap" for problem in ("burgers", "heat")}
+    assert planned == runs | specifications | AFTER_SUMMARY
+
+
+def test_a_removed_figure_is_drawn_again_and_nothing_is_computed(workflow):
+    figure = sorted(names("figure"))[0]
+    file = workflow.folder / f"results/smoke/figures/{figure.split()[1]}.png"
+    times = file.stat()
+    file.unlink()
+    planned = workflow.planned()
+    file.touch()
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert planned == {figure, "paper", "publish", "report"}
+
+
+def test_other_scales_share_nothing_but_the_published_paper(workflow):
+    text = workflow.snakemake("--dry-run", scale="laptop")
+    outputs = {name for line in re.findall(r"^    output: (.*)$", text, re.MULTILINE) for name in line.split(", ")}
+    assert {name for name in outputs if not name.startswith("results/laptop/")} == {"paper/build/paper.pdf"}
+
+
+def test_a_wrong_configuration_stops_before_anything_runs_with_a_readable_message(workflow):
+    (workflow.folder / "wrong.yaml").write_text("networks: {burgers: {width: -4}}")
+    text = workflow.snakemake("--dry-run", files=("two.yaml", "wrong.yaml"), check=False)
+    assert "nothing was started" in text
+    assert "wrong.yaml: networks.burgers.width is -4; allowed: a number > 0; correct the value" in text
+    assert "Traceback" not in text
+
+
+def test_an_unknown_scale_lists_the_scales(workflow):
+    text = workflow.snakemake("--dry-run", scale="huge", check=False)
+    assert "unknown scale 'huge'; allowed: laptop, paper, smoke" in text
