@@ -47,9 +47,10 @@ def test_agrees_with_the_hessian_of_a_network_per_point():
     def network(z):
         return jnp.tanh(z @ weights[0]) @ weights[1]
 
-    gradients = jax.vmap(jax.jacfwd(lambda z: network(z[None])[0]))(points)
-    hessians = jax.vmap(jax.hessian(lambda z: network(z[None])[0]))(points)
-    found = partial_derivatives(network, points, [word for word in WORDS if 1 <= len(word) <= 2], names="txy")
+    gradients = jax.jit(jax.vmap(jax.jacfwd(lambda z: network(z[None])[0])))(points)
+    hessians = jax.jit(jax.vmap(jax.hessian(lambda z: network(z[None])[0])))(points)
+    words = [word for word in WORDS if 1 <= len(word) <= 2]
+    found = jax.jit(lambda z: partial_derivatives(network, z, words, names="txy"))(points)
     for word, value in found.items():
         place = ["txy".index(letter) for letter in word]
         expected = gradients[..., place[0]] if len(place) == 1 else hessians[..., place[0], place[1]]
@@ -86,7 +87,7 @@ def test_gradients_with_respect_to_parameters_agree_with_reverse_mode():
 
         return jnp.sum(jax.vmap(residual)(points) ** 2)
 
-    left, right = jax.grad(forward)(weights), jax.grad(reverse)(weights)
+    left, right = jax.jit(jax.grad(forward))(weights), jax.jit(jax.grad(reverse))(weights)
     for name in weights:
         np.testing.assert_allclose(left[name], right[name], rtol=0, atol=1e-10)
 

@@ -93,7 +93,7 @@ class Reference:
         path = Path(path)
         advice = "write it with 'gradalign reference PROBLEM --output FILE.npz'"
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 values = {name: stored[name] for name in stored.files}
         except FileNotFoundError:
             raise ConfigurationError(f"{path}: no such file; allowed: a reference solution; {advice}") from None

@@ -1,0 +1,203 @@
+"""Networks against a NumPy oracle, their parameter counts, dtypes, and the promises of their initial state."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from oracles import networks as oracle
+
+from gradalign import networks
+from gradalign.configuration import NetworkSettings
+from gradalign.derivatives import partial_derivatives
+from gradalign.problem import Problem
+
+DOMAIN = ((0.0, 2.0), (-1.0, 3.0))
+ARCHITECTURES = ["mlp", "modified_mlp", "pirate_net"]
+
+
+def problem(periodic=(), fields=("u", "v")):
+    """A domain with uneven sides; networks look at nothing else of a problem."""
+    return Problem(
+        name="shape",
+        coordinates=("t", "x"),
+        fields=fields,
+        losses=(),
+        domain=DOMAIN,
+        sample=lambda key, counts, dtype: {},
+        residuals=lambda apply, params, points: {},
+        periodic=periodic,
+    )
+
+
+def settings(architecture, **changes):
+    plain = {"width": 6, "depth": 2, "activation": "tanh"}
+    return NetworkSettings(architecture=architecture, **(plain | changes))
+
+
+def points(dtype=jnp.float64, count=5):
+    unit = jax.random.uniform(jax.random.key(7), (count, 2), dtype)
+    low, high = (jnp.asarray(side, dtype) for side in zip(*DOMAIN, strict=True))
+    return low + (high - low) * unit
+
+
+def generic(network):
+    """Parameters of the network's structure with no entry at its initial value, so that nothing is tested at 0."""
+    random = np.random.default_rng(8)
+    shapes = jax.eval_shape(network.init, jax.random.key(0))
+    return jax.tree.map(lambda leaf: jnp.asarray(0.5 * random.normal(size=leaf.shape), leaf.dtype), shapes)
+
+
+CASES = [
+    *[(architecture, "tanh", (), 0, False) for architecture in ARCHITECTURES],
+    *[(architecture, "tanh", ("x",), 4, True) for architecture in ARCHITECTURES],
+    ("mlp", "tanh", ("x",), 0, False),
+    ("mlp", "tanh", (), 4, False),
+    *[("modified_mlp", activation, (), 0, False) for activation in ("swish", "gelu", "sin")],
+]
+
+
+@pytest.mark.parametrize(("architecture", "activation", "periodic", "features", "factorised"), CASES)
+def test_agrees_with_the_oracle(architecture, activation, periodic, features, factorised):
+    chosen = settings(
+        architecture, activation=activation, fourier_features=features, weight_factorisation=factorised, harmonics=3
+    )
+    network = networks.build(chosen, problem(periodic), jnp.dtype(jnp.float64))
+    params = generic(network)
+    frequencies = np.asarray(params["frequencies"]) if features else None
+    repeats = ["x" in periodic and name == "x" for name in ("t", "x")]
+    expected = [
+        oracle.ARCHITECTURES[architecture](
+            params, oracle.embed(point, DOMAIN, repeats, 3, frequencies), oracle.ACTIVATIONS[activation]
+        )
+        for point in np.asarray(points())
+    ]
+    np.testing.assert_allclose(jax.jit(network.apply)(params, points()), expected, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize(("periodic", "features", "factorised"), [*itertools.product([(), ("x",)], [0, 10], [0, 1])])
+def test_parameter_counts_are_those_of_the_docstring(periodic, features, factorised):
+    w, d, h, F, D, C = 7, 3, 2, 2, 2, len(periodic)
+
+    def q(a, b):
+        return a * b + (2 if factorised else 1) * b
+
+    e = D - C + 2 * h * C
+    embedding = e * features // 2
+    e = features or e
+    expected = {
+        "mlp": embedding + q(e, w) + (d - 1) * q(w, w) + q(w, F),
+        "modified_mlp": embedding + 3 * q(e, w) + (d - 1) * q(w, w) + q(w, F),
+        "pirate_net": embedding + 2 * q(e, w) + d * (q(e, w) + q(w, w) + q(w, e) + 1) + q(e, F),
+    }
+    for architecture, count in expected.items():
+        chosen = settings(
+            architecture,
+            width=w,
+            depth=d,
+            harmonics=h,
+            fourier_features=features,
+            weight_factorisation=bool(factorised),
+        )
+        network = networks.build(chosen, problem(periodic), jnp.dtype(jnp.float64))
+        params = jax.eval_shape(network.init, jax.random.key(0))
+        assert sum(leaf.size for leaf in jax.tree.leaves(params)) == count, architecture
+
+
+@pytest.mark.parametrize("features", [0, 8])
+def test_initial_pirate_net_is_linear_in_its_embedding(features):
+    network = networks.build(settings("pirate_net", fourier_features=features), problem(), jnp.dtype(jnp.float64))
+    params = network.init(jax.random.key(0))
+    assert [float(block["skip"]) for block in params["blocks"]] == [0.0, 0.0]
+    frequencies = np.asarray(params["frequencies"]) if features else None
+    embedded = np.stack([oracle.embed(p, DOMAIN, [False, False], 1, frequencies) for p in np.asarray(points())])
+    expected = embedded @ np.asarray(params["output"]["kernel"])
+    np.testing.assert_allclose(network.apply(params, points()), expected, rtol=0, atol=1e-14)
+    shifts = jax.jit(jax.grad(lambda p, z: jnp.sum(network.apply(p, z))))(params, points())
+    assert all(float(block["skip"]) != 0 for block in shifts["blocks"])  # the skips do learn from zero
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("activation", ["tanh", "swish", "gelu", "sin"])
+def test_float32_stays_float32_through_derivatives_and_gradients(architecture, activation):
+    chosen = settings(
+        architecture, activation=activation, fourier_features=4, weight_factorisation=True, depth=1, width=3
+    )
+    network = networks.build(chosen, problem(("x",)), jnp.dtype(jnp.float32))
+
+    def gradient(p, z):
+        def loss(q):
+            found = partial_derivatives(lambda c: network.apply(q, c), z, ("", "t", "xx"))
+            return sum(jnp.sum(value**2) for value in found.values())
+
+        return jax.grad(loss)(p)
+
+    def forward(key, z):  # traced only: dtypes are known without a compilation
+        p = network.init(key)
+        return p, network.apply(p, z), gradient(p, z)
+
+    found = jax.eval_shape(forward, jax.random.key(0), jax.ShapeDtypeStruct((5, 2), jnp.float32))
+    assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype(jnp.float32)}
+
+
+def test_float32_and_float64_agree():
+    found = {}
+    params = generic(networks.build(settings("pirate_net"), problem(), jnp.dtype(jnp.float64)))
+    for dtype in (jnp.float32, jnp.float64):
+        network = networks.build(settings("pirate_net"), problem(), jnp.dtype(dtype))
+        found[dtype] = network.apply(
+            jax.tree.map(lambda leaf, to=dtype: leaf.astype(to), params), points().astype(dtype)
+        )
+    np.testing.assert_allclose(found[jnp.float32], found[jnp.float64], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_periodic_coordinates_are_periodic_with_all_derivatives(architecture):
+    chosen = settings(architecture, harmonics=2, depth=1, width=4)
+    network = networks.build(chosen, problem(("x",)), jnp.dtype(jnp.float64))
+    params = generic(network)
+    z = points(count=3)
+    period = jnp.asarray([0.0, DOMAIN[1][1] - DOMAIN[1][0]])
+    words = ("", "x", "xx", "xxx")
+
+    @jax.jit
+    def derivatives(c):
+        return partial_derivatives(lambda y: network.apply(params, y), c, words)
+
+    here, there = derivatives(z), derivatives(z + period)
+    for word in words:
+        np.testing.assert_allclose(there[word], here[word], rtol=0, atol=1e-11, err_msg=word)
+    assert float(jnp.max(jnp.abs(here[""] - derivatives(z + period / 3)[""]))) > 1e-3  # and not constant
+
+
+@pytest.mark.parametrize("factorised", [False, True])
+def test_kernels_start_from_the_normal_distribution_of_glorot(factorised):
+    chosen = settings("mlp", width=200, depth=2, weight_factorisation=factorised)
+    params = networks.build(chosen, problem(), jnp.dtype(jnp.float64)).init(jax.random.key(0))
+    layer = params["hidden"][1]
+    kernel = layer["kernel"] * jnp.exp(layer["log_scale"]) if factorised else layer["kernel"]
+    # 40,000 draws: the relative error of the deviation is 1/sqrt(2 * 40,000) = 0.4 %; 2 % is five times that.
+    assert float(jnp.std(kernel)) == pytest.approx(np.sqrt(2 / 400), rel=0.02)
+    assert abs(float(jnp.mean(kernel))) < 5 * np.sqrt(2 / 400 / 40000)
+    if factorised:
+        assert float(jnp.mean(layer["log_scale"])) == pytest.approx(1.0, abs=5 * 0.1 / np.sqrt(200))
+        assert float(jnp.std(layer["log_scale"])) == pytest.approx(0.1, rel=0.25)
+
+
+def test_layers_and_seeds_differ_and_the_same_seed_repeats():
+    network = networks.build(settings("modified_mlp", depth=3), problem(), jnp.dtype(jnp.float64))
+    one, again, other = (network.init(jax.random.key(seed)) for seed in (0, 0, 1))
+    assert jax.tree.all(jax.tree.map(lambda a, b: bool(jnp.all(a == b)), one, again))
+    assert not bool(jnp.any(one["output"]["kernel"] == other["output"]["kernel"]))
+    assert not bool(jnp.any(one["gates"][0]["kernel"] == one["gates"][1]["kernel"]))
+    assert not bool(jnp.any(one["hidden"][1]["kernel"] == one["hidden"][2]["kernel"]))
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "pirate_net"])
+def test_rows_do_not_see_each_other(architecture):
+    network = networks.build(settings(architecture), problem(), jnp.dtype(jnp.float64))
+    params = generic(network)
+    together = jax.jit(network.apply)(params, points())
+    alone = jnp.concatenate([jax.jit(network.apply)(params, point[None]) for point in points()])
+    np.testing.assert_allclose(together, alone, rtol=0, atol=1e-14)
