@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jsonschema
 import pytest
 import yaml
 
@@ -305,6 +306,15 @@ def test_an_unknown_name_lists_the_known_ones(look_up: Callable[[Configuration],
 def test_the_schema_file_is_current():
     stored = json.loads((ROOT / "workflow/schemas/configuration.schema.json").read_text())
     assert stored == json.loads(json.dumps(schema())), "run `make schema`"
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_schema_accepts_what_is_right_and_rejects_unknown_keys(scale):
+    mapping = read(CONFIGURATIONS / f"{scale}.yaml")
+    jsonschema.validate(mapping, schema())
+    mapping["methods"]["soap"]["b3"] = 0.5
+    with pytest.raises(jsonschema.ValidationError, match="b3"):
+        jsonschema.validate(mapping, schema())
 
 
 def test_every_key_of_the_schema_has_a_description_and_forbids_unknown_keys():
