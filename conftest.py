@@ -1,11 +1,16 @@
 """Settings of every test: 64-bit types, strict promotion of dtypes, full-precision products, fixed examples."""
 
+from pathlib import Path
+
 import jax
 from hypothesis import HealthCheck, settings
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_default_matmul_precision", "highest")
+# Many tests compile the same programs; the second one finds them here
+jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parent / ".pytest_cache" / "compiled"))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 settings.register_profile(
     "gradalign",

@@ -9,7 +9,7 @@ A mapping is taken in the order of its sorted keys, as JAX does.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -231,31 +231,24 @@ def inter_step_score(previous: Tree, current: Tree) -> Array:
 
 
 def intra_step_scores(
-    gradients: Mapping[str, Tree],
-    precondition: Callable[[Tree], Tree] | None = None,
-    own_preconditions: Mapping[str, Callable[[Tree], Tree]] | None = None,
+    gradients: Vectors, common_directions: Vectors | None = None, own_directions: Vectors | None = None
 ) -> IntraStepScores:
     """The intra-step scores of per-loss gradients g_i at one step (definitions of T25).
 
-    raw = A(g_1, ..., g_n); common_state = A(P g_1, ..., P g_n) with the one linear map ``precondition`` of the
-    optimizer that sees the whole loss; own_state = A(P_1 g_1, ..., P_n g_n) with ``own_preconditions[i]`` of an
-    optimizer that sees loss i alone. NaN where the maps are not given. Raises ``ValueError`` where
-    ``own_preconditions`` does not name exactly the losses.
+    raw = A(g_1, ..., g_n). common_state = A(P g_1, ..., P g_n), where the one linear map P belongs to the optimizer
+    that sees the whole loss. own_state = A(P_1 g_1, ..., P_n g_n), where P_i belongs to an optimizer that sees loss i
+    alone. NaN where the directions are not given.
 
-    >>> scores = intra_step_scores(
-    ...     {"ic": jnp.asarray([1.0, 1.0]), "pde": jnp.asarray([1.0, -0.5])}, lambda g: g * jnp.asarray([1.0, 0.0])
-    ... )
+    >>> gradients = jnp.asarray([[1.0, 1.0], [1.0, -0.5]])
+    >>> scores = intra_step_scores(gradients, gradients * jnp.asarray([1.0, 0.0]))
     >>> float(scores.common_state), bool(jnp.isnan(scores.own_state))
     (1.0, True)
     """
     raw = alignment_score(gradients)
     undefined = jnp.full_like(raw, jnp.nan)
-    common = undefined if precondition is None else alignment_score([precondition(g) for g in gradients.values()])
-    if own_preconditions is None:
-        return IntraStepScores(raw, common, undefined)
-    if set(own_preconditions) != set(gradients):
-        raise ValueError(f"own_preconditions names {sorted(own_preconditions)}; allowed: exactly {sorted(gradients)}")
-    own = alignment_score([own_preconditions[name](g) for name, g in gradients.items()])
+    common, own = (
+        undefined if given is None else alignment_score(given) for given in (common_directions, own_directions)
+    )
     return IntraStepScores(raw, common, own)
 
 

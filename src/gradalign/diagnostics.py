@@ -1,32 +1,28 @@
-"""What a run logs about its gradients: alignment within a step, between steps, and the gain of every loss term."""
-
-from collections.abc import Callable
+"""What a run logs about the gradients of one step: their alignment, and the gain of every loss term."""
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradalign import alignment, trees
+from gradalign import alignment
 from gradalign.trees import Tree
 
 
 def intra_step(
-    gradients: dict[str, Tree],
-    precondition: Callable[[Tree], Tree],
-    own_preconditions: dict[str, Callable[[Tree], Tree]] | None,
+    gradients: dict[str, Tree], common_directions: dict[str, Tree], own_directions: dict[str, Tree] | None
 ) -> dict[str, Array]:
-    """Scores and companions of per-loss gradients g_i under the maps of the optimizer states; scalars by name.
+    """Scores and companions of per-loss gradients g_i and of their preconditioned directions; scalars by name.
 
     ``score_raw``, ``score_common_state``, ``score_own_state`` as in ``alignment.intra_step_scores``;
     ``minimum_cosine`` and ``conflict_fraction`` of the raw gradients; ``gradient_norm/<term>`` is ||g_i||_2 with the
     loss weight in it. Dimensionless, in the accumulation dtype of ``alignment``.
 
     >>> gradients = {"ic": jnp.asarray([3.0, 4.0]), "pde": jnp.asarray([-3.0, -4.0])}
-    >>> row = intra_step(gradients, lambda g: g, None)
+    >>> row = intra_step(gradients, gradients, None)
     >>> [round(float(row[name]), 12) for name in ("score_raw", "conflict_fraction", "gradient_norm/ic")]
     [-1.0, 1.0, 5.0]
     """
-    scores = alignment.intra_step_scores(gradients, precondition, own_preconditions)
+    scores = alignment.intra_step_scores(gradients, common_directions, own_directions)
     companions = alignment.alignment(gradients)
     row = {f"score_{name}": value for name, value in scores._asdict().items()}
     row["minimum_cosine"] = companions.minimum_cosine
@@ -53,20 +49,3 @@ def gains(gradients: dict[str, Tree], losses: dict[str, Array], update: Tree) ->
         return jnp.where(losses[name] > 0, decrease / losses[name], jnp.nan)
 
     return {f"gain/{name}": gain(name) for name in gradients}
-
-
-def inter_step(
-    gradient: Tree, next_gradient: Tree, next_gradient_same_points: Tree, update: Tree, next_update: Tree
-) -> dict[str, Array]:
-    """Cosines between consecutive steps: of the gradients as the optimizer met them (``score_inter_gradient``), of the
-    gradients of one and the same function (``_same_points``), and of the updates (``score_inter_update``)."""
-    return {
-        "score_inter_gradient": alignment.inter_step_score(gradient, next_gradient),
-        "score_inter_gradient_same_points": alignment.inter_step_score(gradient, next_gradient_same_points),
-        "score_inter_update": alignment.inter_step_score(update, next_update),
-    }
-
-
-def update_of(before: Tree, after: Tree) -> Tree:
-    """The update that led from ``before`` to ``after``."""
-    return trees.subtract(after, before)

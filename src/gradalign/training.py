@@ -1,6 +1,5 @@
 """The one training loop: pure functions of a run, compiled once for all its seeds."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -12,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from gradalign import diagnostics, networks, randomness, trees, weighting
+from gradalign.alignment import inter_step_score
 from gradalign.configuration import RunSpecification
 from gradalign.method import Method, State, all_finite, load_method
 from gradalign.objective import Objective
@@ -105,34 +105,48 @@ class Experiment:
     def diagnose(self, key: Array, loop: LoopState) -> dict[str, Array]:
         """The diagnostics of the present state, as scalars by name: losses, weights, scores, gains, metrics.
 
-        The inter-step scores look two steps ahead; the state itself does not move.
+        The inter-step scores are cosines between this step and the next: of the gradients as the optimizer meets them
+        (``score_inter_gradient``), of the gradients of one function, on the points of this step
+        (``score_inter_gradient_same_points``), and of the updates (``score_inter_update``). They look two steps ahead;
+        the state itself does not move.
         """
         points, objective = self.points(key, loop.step), self.objective(loop.loss_weights)
         losses = objective.losses(loop.params, points)
         gradients = objective.loss_gradients(loop.params, points)
+        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *gradients.values())
         precondition = partial(self.method.precondition, objective, loop.params, loop.state, points)
-        own_preconditions: dict[str, Callable[[Tree], Tree]] = {
-            name: partial(self.method.precondition, objective.only(name), loop.params, state, points)
+        common = jax.vmap(precondition)(stacked)  # P is formed once for all loss terms
+        own = {
+            name: self.method.precondition(objective.only(name), loop.params, state, points, gradients[name])
             for name, state in loop.own_states.items()
         }
-        after, metrics = self.step(key, loop)
-        next_points, next_objective = self.points(key, after.step), self.objective(after.loss_weights)
-        later, _ = self.step(key, after)
-        update = diagnostics.update_of(loop.params, after.params)
+        ahead = jax.lax.scan(lambda state, _: self._look(key, state), loop, length=2)[1]
+        now, later = (jax.tree.map(lambda values, i=i: values[i], ahead) for i in (0, 1))
         return {
             "loss": objective.loss(loop.params, points),
             **{f"loss/{name}": value for name, value in losses.items()},
             **{f"weight/{name}": value for name, value in loop.loss_weights.items()},
-            **diagnostics.intra_step(gradients, precondition, own_preconditions or None),
-            **diagnostics.gains(gradients, objective.weighted_losses(loop.params, points), update),
-            **diagnostics.inter_step(
-                trees.total(list(gradients.values())),
-                next_objective.gradient(after.params, next_points),
-                objective.gradient(after.params, points),
-                update,
-                diagnostics.update_of(after.params, later.params),
+            **diagnostics.intra_step(
+                gradients,
+                {name: jax.tree.map(lambda v, i=i: v[i], common) for i, name in enumerate(gradients)},
+                own or None,
             ),
-            **metrics,
+            **diagnostics.gains(gradients, objective.weighted_losses(loop.params, points), now["update"]),
+            "score_inter_gradient": inter_step_score(now["gradient"], later["gradient"]),
+            "score_inter_gradient_same_points": inter_step_score(now["gradient"], now["gradient_after"]),
+            "score_inter_update": inter_step_score(now["update"], later["update"]),
+            **now["metrics"],
+        }
+
+    def _look(self, key: Array, loop: LoopState) -> tuple[LoopState, dict[str, Tree]]:
+        """One step, with the gradients of one and the same function before and after it."""
+        points, objective = self.points(key, loop.step), self.objective(loop.loss_weights)
+        after, metrics = self.step(key, loop)
+        return after, {
+            "gradient": objective.gradient(loop.params, points),
+            "gradient_after": objective.gradient(after.params, points),
+            "update": trees.subtract(after.params, loop.params),
+            "metrics": metrics,
         }
 
     def _residuals(self, params: Tree, points: Points) -> dict[str, Array]:

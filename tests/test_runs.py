@@ -1,0 +1,134 @@
+"""A run on the host: it survives a kill bit for bit, stops on a loss that is not finite, and never mixes settings."""
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+from experiments import line_reference, specification
+
+from gradalign import checkpoints
+from gradalign.errors import CheckpointError, DeviceError, NonFiniteLossError
+from gradalign.runs import require_device, train
+from gradalign.training import build
+
+CURVES = ["run", "problem", "method", "seed", "step", "seconds", "quantity", "value"]
+
+
+class KilledError(Exception):
+    pass
+
+
+def killer(at):
+    def listen(progress):
+        if progress.step == at:
+            raise KilledError
+
+    return listen
+
+
+def numbers(directory):
+    """Everything a run computes, without the times it took."""
+    curves = pd.read_csv(directory / "curves.csv").drop(columns="seconds")
+    parameters = {path.name: path.read_bytes() for path in sorted(directory.glob("parameters-*.safetensors"))}
+    return curves, parameters
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("finished")
+    train(specification("soap"), line_reference(), directory)
+    return directory
+
+
+def test_a_killed_run_goes_on_bit_for_bit(finished, tmp_path):
+    for at in (0, 4, 8):
+        with pytest.raises(KilledError):
+            train(specification("soap"), line_reference(), tmp_path, killer(at))
+    steps = []
+    train(
+        specification("soap"), line_reference(), tmp_path, lambda progress: steps.append((progress.seed, progress.step))
+    )
+    assert steps[0] == (0, 8)  # step 4 was checkpointed before the listener heard of step 8
+    expected, found = numbers(finished), numbers(tmp_path)
+    pd.testing.assert_frame_equal(found[0], expected[0], check_exact=True)
+    assert found[1] == expected[1]
+
+
+def test_tables_have_their_columns_and_a_row_per_seed(finished):
+    runs, curves = pd.read_csv(finished / "runs.csv"), pd.read_csv(finished / "curves.csv")
+    assert list(curves.columns) == CURVES
+    assert runs["seed"].tolist() == [0, 7]
+    assert (runs["milliseconds_per_step"] > 0).all()
+    assert runs["precision"].unique().tolist() == ["float64"]
+    assert sorted(curves["step"].unique()) == [0, 4, 8, 12]
+    assert not curves.duplicated(["seed", "step", "quantity"]).any()
+    logged = set(curves["quantity"])
+    scores = {f"score_{kind}" for kind in ("raw", "common_state", "own_state", "inter_gradient", "inter_update")}
+    assert scores | {"loss", "loss/ic", "weight/pde", "gradient_norm/bc", "gain/pde", "error"} <= logged
+
+
+def test_seeds_differ_in_points_and_parameters(finished):
+    curves = pd.read_csv(finished / "curves.csv").query("quantity == 'loss'")
+    losses = curves.pivot_table(index="step", columns="seed", values="value")
+    assert (losses[0] != losses[7]).all()
+
+
+def test_a_finished_run_is_not_computed_again(finished, tmp_path):
+    before = numbers(finished)
+    train(specification("soap"), line_reference(), finished, killer(0))  # would raise at the first logged step
+    pd.testing.assert_frame_equal(numbers(finished)[0], before[0], check_exact=True)
+
+
+def test_a_checkpoint_of_other_settings_does_not_count(tmp_path):
+    train(specification("adam", steps=4), line_reference(), tmp_path)
+    steps = []
+    train(
+        specification("adam", steps=4, learning_rate=3e-3), line_reference(), tmp_path, lambda p: steps.append(p.step)
+    )
+    assert steps == [0, 4, 0, 4]
+    train(specification("adam", steps=4, width=5), line_reference(), tmp_path, lambda p: steps.append(p.step))
+    assert steps[4:] == [0, 4, 0, 4]
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    train(specification("adam", steps=4), line_reference(), tmp_path)
+    path = tmp_path / "checkpoints" / "seed-0.safetensors"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(CheckpointError, match=r"damaged.*delete it to start anew"):
+        train(specification("adam", steps=4), line_reference(), tmp_path)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_log(tmp_path):
+    with pytest.raises(NonFiniteLossError, match=r"at step \d+.*'burgers'.*'adam', seed 0.*learning_rate") as caught:
+        train(specification("adam", steps=8, learning_rate=1e30, precision="float32"), line_reference(), tmp_path)
+    # Adam moves every parameter by the step size, so the second update already meets infinite residuals
+    assert "at step 2" in str(caught.value)
+    log = pd.read_csv(tmp_path / "curves-failed-0.csv")
+    assert log["step"].unique().tolist() == [0]
+    assert np.isfinite(log.query("quantity == 'loss'")["value"]).all()
+
+
+def test_levenberg_marquardt_runs_through_the_same_loop(tmp_path):
+    given = specification("levenberg_marquardt", steps=12, learning_rate=None, points_every=12)
+    train(given, line_reference(), tmp_path)
+    curves = pd.read_csv(tmp_path / "curves.csv")
+    assert {"damping", "decrease_ratio"} <= set(curves["quantity"])
+    losses = curves.query("quantity == 'loss' and seed == 0")["value"].to_numpy()
+    assert (np.diff(losses[:-1]) <= 0).all()  # on fixed points every step is kept only if it lowers the loss
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_a_gpu_run_refuses_a_cpu_before_any_compute(tmp_path):
+    given = specification("adam").model_copy(update={"device": "gpu", "scale": "paper"})
+    with pytest.raises(DeviceError, match=r"JAX sees only cpu.*snakemake --profile.*SCALE=laptop"):
+        train(given, line_reference(), tmp_path)
+    assert not list(tmp_path.iterdir())
+    require_device("cpu", "smoke")
+
+
+def test_parameters_load_into_the_network(finished):
+    experiment = build(specification("soap"))
+    like = experiment.start(0).params
+    params, metadata = checkpoints.load(finished / "parameters-7.safetensors", like)
+    assert metadata == {"step": 12}
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
