@@ -123,6 +123,18 @@ def test_editing_a_method_retrains_only_that_method(workflow):
     assert planned == runs | AFTER_SUMMARY
 
 
+def test_editing_the_loop_retrains_everything_but_solves_nothing_again(workflow):
+    with workflow.edited("src/gradalign/runs.py"):
+        planned = workflow.planned()
+    runs = {
+        f"{rule} {problem}-{method}"
+        for rule in ("train", "evaluate")
+        for problem in ("burgers", "heat")
+        for method in ("adam", "soap")
+    }
+    assert planned == runs | AFTER_SUMMARY
+
+
 def test_editing_a_figure_redraws_only_that_figure(workflow):
     figure = sorted(names("figure"))[0]
     with workflow.edited(script_of(figure.split()[1])):

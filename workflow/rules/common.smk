@@ -61,11 +61,7 @@ def claim_sources(wildcards):
 
 def training_sources(wildcards):
     run = configuration.run(wildcards.run)
-    return closure(
-        "gradalign.training",
-        f"gradalign.problems.{run.problem}",
-        f"gradalign.optimizers.{run.method}",
-    )
+    return closure("gradalign.runs", f"gradalign.problems.{run.problem}", f"gradalign.optimizers.{run.method}")
 
 
 def evaluation_sources(wildcards):
