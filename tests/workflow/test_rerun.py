@@ -186,6 +186,14 @@ def test_other_scales_share_nothing_but_the_published_paper(workflow):
     assert {name for name in outputs if not name.startswith("results/laptop/")} == {"paper/build/paper.pdf"}
 
 
+@pytest.mark.parametrize("profile", ["gpu", "slurm"])
+def test_the_profiles_plan_the_paper_scale_with_one_gpu_a_run(workflow, profile):
+    # The plugin for Slurm is not in the lock; a local executor reads all other settings of its profile.
+    options = ("--dry-run", "--profile", f"workflow/profiles/{profile}", "--executor", "local")
+    text = workflow.snakemake(*options, scale="paper")
+    assert len(re.findall(r"^    resources: .*gpu=1", text, re.MULTILINE)) == len(HEAT["runs"])
+
+
 def test_a_wrong_configuration_stops_before_anything_runs_with_a_readable_message(workflow):
     (workflow.folder / "wrong.yaml").write_text("networks: {burgers: {width: -4}}")
     text = workflow.snakemake("--dry-run", files=("two.yaml", "wrong.yaml"), check=False)
