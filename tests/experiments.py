@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gradalign.configuration import NetworkSettings, RunSpecification, TrainingSettings, WeightingSettings
+from gradalign.configuration import NetworkSettings, RunSpecification, TrainingSettings
 from gradalign.reference import Reference
 
 
@@ -14,7 +14,7 @@ def specification(method, steps=12, learning_rate=1e-3, width=4, precision="floa
         "log_every": 4,
         "checkpoint_every": 4,
         "own_state": True,
-        "weighting": WeightingSettings(scheme="gradient_norm", every=4),
+        "weighting": {"scheme": "gradient_norm", "every": 4},
     }
     return RunSpecification(
         name=f"burgers-{method}",

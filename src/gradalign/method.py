@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from importlib import import_module
-from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-import gradalign.optimizers
+from gradalign.configuration import module_names
 from gradalign.errors import unknown_name
 from gradalign.objective import Objective
 from gradalign.problem import Points
@@ -64,18 +63,14 @@ def first_order(transformation: optax.GradientTransformation, precondition: Call
     )
 
 
-def method_names() -> list[str]:
-    """Names of all methods: the modules in ``gradalign.optimizers``."""
-    return sorted(module.name for module in iter_modules(gradalign.optimizers.__path__))
-
-
 def load_method(name: str) -> ModuleType:
     """The module of a method; it defines ``Settings`` and ``method(settings, steps) -> Method``.
 
     Raises ``ConfigurationError``, with the list of names, for an unknown one.
     """
-    if name not in method_names():
-        raise unknown_name("method", name, method_names())
+    names = module_names("optimizers")
+    if name not in names:
+        raise unknown_name("method", name, names)
     return import_module(f"gradalign.optimizers.{name}")
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from gradalign import checkpoints
-from gradalign.method import load_method, method_names
+from gradalign.configuration import module_names
+from gradalign.method import load_method
 from gradalign.objective import Objective
 
 TARGETS = {
@@ -42,7 +43,7 @@ def fit(shapes, dtype):
     return Objective(weights, residuals), params, points
 
 
-@pytest.fixture(params=method_names())
+@pytest.fixture(params=module_names("optimizers"))
 def name(request):
     return request.param
 

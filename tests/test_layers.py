@@ -1,0 +1,62 @@
+"""The layers of the package: a module imports only from layers below its own, and the library needs no pipeline."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parent.parent / "src" / "gradalign"
+
+LAYERS = [
+    {"errors"},
+    {"files", "trees", "randomness", "precision", "records", "provenance"},
+    {"problem"},
+    {"alignment", "curvature", "configuration", "objective", "reference", "sampling", "weighting", "derivatives"},
+    {"networks", "method", "schedules", "diagnostics", "checkpoints", "verification", "summary", "solvers"},
+    {"problems", "optimizers"},
+    {"references", "claims", "training"},
+    {"evaluation"},
+    {"runs"},
+    {"cli"},
+]
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+
+
+def modules():
+    return sorted(path for path in SOURCE.rglob("*.py") if path.name != "__init__.py")
+
+
+def part(path):
+    relative = path.relative_to(SOURCE)
+    return relative.parts[0].removesuffix(".py")
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module
+            if node.module == "gradalign":
+                yield from (f"gradalign.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_imports_come_from_lower_layers(path):
+    own = part(path)
+    for name in imported(path):
+        parts = name.split(".")
+        if parts[0] != "gradalign" or len(parts) == 1:
+            continue
+        assert LEVEL[parts[1]] < LEVEL[own] or parts[1] == own, f"{own} imports {name} from a layer that is not below"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_the_library_imports_no_pipeline(path):
+    assert not {name.split(".")[0] for name in imported(path)} & {"snakemake", "matplotlib", "typst", "pickle"}
+
+
+def test_packages_are_empty():
+    # A package that imports its modules would put every problem into the import closure of every other
+    assert [path.stat().st_size for path in SOURCE.rglob("__init__.py")] == [0] * len(list(SOURCE.rglob("__init__.py")))

@@ -1,0 +1,183 @@
+"""The pure functions of a run, against quantities formed by other means."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from experiments import specification
+from jax.flatten_util import ravel_pytree
+
+from gradalign import randomness
+from gradalign.training import build
+
+
+def state_after(experiment, steps):
+    key = randomness.stream(3, "points")
+    return key, jax.jit(experiment.advance)(key, experiment.start(3), np.int32(steps))
+
+
+@pytest.fixture(scope="module")
+def adam():
+    experiment = build(specification("adam"))
+    key, loop = state_after(experiment, 6)
+    return experiment, key, loop, jax.device_get(jax.jit(experiment.diagnose)(key, loop))
+
+
+def loss_of(experiment, weights, points, name):
+    """lambda_k mean r_k^2, written out without the objective."""
+
+    def loss(params):
+        residuals = experiment.problem.residuals(experiment.network.apply, params, points)
+        return weights[name] * jnp.sum(residuals[name] ** 2) / residuals[name].size
+
+    return loss
+
+
+def gradients_of(experiment, loop, params, points):
+    losses = {name: loss_of(experiment, loop.loss_weights, points, name) for name in experiment.problem.losses}
+    return {name: np.asarray(ravel_pytree(jax.grad(loss)(params))[0]) for name, loss in losses.items()}
+
+
+def score(vectors):
+    return 2 * np.sum(np.mean([v / np.linalg.norm(v) for v in vectors], axis=0) ** 2) - 1
+
+
+def test_diagnostics_agree_with_gradients_formed_by_hand(adam):
+    experiment, key, loop, row = adam
+    points = experiment.points(key, loop.step)
+    gradients = gradients_of(experiment, loop, loop.params, points)
+    assert row["score_raw"] == pytest.approx(score(gradients.values()), abs=1e-12)
+    for name, gradient in gradients.items():
+        assert row[f"gradient_norm/{name}"] == pytest.approx(np.linalg.norm(gradient), rel=1e-12)
+    total = sum(float(loop.loss_weights[name]) * row[f"loss/{name}"] for name in gradients)
+    assert row["loss"] == pytest.approx(total, rel=1e-12)
+    cosines = [
+        gradients[a] @ gradients[b] / np.linalg.norm(gradients[a]) / np.linalg.norm(gradients[b])
+        for a, b in (("ic", "bc"), ("ic", "pde"), ("bc", "pde"))
+    ]
+    assert row["minimum_cosine"] == pytest.approx(min(cosines), abs=1e-12)
+    assert row["conflict_fraction"] == pytest.approx(np.mean(np.asarray(cosines) < 0))
+
+
+def test_common_and_own_state_scores_use_the_right_statistics(adam):
+    experiment, key, loop, row = adam
+    gradients = gradients_of(experiment, loop, loop.params, experiment.points(key, loop.step))
+
+    def root(state):
+        second_moment = np.asarray(ravel_pytree(state[0].nu)[0])
+        return np.sqrt(second_moment / (1 - 0.999 ** int(state[0].count))) + 1e-8
+
+    common = [gradient / root(loop.state) for gradient in gradients.values()]
+    own = [gradient / root(loop.own_states[name]) for name, gradient in gradients.items()]
+    # The bias correction of the diagnostics is formed in float32
+    assert row["score_common_state"] == pytest.approx(score(common), abs=1e-6)
+    assert row["score_own_state"] == pytest.approx(score(own), abs=1e-6)
+
+
+def test_own_states_saw_one_loss_term_each():
+    experiment = build(specification("adam", weighting={"scheme": "constant"}))
+    key, loop = state_after(experiment, 2)
+    first = experiment.start(3)
+    after_one = jax.jit(experiment.advance)(key, first, np.int32(1))
+    for name, state in loop.own_states.items():
+        moment = np.zeros(1)
+        for before in (first, after_one):
+            points = experiment.points(key, before.step)
+            moment = 0.9 * moment + 0.1 * gradients_of(experiment, before, before.params, points)[name]
+        np.testing.assert_allclose(ravel_pytree(state[0].mu)[0], moment, rtol=1e-10, atol=1e-14)
+
+
+def test_inter_step_scores_compare_consecutive_steps(adam):
+    experiment, key, loop, row = adam
+    visited = [loop]
+    for _ in range(2):
+        visited.append(jax.jit(experiment.advance)(key, visited[-1], np.int32(1)))
+    flat = [np.asarray(ravel_pytree(state.params)[0]) for state in visited]
+    updates = [flat[1] - flat[0], flat[2] - flat[1]]
+    now, later = (experiment.points(key, state.step) for state in visited[:2])
+    here = sum(gradients_of(experiment, loop, loop.params, now).values())
+    same = sum(gradients_of(experiment, loop, visited[1].params, now).values())
+    there = sum(gradients_of(experiment, visited[1], visited[1].params, later).values())
+    assert row["score_inter_update"] == pytest.approx(score(updates), abs=1e-10)
+    assert row["score_inter_gradient_same_points"] == pytest.approx(score([here, same]), abs=1e-12)
+    assert row["score_inter_gradient"] == pytest.approx(score([here, there]), abs=1e-12)
+    gradients = gradients_of(experiment, loop, loop.params, now)
+    for name, gradient in gradients.items():
+        weighted = float(loop.loss_weights[name]) * row[f"loss/{name}"]
+        assert row[f"gain/{name}"] == pytest.approx(-gradient @ updates[0] / weighted, rel=1e-9)
+
+
+def test_steps_do_not_depend_on_how_they_are_grouped(adam):
+    experiment, key, loop, _ = adam
+    advance = jax.jit(experiment.advance)
+    regrouped = advance(key, advance(key, experiment.start(3), np.int32(5)), np.int32(1))
+    for one, other in zip(jax.tree.leaves(regrouped), jax.tree.leaves(loop), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_points_are_redrawn_as_often_as_asked():
+    experiment = build(specification("adam", points_every=3))
+    key = randomness.stream(0, "points")
+    drawn = [np.asarray(experiment.points(key, jnp.asarray(step))["pde"]) for step in range(6)]
+    assert (drawn[0] == drawn[2]).all()
+    assert (drawn[3] == drawn[5]).all()
+    assert (drawn[2] != drawn[3]).any()
+
+
+def test_gradient_norm_weights_balance_the_gradients():
+    # Without memory the weighted gradients all have the mean of the unweighted norms, up to the guard of 1e-5
+    experiment = build(specification("adam", weighting={"scheme": "gradient_norm", "momentum": 0.0, "every": 1}))
+    key = randomness.stream(3, "points")
+    start = experiment.start(3)
+    loop, _ = experiment.step(key, start)
+    gradients = gradients_of(experiment, start, start.params, experiment.points(key, start.step))
+    mean = np.mean([np.linalg.norm(gradient) for gradient in gradients.values()])
+    for name, gradient in gradients.items():
+        assert loop.loss_weights[name] * np.linalg.norm(gradient) == pytest.approx(mean, rel=1e-3)
+
+
+def test_causal_weights_scale_the_rows_of_the_objective():
+    experiment = build(specification("adam", causal={"tolerance": 2.0, "chunks": 4}))
+    key, loop = randomness.stream(3, "points"), experiment.start(3)
+    points = experiment.points(key, loop.step)
+    objective = experiment.objective({name: jnp.ones(()) for name in loop.loss_weights})
+    residuals = experiment.problem.residuals(experiment.network.apply, loop.params, points)["pde"]
+    chunks = np.asarray(residuals).reshape(4, 4)
+    before = np.concatenate([[0.0], np.cumsum(np.mean(chunks**2, axis=1))[:-1]])
+    expected = np.mean(np.exp(-2.0 * before)[:, None] * chunks**2)
+    assert float(objective.weighted_losses(loop.params, points)["pde"]) == pytest.approx(expected, rel=1e-12)
+    assert float(objective.losses(loop.params, points)["pde"]) == pytest.approx(np.mean(chunks**2), rel=1e-12)
+
+
+def test_linearisation_gives_rows_and_their_jacobian():
+    experiment = build(specification("levenberg_marquardt", learning_rate=None, causal={"tolerance": 2.0, "chunks": 4}))
+    key, loop = randomness.stream(3, "points"), experiment.start(3)
+    points = experiment.points(key, loop.step)
+    objective = experiment.objective(loop.loss_weights)
+    rows, jacobian = objective.linearisation(loop.params, points)
+    expected = jnp.concatenate(list(objective.rows(loop.params, points).values()))
+    np.testing.assert_allclose(rows, expected, rtol=1e-12, atol=1e-15)
+    flat, unravel = ravel_pytree(loop.params)
+    direction = jnp.asarray(np.random.default_rng(0).normal(size=flat.size))
+
+    # Forward differences of the whole batch, with the causal weights held fixed, are an independent path
+    fixed = objective._factors(objective.residuals(loop.params, points))
+
+    def along(step):
+        residuals = objective.residuals(unravel(flat + step * direction), points)
+        return jnp.concatenate([fixed[name] * residuals[name] for name in objective.loss_weights])
+
+    _, tangent = jax.jvp(along, (jnp.asarray(0.0),), (jnp.asarray(1.0),))
+    np.testing.assert_allclose(jacobian @ direction, tangent, rtol=1e-9, atol=1e-11)
+    gradient = ravel_pytree(objective.gradient(loop.params, points))[0]
+    np.testing.assert_allclose(2 * jacobian.T @ rows, gradient, rtol=1e-9, atol=1e-12)
+
+
+def test_the_second_chunk_does_not_compile_again():
+    experiment = build(specification("adam"))
+    key = randomness.stream(0, "points")
+    advance = jax.jit(experiment.advance)
+    loop = advance(key, experiment.start(0), np.int32(1))
+    loop = advance(key, loop, np.int32(7))
+    advance(randomness.stream(9, "points"), experiment.start(9), np.int32(2))
+    assert advance._cache_size() == 1
