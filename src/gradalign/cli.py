@@ -258,8 +258,9 @@ def _prepare_jax(device: str = "cpu") -> None:
     enable_float64()
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "gradalign" / "compiled"
-    jax.config.update("jax_compilation_cache_dir", os.environ.get("JAX_COMPILATION_CACHE_DIR", str(cache)))
+    if jax.config.values.get("jax_compilation_cache_dir") is None:
+        cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "gradalign" / "compiled"
+        jax.config.update("jax_compilation_cache_dir", str(cache))
 
 
 def _headline(module: Any) -> str:

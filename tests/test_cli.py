@@ -1,0 +1,118 @@
+"""The command line: it answers questions, refuses wrong input before any compute, and its stages fit together."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from experiments import line_reference, specification
+from typer.testing import CliRunner
+
+from gradalign.cli import application
+
+COMMANDS = ["reference", "claim", "train", "evaluate", "summarise", "render", "verify"]
+
+
+def call(*arguments):
+    return CliRunner().invoke(application, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command):
+    found = call(command, "--help")
+    assert found.exit_code == 0
+    assert "Usage" in found.output
+
+
+def test_lists_of_methods_and_references():
+    methods = call("train", "--list-methods").output
+    assert all(name in methods for name in ("adam: ", "soap: ", "levenberg_marquardt: ", "Cost per step"))
+    assert "burgers: " in call("reference", "--list").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["reference", "burgers", "--output", "x.npz"], "--config FILE"),
+        (["reference", "--config", "a.yaml"], "gradalign reference PROBLEM"),
+        (["reference", "burgers", "--config", "missing.yaml", "--output", "x.npz"], "missing.yaml"),
+        (["claim", "astrology", "--output", "x.csv"], "unknown topic of claims 'astrology'; allowed:"),
+        (["train", "burgers-adam"], "gradalign train RUN --reference FILE --output DIR"),
+        (["summarise", "--results", "nowhere", "--claim", "score"], "score.csv is missing"),
+        (["render", "fig_x", "--summary", "s", "--output", "o", "--figures", "nowhere"], "no common.py there"),
+    ],
+)
+def test_wrong_input_is_refused_with_what_is_allowed(arguments, named, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = call(*arguments)
+    assert found.exit_code == 1
+    assert named in " ".join(found.output.split())
+    assert "Traceback" not in found.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_specification_of_another_run_is_refused(tmp_path):
+    path = tmp_path / "run.json"
+    path.write_text(specification("adam").model_dump_json())
+    line_reference().save(tmp_path / "reference.npz")
+    found = call(
+        "train",
+        "burgers-soap",
+        "--specification",
+        path,
+        "--reference",
+        tmp_path / "reference.npz",
+        "--output",
+        tmp_path,
+    )
+    assert found.exit_code == 1
+    assert "specification of run 'burgers-adam', not of 'burgers-soap'" in " ".join(found.output.split())
+
+
+def test_a_dry_run_writes_nothing(tmp_path):
+    path = tmp_path / "run.json"
+    path.write_text(specification("adam").model_dump_json())
+    line_reference().save(tmp_path / "reference.npz")
+    output = tmp_path / "out"
+    given = ("--specification", path, "--reference", tmp_path / "reference.npz")
+    found = call("train", "burgers-adam", *given, "--output", output, "--dry-run")
+    assert found.exit_code == 0, found.output
+    assert "would train burgers-adam for 12 steps with seeds [0, 7]" in found.output
+    assert not output.exists()
+
+
+def test_stages_from_training_to_summary_fit_together(tmp_path):
+    given = specification("adam", steps=4)
+    results = tmp_path / "smoke"
+    path, reference = tmp_path / "run.json", results / "references" / "burgers.npz"
+    path.write_text(given.model_dump_json())
+    line_reference().save(reference)
+    run = results / "runs" / given.name
+    trained = call("train", given.name, "--specification", path, "--reference", reference, "--output", run)
+    assert trained.exit_code == 0, trained.output
+    assert "train burgers-adam: 100% seed 7, loss" in trained.output
+    scores, fields = (results / "evaluation" / f"{given.name}{suffix}" for suffix in (".csv", ".npz"))
+    inputs = ("--specification", path, "--reference", reference)
+    scored = call("evaluate", run, *inputs, "--output", scores, "--fields", fields)
+    assert scored.exit_code == 0, scored.output
+    gathered = call("summarise", "--results", results, "--reference", "burgers", "--run", given.name)
+    assert gathered.exit_code == 0, gathered.output
+    summary = results / "summary"
+    runs, references = pd.read_csv(summary / "runs.csv"), pd.read_csv(summary / "references.csv")
+    assert runs["seed"].tolist() == [0, 7]
+    assert {"relative_l2", "final_loss", "device", "commit", "parameters", "loss_terms"} <= set(runs.columns)
+    assert runs["loss_terms"].unique().tolist() == [3]
+    assert references.loc[0, "problem"] == "burgers"
+    assert references.loc[0, "bytes"] == reference.stat().st_size
+    with np.load(summary / "fields" / f"{given.name}.npz") as stored:
+        assert set(stored) == {"t", "x", "reference_u", "predicted_u"}
+
+
+def test_settings_of_the_specification_are_checked(tmp_path):
+    path = tmp_path / "run.json"
+    content = json.loads(specification("adam").model_dump_json())
+    content["network"]["width"] = -4
+    path.write_text(json.dumps(content))
+    found = call("train", "burgers-adam", "--specification", path, "--reference", "r.npz", "--output", tmp_path / "o")
+    assert found.exit_code == 1
+    assert "width" in found.output
