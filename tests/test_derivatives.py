@@ -92,6 +92,37 @@ def test_gradients_with_respect_to_parameters_agree_with_reverse_mode():
         np.testing.assert_allclose(left[name], right[name], rtol=0, atol=1e-10)
 
 
+def products(function, *arguments):
+    """Number of matrix products in the program of ``function``, before any compiler sees it."""
+    equations = jax.make_jaxpr(function)(*arguments).jaxpr.eqns
+    assert not any(equation.primitive.name in ("jit", "pjit") for equation in equations)  # which would hide some
+    return sum(equation.primitive.name == "dot_general" for equation in equations)
+
+
+@pytest.mark.parametrize(
+    ("words", "least"),
+    # Two layers; ∂²/∂x² of the coordinates is zero, so that the first product is missing for orders above one.
+    [(("",), 2), (("", "t"), 4), (("", "t", "x", "xx"), 3 + 4), (("xxxx",), 2 + 5), (("", "t", "x", "tx"), 3 + 4)],
+)
+def test_nothing_is_computed_twice(words, least):
+    weights = jnp.ones((2, 5)), jnp.ones((5, 1))
+
+    def found(w, z):
+        return partial_derivatives(lambda c: jnp.tanh(c @ w[0]) @ w[1], z, words)
+
+    assert products(found, weights, jnp.ones((3, 2))) == least
+
+
+def test_numbers_that_only_compare_equal_are_kept_apart():
+    """0.0 == -0.0, but the inverse tangent of (u, -0.0) and of (u, 0.0) differ for negative u."""
+
+    def angles(z):
+        return jnp.concatenate([jnp.arctan2(z * 0.0, z), jnp.arctan2(z * -0.0, z)], axis=1)
+
+    points = jnp.asarray([[-1.0, 2.0]])
+    np.testing.assert_array_equal(partial_derivatives(angles, points, [""])[""], angles(points))
+
+
 def test_wrong_requests_are_readable():
     with pytest.raises(ConfigurationError, match=r"unknown coordinate 'z'; allowed: t, x"):
         partial_derivatives(lambda z: z, jnp.zeros((1, 2)), ["tz"])

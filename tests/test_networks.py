@@ -141,6 +141,21 @@ def test_float32_stays_float32_through_derivatives_and_gradients(architecture, a
     assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype(jnp.float32)}
 
 
+@pytest.mark.parametrize("activation", list(networks.ACTIVATIONS))
+def test_no_activation_hides_shared_work(activation):
+    """One product per layer and derivative: 4 for u, u_t, u_x, u_xx; the first layer and the gates see no second
+    derivative of the coordinates."""
+    least = {"mlp": 3 + 4 + 4, "modified_mlp": 3 * 3 + 4 + 4, "pirate_net": 3 * 3 + 5 * 4 + 4}
+    for architecture, count in least.items():
+        network = networks.build(settings(architecture, activation=activation), problem(), jnp.dtype(jnp.float64))
+
+        def derivatives(params, z, apply=network.apply):
+            return partial_derivatives(lambda c: apply(params, c), z, ("", "t", "x", "xx"))
+
+        program = str(jax.make_jaxpr(derivatives)(generic(network), points()))
+        assert program.count("dot_general") == count, architecture
+
+
 def test_float32_and_float64_agree():
     found = {}
     params = generic(networks.build(settings("pirate_net"), problem(), jnp.dtype(jnp.float64)))

@@ -29,10 +29,17 @@ from gradalign.trees import Tree
 Layer = dict[str, Array]
 """``kernel`` (inputs, outputs), ``bias`` (outputs,), and with weight factorisation ``log_scale`` (outputs,)."""
 
+
+def _gelu(x: Array) -> Array:
+    """The tanh form, which is smooth and needs no error function (arXiv 1606.08415, section 2)."""
+    return 0.5 * x * (1 + jnp.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+
+
+# Plain operations only: derivatives.py shares the work of several derivatives where no inner ``jit`` hides it.
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "tanh": jnp.tanh,
-    "swish": jax.nn.silu,
-    "gelu": jax.nn.gelu,  # the tanh form, which is smooth and needs no error function
+    "swish": lambda x: x * jax.lax.logistic(x),
+    "gelu": _gelu,
     "sin": jnp.sin,
 }
 
