@@ -61,11 +61,12 @@ def reference(
             resolved = load(_given(config)).reference(problem)
         recipe = import_module(f"gradalign.references.{problem}")
         settings = recipe.Settings.model_validate(resolved.reference_settings)
+        equation = import_module(f"gradalign.problems.{problem}").Settings.model_validate(resolved.problem_settings)
         if dry_run:
             _say(f"would solve {problem} with {settings} and write {output}")
             return
         with _progress(f"reference {problem}") as progress:
-            solution = recipe.compute(settings, progress)
+            solution = recipe.compute(settings, progress, equation)
         solution.save(output)
         _say(f"{problem}: stated error {solution.stated_error:.1e} (relative L2), {solution.seconds:.1f} s, {output}")
 
