@@ -47,6 +47,13 @@ def test_share_counts_equal_values():
     assert select(Selector(table="claims", column="verdict", aggregate="share", equals="confirmed"), TABLES) == 0.5
 
 
+def test_distinct_counts_values_after_extraction():
+    tables = {"claims": pd.DataFrame({"claim": ["T1a", "T1b", "T10", "T2"]})}
+    labels = Selector(table="claims", column="claim", aggregate="distinct")
+    assert select(labels, tables) == 4
+    assert select(labels.model_copy(update={"extract": "T[0-9]+"}), tables) == 3
+
+
 def test_steps_bound_a_window():
     where = {"run": "a", "quantity": "s"}
     window = Selector(table="curves", column="value", where=where, first_step=10, last_step=20, aggregate="mean")

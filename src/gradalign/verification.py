@@ -6,6 +6,7 @@ before the runs, which is reported as held or not, without failing.
 """
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -21,7 +22,7 @@ from gradalign.errors import ConfigurationError
 from gradalign.files import write_atomically
 
 TableName = Literal["claims", "references", "runs", "curves"]
-Aggregate = Literal["minimum", "median", "mean", "maximum", "spread", "share", "count"]
+Aggregate = Literal["minimum", "median", "mean", "maximum", "spread", "share", "count", "distinct"]
 Verdict = Literal["held", "did not hold", "failed", "no data"]
 
 
@@ -33,6 +34,7 @@ class Selector(StrictModel):
     where: dict[str, str | int | float] = Field(default={}, description="values that columns must have in a row")
     first_step: int | None = Field(default=None, ge=0, description="least step of a row; curves only")
     last_step: int | None = Field(default=None, ge=0, description="largest step of a row; curves only")
+    extract: str | None = Field(default=None, description="regular expression; only its match is kept of a value")
     aggregate: Aggregate = Field(description="spread: maximum - minimum; share: part of the rows with `equals`")
     equals: str | int | float | None = Field(default=None, description="the value that `share` counts")
 
@@ -105,7 +107,7 @@ def verify(expectations: Path, scale: str, summary: Path, output: Path, console:
 
     Raises ``ConfigurationError`` as ``load_expectations`` and ``compare`` do.
     """
-    console = console or Console()
+    console = console or Console(width=None if sys.stdout.isatty() else 140)
     outcomes = compare(load_expectations(expectations), scale, summary)
     rows = pd.DataFrame([asdict(outcome) for outcome in outcomes], columns=[part.name for part in fields(Outcome)])
     write_atomically(output, lambda temporary: rows.to_csv(temporary, index=False))
@@ -199,10 +201,14 @@ def select(selector: Selector, tables: dict[str, pd.DataFrame]) -> float:
     if selector.last_step is not None:
         rows = rows[rows["step"] <= selector.last_step]
     values = rows[selector.column]
+    if selector.extract is not None:
+        values = values.astype(str).str.extract(f"({selector.extract})", expand=False)
     if selector.aggregate == "count":
         return float(len(values))
     if len(values) == 0 or values.isna().any():
         return math.nan
+    if selector.aggregate == "distinct":
+        return float(values.nunique())
     if selector.aggregate == "share":
         return float((values == selector.equals).mean())
     numbers = values.astype(float)

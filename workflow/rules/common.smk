@@ -72,7 +72,7 @@ def evaluation_sources(wildcards):
 
 
 def item_sources(name):
-    return closure(Path(items[name]["script"]).stem)
+    return closure("common", Path(items[name]["script"]).stem)
 
 
 def figure_sources(wildcards):
