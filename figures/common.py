@@ -1,0 +1,256 @@
+"""What all figures and tables share: reading the summary tables, one look per method, and files that are byte-stable.
+
+An item of ``manifest.yaml`` is a script with ``render(summary: Path) -> Figure | DataFrame`` that reads the summary
+tables and nothing else.
+"""
+
+import math
+import re
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.style
+import numpy as np
+import pandas as pd
+import yaml
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from gradalign.errors import ConfigurationError, unknown_name
+from gradalign.files import write_atomically
+
+FIGURES = Path(__file__).resolve().parent
+
+BLACK, GREY = "#000000", "#767676"
+ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
+    "#E69F00",
+    "#56B4E9",
+    "#009E73",
+    "#F0E442",
+    "#0072B2",
+    "#D55E00",
+    "#CC79A7",
+)
+"""The colours of Okabe and Ito (2008), which stay apart in the common kinds of colour blindness."""
+
+METHODS = {
+    "adam": ("Adam", BLUE, "o"),
+    "soap": ("SOAP", VERMILLION, "s"),
+    "levenberg_marquardt": ("Levenberg–Marquardt", GREEN, "^"),
+}
+"""Label, colour and marker by method; a method that is not listed gets a fixed look from its name."""
+
+LOSS_TERMS = {"ic": "initial condition", "bc": "boundary condition", "pde": "equation"}
+"""Words for the names of loss terms; other names are shown as they are."""
+
+DASHES = ("-", "--", ":", "-.")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the summary as figures show it. ``line`` tells two runs of one method apart."""
+
+    name: str
+    method: str
+    label: str
+    colour: str
+    marker: str
+    line: str
+    loss_terms: int
+    steps: int
+
+
+def render_item(name: str, summary: Path, output: Path) -> list[Path]:
+    """Render one item of the manifest into the folder ``output``; returns the files it wrote.
+
+    Raises ``ConfigurationError`` for a name that is not in the manifest, and for a missing table or column.
+    """
+    items = {item["name"]: item for item in yaml.safe_load((FIGURES / "manifest.yaml").read_text(encoding="utf-8"))}
+    if name not in items:
+        raise unknown_name("figure or table", name, items)
+    mpl.use("Agg")
+    with mpl.rc_context():
+        mpl.style.use(FIGURES / "style.mplstyle")
+        result = import_module(Path(items[name]["script"]).stem).render(summary)
+        if isinstance(result, Figure):
+            return save_figure(result, output, name)
+        return save_table(result, output, name)
+
+
+def save_figure(figure: Figure, directory: Path, name: str) -> list[Path]:
+    """Write ``name.pdf`` and ``name.png``; the same figure gives the same bytes."""
+    metadata = {
+        ".pdf": {"Title": name, "Creator": None, "Producer": None, "CreationDate": None},
+        ".png": {"Title": name, "Software": None},
+    }
+    paths = [directory / f"{name}{suffix}" for suffix in metadata]
+    for path in paths:
+        write_atomically(path, partial(figure.savefig, metadata=metadata[path.suffix]))
+    return paths
+
+
+def save_table(frame: pd.DataFrame, directory: Path, name: str) -> list[Path]:
+    """Write ``name.csv``, ``name.md`` and ``name.tex`` (booktabs, special characters escaped)."""
+    plain = frame.astype(str).replace(r"\|", r"\\|", regex=True)  # a bar would end the cell of a Markdown table
+    texts = {
+        ".csv": frame.to_csv(index=False, lineterminator="\n"),
+        ".md": f"{plain.to_markdown(index=False, disable_numparse=True)}\n",
+        ".tex": frame.to_latex(index=False, escape=True, column_format="l" * frame.shape[1]),
+    }
+    paths = [directory / f"{name}{suffix}" for suffix in texts]
+    for path in paths:
+        write_atomically(path, partial(Path.write_text, data=texts[path.suffix], encoding="utf-8"))
+    return paths
+
+
+def read_table(summary: Path, name: str, columns: Iterable[str]) -> pd.DataFrame:
+    """The summary table ``name``, with at least ``columns``; empty where the stages before had nothing to do.
+
+    Raises ``ConfigurationError`` for a missing file or column.
+    """
+    path = summary / f"{name}.csv"
+    if not path.is_file():
+        raise ConfigurationError(f"{path} is missing; run the stage that writes it first (snakemake summary)")
+    if not path.read_text(encoding="utf-8").strip():
+        return pd.DataFrame(columns=list(columns))
+    table = pd.read_csv(path, keep_default_na=False, na_values=["", "nan", "NaN"])
+    if missing := [column for column in columns if column not in table.columns]:
+        raise ConfigurationError(
+            f"{path} has no column {', '.join(map(repr, missing))}; found: {', '.join(table.columns)}. The usual cause "
+            "is a table from an older version: run the stage again (snakemake --forcerun summary)"
+        )
+    return table
+
+
+def read_fields(summary: Path, run: str) -> dict[str, NDArray[np.float64]]:
+    """The arrays of ``fields/<run>.npz``: coordinates, ``reference_<field>``, ``predicted_<field>``.
+
+    Raises ``ConfigurationError`` where the file is missing or holds no field.
+    """
+    path = summary / "fields" / f"{run}.npz"
+    if not path.is_file():
+        raise ConfigurationError(f"{path} is missing; run the stage that writes it first (snakemake summary)")
+    with np.load(path, allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    if not any(name.startswith("predicted_") for name in arrays):
+        raise ConfigurationError(
+            f"{path} has no array predicted_<field>; found: {', '.join(arrays)}; run the stage `evaluate` again"
+        )
+    return arrays
+
+
+def read_runs(summary: Path, problem: str) -> list[Run]:
+    """The runs of a problem, Adam first, then SOAP, then the others by name.
+
+    >>> method_look("soap")[0], method_look("my_method")[0]
+    ('SOAP', 'My method')
+    """
+    table = read_table(summary, "runs", ["run", "problem", "method", "variant", "loss_terms", "steps"])
+    table = table[table["problem"] == problem].drop_duplicates("run")
+    found: list[Run] = []
+    for row in sorted(table.to_dict("records"), key=lambda row: method_order(str(row["method"]), str(row["run"]))):
+        method = str(row["method"])
+        label, colour, marker = method_look(method)
+        same = sum(run.method == method for run in found)
+        variant = row["variant"]
+        if isinstance(variant, str) and variant not in ("", method):
+            label += f" ({variant})"
+        elif same:
+            label += f" ({row['run']})"
+        found.append(
+            Run(
+                name=str(row["run"]),
+                method=method,
+                label=label,
+                colour=colour,
+                marker=marker,
+                line=DASHES[same % len(DASHES)],
+                loss_terms=int(row["loss_terms"]),
+                steps=int(row["steps"]),
+            )
+        )
+    return found
+
+
+def read_curve(summary: Path, run: Run, quantity: str) -> pd.DataFrame:
+    """Rows of one run and quantity, columns seed, step, seconds, value, ordered by seed and step."""
+    columns = ["run", "seed", "step", "seconds", "quantity", "value"]
+    table = read_table(summary, "curves", columns)
+    rows = table[(table["run"] == run.name) & (table["quantity"] == quantity)]
+    return rows[["seed", "step", "seconds", "value"]].sort_values(["seed", "step"]).reset_index(drop=True)
+
+
+def method_look(method: str) -> tuple[str, str, str]:
+    """Label, colour and marker of a method, the same in every figure."""
+    if method in METHODS:
+        return METHODS[method]
+    number = zlib.crc32(method.encode())
+    colours, markers = (PURPLE, ORANGE, SKY), "DvPX<>*"  # black is for references
+    return (
+        method.replace("_", " ").capitalize(),
+        colours[number % len(colours)],
+        markers[number // len(colours) % len(markers)],
+    )
+
+
+def method_order(method: str, run: str) -> tuple[int, str]:
+    """Sorting key: methods as listed in ``METHODS``, then all others by name."""
+    order = list(METHODS)
+    return (order.index(method) if method in order else len(order), run)
+
+
+def claim_order(claim: str) -> tuple[int, str]:
+    """Sorting key of claim names: by number, then by the rest.
+
+    >>> sorted(["T14", "T2b", "T2a", "T10"], key=claim_order)
+    ['T2a', 'T2b', 'T10', 'T14']
+    """
+    found = re.match(r"\D*(\d+)(.*)", claim)
+    return (int(found[1]), found[2]) if found else (10**6, claim)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number as a reader of tables wants it: about ``digits`` significant ones, exponents only where they help.
+
+    >>> number(0.00031234), number(8.2e-5), number(1e-12), number(0.25), number(1024.0), number(float("nan"))
+    ('3.12e-4', '8.20e-5', '1e-12', '0.25', '1024', '–')
+    """
+    if not math.isfinite(value):
+        return "–" if math.isnan(value) else ("∞" if value > 0 else "−∞")
+    if value == 0:
+        return "0"
+    if 0.01 <= abs(value) < 1e5:
+        return f"{value:.{max(digits - 1 - math.floor(math.log10(abs(value))), 0)}f}".rstrip("0").rstrip(".") or "0"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    return f"{re.sub(r'[.]0+$', '', mantissa)}e{int(exponent)}"
+
+
+def spread(values: Sequence[float] | pd.Series, digits: int = 3) -> str:
+    """Median and range.
+
+    >>> spread([1.0, 3.0, 2.0]), spread([2.0])
+    ('2 (1 to 3)', '2')
+    """
+    numbers = pd.Series(values, dtype=float)
+    middle = number(float(numbers.median()), digits)
+    if len(numbers) < 2:
+        return middle
+    return f"{middle} ({number(float(numbers.min()), digits)} to {number(float(numbers.max()), digits)})"
+
+
+def seeds_in_words(seeds: Iterable[object]) -> str:
+    """How many seeds a line stands for, for titles."""
+    count = len(set(seeds))
+    return "1 seed" if count == 1 else f"{count} seeds"
+
+
+def notice(text: str) -> Figure:
+    """A figure that says why there is nothing to show."""
+    figure = Figure(figsize=(5.5, 1.2))
+    figure.text(0.5, 0.5, text, ha="center", va="center", color=GREY)
+    return figure

@@ -1,0 +1,44 @@
+"""All runs: error, cost, and where each number was made."""
+
+from pathlib import Path
+
+import pandas as pd
+from common import method_order, number, read_table, spread
+
+COLUMNS = ["run", "problem", "method", "seed", "scale", "device", "precision", "commit", "parameters", "steps"]
+COLUMNS += ["train_seconds", "milliseconds_per_step", "relative_l2"]
+HEADER = ["run", "relative L2 error", "ms per step", "seconds", "parameters", "steps", "seeds"]
+HEADER += ["precision", "device", "scale", "commit"]
+
+
+def render(summary: Path) -> pd.DataFrame:
+    """A row per run: median and range over its seeds."""
+    table = read_table(summary, "runs", COLUMNS)
+    rows = []
+    for _, of_run in table.groupby("run"):
+        first = of_run.iloc[0]
+        order = (str(first["problem"]), *method_order(str(first["method"]), str(first["run"])))
+        row = {
+            "run": first["run"],
+            "relative L2 error": spread(of_run["relative_l2"]),
+            "ms per step": number(float(of_run["milliseconds_per_step"].median())),
+            "seconds": number(float(of_run["train_seconds"].median())),
+            "parameters": first["parameters"],
+            "steps": first["steps"],
+            "seeds": ", ".join(map(str, of_run["seed"])),
+            "precision": first["precision"],
+            "device": first["device"],
+            "scale": first["scale"],
+            "commit": short_commit(str(first["commit"])),
+        }
+        rows.append((order, row))
+    return pd.DataFrame([row for _, row in sorted(rows, key=lambda pair: pair[0])], columns=HEADER)
+
+
+def short_commit(commit: str) -> str:
+    """The first ten digits of a commit, with its mark where the checkout was changed.
+
+    >>> short_commit("0123456789abcdef-dirty")
+    '0123456789-dirty'
+    """
+    return commit[:10] + ("-dirty" if commit.endswith("-dirty") else "")

@@ -1,0 +1,184 @@
+"""Every figure and table from small made-up summaries: any runs, any number of terms, and always the same bytes."""
+
+import doctest
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from synthetic_results import SHAPES, write_summary
+
+from gradalign.errors import ConfigurationError
+
+FIGURES = Path(__file__).resolve().parents[2] / "figures"
+ITEMS = {item["name"]: item for item in yaml.safe_load((FIGURES / "manifest.yaml").read_text(encoding="utf-8"))}
+SUFFIXES = {"figure": (".pdf", ".png"), "table": (".csv", ".md", ".tex")}
+
+
+@pytest.fixture(scope="module")
+def common():
+    # The scripts import each other by plain names, as when `gradalign render` runs them
+    sys.path.insert(0, str(FIGURES))
+    yield importlib.import_module("common")
+    sys.path.remove(str(FIGURES))
+
+
+@pytest.fixture(scope="module", params=SHAPES, ids=lambda name: name.replace(", ", "-").replace(" ", "_"))
+def shape_and_summary(request, tmp_path_factory):
+    shape = SHAPES[request.param]
+    return shape, write_summary(tmp_path_factory.mktemp("summary") / "summary", shape)
+
+
+@pytest.fixture
+def summary(tmp_path):
+    return write_summary(tmp_path / "summary", SHAPES["two methods, two terms"])
+
+
+@pytest.fixture(scope="module")
+def rendered(shape_and_summary, common, tmp_path_factory):
+    """All items of a summary, each rendered once."""
+    folder = tmp_path_factory.mktemp("rendered")
+    return {name: common.render_item(name, shape_and_summary[1], folder) for name in ITEMS}
+
+
+def test_every_item_renders_for_every_shape(rendered):
+    for name, paths in rendered.items():
+        assert [path.name for path in paths] == [f"{name}{suffix}" for suffix in SUFFIXES[ITEMS[name]["kind"]]]
+        assert all(path.stat().st_size > 100 for path in paths)
+
+
+def test_bytes_are_the_same_in_another_process(shape_and_summary, rendered, tmp_path):
+    code = "import sys; from pathlib import Path; from common import render_item\n"
+    code += "for name in sys.argv[3:]: render_item(name, Path(sys.argv[1]), Path(sys.argv[2]))"
+    # One figure of each kind of content: lines and text; rasters; text alone
+    names = ["fig_claims", "fig_burgers_fields", "tab_claims"]
+    subprocess.run(
+        [sys.executable, "-c", code, str(shape_and_summary[1]), str(tmp_path), *names],
+        env=dict(os.environ, PYTHONHASHSEED="12345", PYTHONPATH=str(FIGURES)),
+        check=True,
+    )
+    for path in (path for name in names for path in rendered[name]):
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
+
+
+def test_manifest_lists_each_script_once_with_its_caption():
+    scripts = sorted(f"figures/{path.name}" for pattern in ("fig_*.py", "tab_*.py") for path in FIGURES.glob(pattern))
+    assert sorted(item["script"] for item in ITEMS.values()) == scripts
+    for item in ITEMS.values():
+        assert set(item) == {"name", "kind", "script", "caption", "category"}
+        assert item["kind"] == {"fig": "figure", "tab": "table"}[item["name"][:3]]
+        assert item["caption"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "column"),
+    [
+        ("fig_burgers_error", "curves", "value"),
+        ("fig_burgers_error", "references", "stated_error"),
+        ("fig_burgers_scores", "runs", "loss_terms"),
+        ("fig_burgers_losses", "curves", "quantity"),
+        ("fig_claims", "claims", "tolerance"),
+        ("tab_claims", "claims", "statement"),
+        ("tab_runs", "runs", "relative_l2"),
+        ("tab_references", "references", "solver"),
+        ("tab_method_comparison", "runs", "milliseconds_per_step"),
+    ],
+)
+def test_a_missing_column_is_named(name, table, column, summary, common, tmp_path):
+    path = summary / f"{table}.csv"
+    pd.read_csv(path).drop(columns=column).to_csv(path, index=False)
+    with pytest.raises(ConfigurationError, match=rf"{table}\.csv has no column '{column}'; found: .*snakemake"):
+        common.render_item(name, summary, tmp_path / "output")
+    assert not (tmp_path / "output").exists()
+
+
+def test_missing_files_and_names_are_named(summary, common, tmp_path):
+    (summary / "claims.csv").unlink()
+    (summary / "fields" / "burgers-soap.npz").unlink()
+    with pytest.raises(ConfigurationError, match=r"claims\.csv is missing"):
+        common.render_item("tab_claims", summary, tmp_path)
+    with pytest.raises(ConfigurationError, match=r"burgers-soap\.npz is missing"):
+        common.render_item("fig_burgers_fields", summary, tmp_path)
+    with pytest.raises(ConfigurationError, match=r"unknown figure or table 'fig_x'; allowed: .*fig_claims"):
+        common.render_item("fig_x", summary, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["fig_burgers_error", "fig_burgers_fields", "fig_claims", "tab_runs"])
+def test_an_empty_summary_is_no_error(name, summary, common, tmp_path):
+    for table in ("claims", "references", "runs", "curves"):
+        (summary / f"{table}.csv").write_text("\n")  # what `summarise` writes where there is nothing to gather
+    assert all(path.is_file() for path in common.render_item(name, summary, tmp_path))
+
+
+def test_null_line_follows_the_number_of_terms(shape_and_summary, common, tmp_path):
+    shape, summary = shape_and_summary
+    figure = importlib.import_module("fig_burgers_scores").render(summary)
+    null = 2 / len(shape.terms) - 1
+    dashed = [line for line in figure.axes[0].lines if line.get_linestyle() == "--"]
+    assert [float(line.get_ydata()[0]) for line in dashed] == [pytest.approx(null, abs=1e-15)]
+
+
+def test_a_method_looks_the_same_with_and_without_others(common, tmp_path):
+    looks = []
+    for name in ("three methods, three terms", "two methods, two terms"):
+        summary = write_summary(tmp_path / name.split()[0], SHAPES[name])
+        looks.append({run.method: (run.colour, run.marker, run.line) for run in common.read_runs(summary, "burgers")})
+    assert looks[0]["soap"] == looks[1]["soap"]
+    assert len({colour for colour, _, _ in looks[0].values()}) == 3
+
+
+def test_two_runs_of_one_method_have_different_lines_and_labels(summary, common):
+    runs = pd.read_csv(summary / "runs.csv")
+    again = runs[runs["method"] == "soap"].assign(run="burgers-soap-2024", variant="soap-jax-2024")
+    pd.concat([runs, again]).to_csv(summary / "runs.csv", index=False)
+    first, second = (run for run in common.read_runs(summary, "burgers") if run.method == "soap")
+    assert (first.label, second.label) == ("SOAP", "SOAP (soap-jax-2024)")
+    assert first.colour == second.colour
+    assert first.line != second.line
+
+
+def test_comparison_with_adam(summary, common, tmp_path):
+    rows = importlib.import_module("tab_method_comparison").render(summary).set_index("method")
+    runs = pd.read_csv(summary / "runs.csv").groupby("method")["relative_l2"].median()
+    assert rows.loc["SOAP", "Adam / method"] == common.number(runs["adam"] / runs["soap"])
+    assert rows.loc["SOAP", "published Adam / method"] == common.number(8.20e-5 / 4.03e-5)
+    assert "second-hand" in rows.loc["SOAP", "source of the published"]
+
+
+def test_claims_are_sorted_by_number(summary):
+    claims = importlib.import_module("tab_claims").render(summary)["claim"].tolist()
+    assert claims[:3] == ["T1a", "T1b", "T1c"]
+    assert claims.index("T9c") < claims.index("T10a") < claims.index("T32a")
+
+
+def test_excess_in_tolerances():
+    table = pd.DataFrame(
+        [
+            ("equal", 1.0, 0.5, 0.25),
+            ("at most", 1.0, 1.5, 0.5),
+            ("at most", 1.0, 0.5, 0.5),
+            ("at least", 1.0, 0.5, 0.5),
+            ("at least", 1.0, 1.5, 0.5),
+            ("equal", 1.0, 1.0, 0.0),
+        ],
+        columns=["comparison", "expected", "measured", "tolerance"],
+    )
+    assert importlib.import_module("fig_claims")._ratio(table).tolist() == [2.0, 1.0, 0.0, 1.0, 0.0, 0.0]
+
+
+def test_markdown_and_latex_escape_special_characters(summary, common, tmp_path):
+    _, markdown, latex = (path.read_text() for path in common.render_item("tab_claims", summary, tmp_path))
+    assert {line.replace(r"\|", "").count("|") for line in markdown.splitlines()} == {9}
+    assert r"\#" in latex
+    assert r"a\_b" in latex
+    assert r"\toprule" in latex
+
+
+def test_examples_in_docstrings(common):
+    modules = [importlib.import_module(name) for name in ("common", "tab_runs")]
+    results = [doctest.testmod(module) for module in modules]
+    assert all(result.attempted > 0 and result.failed == 0 for result in results)
