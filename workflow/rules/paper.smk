@@ -11,7 +11,8 @@ rule paper:
         figures=rules.figures.input,
         tables=rules.tables.input,
         summary=rules.summary.output,
-        sources=["paper/build.py", "paper/main.typ", "paper/references.bib"],
+        sources=sorted(str(path) for path in Path("paper").iterdir() if path.is_file()),
+        manifest="figures/manifest.yaml",
     output:
         f"{results}/paper/paper.pdf",
     log:
