@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.flatten_util import ravel_pytree
+from numpy.typing import NDArray
 
 from gradalign.trees import Tree
 
@@ -232,6 +234,34 @@ def best_kronecker(matrix: Array, m: int, n: int) -> KroneckerApproximation:
     sign = jnp.where(jnp.trace(left) < 0, -1, 1).astype(left.dtype)
     rest = jnp.sqrt(jnp.sum(singular[1:] ** 2) / jnp.sum(singular**2))
     return KroneckerApproximation(sign * left, sign * right, rest)
+
+
+def random_orthogonal(generator: np.random.Generator, size: int) -> NDArray[np.float64]:
+    """An orthogonal matrix, shape (size, size), uniformly distributed (Haar): QR of a Gaussian matrix, signs fixed.
+
+    >>> Q = random_orthogonal(np.random.default_rng(0), 3)
+    >>> bool(np.allclose(Q @ Q.T, np.eye(3)))
+    True
+    """
+    Q, R = np.linalg.qr(generator.standard_normal((size, size)))
+    return np.asarray(Q * np.sign(np.diagonal(R)))
+
+
+def random_positive_definite(generator: np.random.Generator, size: int, condition: float) -> NDArray[np.float64]:
+    """A symmetric positive definite matrix, shape (size, size), of exactly the given condition number.
+
+    Random eigenvectors; eigenvalues log-uniform in [1/condition, 1] with both ends taken (1 alone for size 1). Raises
+    ``ValueError`` for a condition below 1.
+
+    >>> round(float(np.linalg.cond(random_positive_definite(np.random.default_rng(0), 4, 50.0))), 6)
+    50.0
+    """
+    if not condition >= 1:
+        raise ValueError(f"condition is {condition}; allowed: numbers from 1")
+    exponents = np.concatenate([[0.0, 1.0], generator.uniform(0, 1, max(size - 2, 0))])[:size]
+    Q = random_orthogonal(generator, size)
+    matrix = (Q * condition**-exponents) @ Q.T
+    return np.asarray((matrix + matrix.T) / 2)
 
 
 def _product(left: Array, right: Array) -> Array:
