@@ -210,7 +210,7 @@ def read(path: Path) -> dict[str, Any]:
     """
     try:
         with path.open(encoding="utf-8") as file:
-            content = yaml.load(file, Loader=_Loader)  # a subclass of the safe loader
+            content = _Loader(file).get_single_data()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: cannot be read ({error}); allowed: a YAML file; check the path") from error
     except yaml.YAMLError as error:

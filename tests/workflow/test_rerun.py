@@ -102,7 +102,8 @@ def script_of(item: str) -> str:
     return next(entry["script"] for entry in items if entry["name"] == item)
 
 
-AFTER_SUMMARY = {"summary", *names("figure"), *names("table"), "paper", "publish", "report", "verify"}
+AFTER_ITEMS = {"paper", "publish", "report", "verify"}
+AFTER_SUMMARY = {"summary", *names("figure"), *names("table"), *AFTER_ITEMS}
 
 
 def test_nothing_reruns_when_nothing_changed(workflow):
@@ -138,12 +139,12 @@ def test_editing_the_loop_retrains_everything_but_solves_nothing_again(workflow)
 def test_editing_a_figure_redraws_only_that_figure(workflow):
     figure = sorted(names("figure"))[0]
     with workflow.edited(script_of(figure.split()[1])):
-        assert workflow.planned() == {figure, "paper", "publish", "report"}
+        assert workflow.planned() == {figure, *AFTER_ITEMS}
 
 
 def test_editing_what_all_figures_share_redraws_all_and_computes_nothing(workflow):
     with workflow.edited("figures/common.py"):
-        assert workflow.planned() == names("figure") | names("table") | {"paper", "publish", "report"}
+        assert workflow.planned() == names("figure") | names("table") | AFTER_ITEMS
 
 
 def test_editing_a_claim_checks_only_that_topic(workflow):
@@ -153,12 +154,12 @@ def test_editing_a_claim_checks_only_that_topic(workflow):
 
 def test_editing_the_paper_typesets_only_the_paper(workflow):
     with workflow.edited("paper/main.typ"):
-        assert workflow.planned() == {"paper", "publish"}
+        assert workflow.planned() == {"paper", "publish", "verify"}
 
 
-def test_editing_the_expectations_only_verifies(workflow):
+def test_editing_the_expectations_only_verifies_and_typesets(workflow):
     with workflow.edited("workflow/config/expectations.yaml"):
-        assert workflow.planned() == {"verify"}
+        assert workflow.planned() == {"verify", "paper", "publish"}
 
 
 def test_changing_the_settings_of_a_method_retrains_only_its_runs(workflow):
@@ -177,7 +178,7 @@ def test_a_removed_figure_is_drawn_again_and_nothing_is_computed(workflow):
     planned = workflow.planned()
     file.touch()
     os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert planned == {figure, "paper", "publish", "report"}
+    assert planned == {figure, *AFTER_ITEMS}
 
 
 def test_other_scales_share_nothing_but_the_published_paper(workflow):

@@ -48,7 +48,7 @@ wildcard_constraints:
 @functools.cache
 def closure(*modules):
     """Files that an entry point depends on, found by reading imports: editing one of them reruns it."""
-    return [str(path) for path in import_closure(modules, roots=(Path("src"), Path("figures")))]
+    return [str(path) for path in import_closure(modules, roots=(Path("src"), Path("figures"), Path("paper")))]
 
 
 def reference_sources(wildcards):

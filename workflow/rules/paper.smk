@@ -11,8 +11,11 @@ rule paper:
         figures=rules.figures.input,
         tables=rules.tables.input,
         summary=rules.summary.output,
-        sources=sorted(str(path) for path in Path("paper").iterdir() if path.is_file()),
+        specifications=expand(rules.run_specification.output, run=configuration.run_names),
+        expectations="workflow/config/expectations.yaml",
         manifest="figures/manifest.yaml",
+        text=["paper/main.typ", "paper/references.bib"],
+        sources=closure("build"),
     output:
         f"{results}/paper/paper.pdf",
     log:
