@@ -22,7 +22,7 @@ def field_figure(summary: Path, problem: str, field: str) -> Figure:
     predicted = {run.name: fields[run.name][f"predicted_{field}"].astype(float) for run in runs}
     errors = {name: np.abs(values - reference) for name, values in predicted.items()}
 
-    figure = Figure(figsize=(1.9 * (len(runs) + 1) + 0.6, 4.2))
+    figure = Figure(figsize=(max(7.2, 1.9 * len(runs) + 1.5), 4.0))
     axes = figure.subplots(2, len(runs) + 1, squeeze=False)
     everything = np.stack([reference, *predicted.values()])
     colours = Normalize(float(everything.min()), float(everything.max()))

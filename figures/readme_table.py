@@ -1,0 +1,81 @@
+"""Write the table of README from summary tables: ``python figures/readme_table.py results/laptop README.md``.
+
+Replaces what stands between the two markers, so that no value in README is typed by hand.
+"""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+from common import number, read_runs, read_table, spread
+from tab_runs import short_commit
+
+from gradalign.errors import ConfigurationError, GradalignError
+from gradalign.files import write_atomically
+
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+
+
+def table(results: Path) -> str:
+    """The block in Markdown: a line that says where the numbers come from, and a row per claim set, reference, run."""
+    summary, scale = results / "summary", results.name
+    claims = read_table(summary, "claims", ["claim", "verdict", "seconds"])
+    references = read_table(summary, "references", ["problem", "stated_error", "seconds"])
+    columns = ["run", "problem", "device", "commit", "relative_l2", "compile_seconds", "train_seconds", "seed"]
+    runs = read_table(summary, "runs", columns)
+    confirmed = int((claims["verdict"] == "confirmed").sum())
+    rows = [
+        (
+            "all claims",
+            _command("claims", scale),
+            float(claims["seconds"].astype(float).sum()),
+            f"{confirmed} of {len(claims)} records confirmed",
+        )
+    ]
+    for row in references.to_dict("records"):
+        path = f"{results.as_posix()}/references/{row['problem']}.npz"
+        value = f"stated error {number(float(row['stated_error']), 2)}"
+        rows.append((f"reference of {row['problem']}", _command(path, scale), float(row["seconds"]), value))
+    for problem in sorted({str(problem) for problem in runs["problem"]}):
+        for run in read_runs(summary, problem):
+            seeds = runs[runs["run"] == run.name]
+            seconds = float(seeds["train_seconds"].sum() + seeds["compile_seconds"].max())
+            error = f"relative L2 error {spread(seeds['relative_l2'], 2)}, {len(seeds)} seeds"
+            path = f"{results.as_posix()}/runs/{run.name}/runs.csv"
+            rows.append((f"{problem}, {run.label}", _command(path, scale), seconds, error))
+    frame = pd.DataFrame(
+        [(item, f"`{command}`", f"{number(seconds, 2)} s", value) for item, command, seconds, value in rows],
+        columns=["item", "command", "time", "value"],
+    )
+    devices = ", ".join(sorted({str(device) for device in runs["device"]}))
+    commits = ", ".join(sorted({short_commit(str(commit)) for commit in runs["commit"]}))
+    source = f"Scale `{scale}`, {devices}, commit {commits}. Errors are medians over the seeds, with the range."
+    return f"{source}\n\n{frame.to_markdown(index=False, disable_numparse=True)}\n"
+
+
+def replace_block(text: str, block: str, path: Path) -> str:
+    """``text`` with ``block`` between the markers. Raises ``ConfigurationError`` where the markers are missing."""
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise ConfigurationError(f"{path}: needs the markers {BEGIN} and {END}, once each and in this order; add them")
+    before, rest = text.split(BEGIN)
+    return f"{before}{BEGIN}\n\n{block}\n{END}{rest.split(END)[1]}"
+
+
+def _command(target: str, scale: str) -> str:
+    return f"snakemake --cores all {target}" + ("" if scale == "laptop" else f" --config scale={scale}")
+
+
+def main(results: Path, readme: Path) -> int:
+    """Rewrite ``readme``; 1 with a message where an input is missing."""
+    try:
+        text = replace_block(readme.read_text(encoding="utf-8"), table(results), readme)
+    except GradalignError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    write_atomically(readme, partial(Path.write_text, data=text, encoding="utf-8"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -1,0 +1,208 @@
+"""Typeset the paper of one scale: ``python paper/build.py --results results/<scale> --output FILE.pdf``.
+
+The text is ``main.typ``. It takes figures and tables by name from ``results/<scale>/figures`` and ``tables``, and every
+number from the JSON that ``values`` computes from the summary tables, the run specifications and the expectations, so
+that no number is typed by hand. The same inputs give the same bytes: no date, no system font.
+"""
+
+import argparse
+import json
+import math
+import shutil
+import sys
+import tempfile
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import typst
+import yaml
+
+from gradalign.alignment import null_value
+from gradalign.errors import ConfigurationError, GradalignError
+from gradalign.files import write_atomically
+from gradalign.verification import compare, load_expectations
+
+PAPER = Path(__file__).resolve().parent
+ROOT = PAPER.parent
+sys.path.insert(0, str(ROOT / "figures"))
+
+from common import claim_order, read_curve, read_runs, read_table  # noqa: E402
+
+SCORES = ["raw", "common_state", "own_state", "inter_gradient", "inter_gradient_same_points", "inter_update"]
+PARTS = ["points", "network", "method_settings", "training"]
+"""Parts of a run's specification that the appendix lists."""
+
+
+def build(results: Path, output: Path, expectations: Path) -> None:
+    """Write the PDF. Raises ``ConfigurationError`` for a missing figure, table, summary table or specification."""
+    with tempfile.TemporaryDirectory() as folder:
+        stage(results, Path(folder), expectations)
+        main = Path(folder) / "main.typ"
+        pdf = typst.compile(main, root=Path(folder), ignore_system_fonts=True, format="pdf", timestamp=0)
+    write_atomically(output, partial(Path.write_bytes, data=pdf))
+
+
+def stage(results: Path, folder: Path, expectations: Path) -> None:
+    """Put everything that ``main.typ`` reads into one folder, under fixed names."""
+    for name in ("main.typ", "references.bib"):
+        shutil.copy(PAPER / name, folder / name)
+    shutil.copy(ROOT / "figures" / "manifest.yaml", folder / "manifest.yaml")
+    for item in yaml.safe_load((folder / "manifest.yaml").read_text(encoding="utf-8")):
+        kind, suffix = ("figures", ".pdf") if item["kind"] == "figure" else ("tables", ".csv")
+        source = results / kind / f"{item['name']}{suffix}"
+        if not source.is_file():
+            raise ConfigurationError(
+                f"{source} is missing; render it first (gradalign render {item['name']} "
+                f"--summary {results / 'summary'} --output {results / kind})"
+            )
+        (folder / kind).mkdir(exist_ok=True)
+        shutil.copy(source, folder / kind / source.name)
+    text = json.dumps(_without_nan(values(results, expectations)), indent=2)
+    (folder / "values.json").write_text(text, encoding="utf-8")
+
+
+def values(results: Path, expectations: Path) -> dict[str, Any]:
+    """Every number and name of the text, from the tables in ``results/summary``."""
+    summary, scale = results / "summary", results.name
+    table = read_table(summary, "runs", ["run", "problem", "seed", "device", "precision", "commit"])
+    outcomes = [asdict(outcome) for outcome in compare(load_expectations(expectations), scale, summary)]
+    problems = sorted({str(problem) for problem in table["problem"]})
+    return {
+        "scale": scale,
+        "devices": _distinct(table["device"]),
+        "precisions": _distinct(table["precision"]),
+        "commits": _distinct(table["commit"]),
+        "seeds": _distinct(table["seed"]),
+        "claims": _claims(summary),
+        "references": _references(summary),
+        "runs": {problem: _runs(summary, problem) for problem in problems},
+        "settings": _settings(results, [str(run) for run in table["run"].drop_duplicates()]),
+        "verification": outcomes,
+    }
+
+
+def _claims(summary: Path) -> dict[str, Any]:
+    table = read_table(summary, "claims", ["claim", "verdict", "status", "seconds"])
+    confirmed = table["verdict"] == "confirmed"
+    number = pd.Series([claim_order(str(claim))[0] for claim in table["claim"]], index=table.index, dtype=int)
+    return {
+        "records": len(table),
+        "confirmed": int(confirmed.sum()),
+        "claims": int(number.nunique()),
+        "violated": sorted(table.loc[~confirmed, "claim"].astype(str), key=claim_order),
+        "false": int((table["status"] == "false in general").sum()),
+        "seconds": float(table["seconds"].astype(float).sum()),
+        # By number, so that the text can say of each claim whether all of its records were confirmed
+        "by_number": {f"T{n}": bool(confirmed[number == n].all()) for n in sorted(number.unique())},
+    }
+
+
+def _references(summary: Path) -> dict[str, dict[str, Any]]:
+    columns = ["problem", "solver", "resolution", "self_convergence_error", "independent_check"]
+    columns += ["independent_difference", "stated_error"]
+    table = read_table(summary, "references", columns)
+    return {str(row["problem"]): {str(key): value for key, value in row.items()} for row in table.to_dict("records")}
+
+
+def _runs(summary: Path, problem: str) -> list[dict[str, Any]]:
+    columns = [
+        "run",
+        "relative_l2",
+        "milliseconds_per_step",
+        "train_seconds",
+        "parameters",
+        "precision",
+        "largest_error",
+    ]
+    table = read_table(summary, "runs", [*columns, "largest_error_at"])
+    rows = []
+    for run in read_runs(summary, problem):
+        seeds = table[table["run"] == run.name]
+        error = seeds["relative_l2"].astype(float)
+        rows.append(
+            {
+                "method": run.method,
+                "label": run.label,
+                "steps": run.steps,
+                "loss_terms": run.loss_terms,
+                "null": null_value(run.loss_terms),
+                "seeds": len(seeds),
+                "parameters": int(seeds["parameters"].iloc[0]),
+                "precision": str(seeds["precision"].iloc[0]),
+                "error": {"median": error.median(), "low": error.min(), "high": error.max()},
+                "milliseconds": float(seeds["milliseconds_per_step"].median()),
+                "seconds": float(seeds["train_seconds"].median()),
+                "scores": {name: _late_mean(read_curve(summary, run, f"score_{name}"), run.steps) for name in SCORES},
+            }
+        )
+    return rows
+
+
+def _late_mean(curve: pd.DataFrame, steps: int) -> float:
+    """Mean over seeds and logged steps of the second half of training; NaN where nothing was logged."""
+    return float(curve.loc[curve["step"] >= steps / 2, "value"].astype(float).mean())
+
+
+def _settings(results: Path, runs: list[str]) -> dict[str, Any]:
+    """The resolved settings of every run, flat: a row per setting that any run has, a column per run."""
+    flat: dict[str, dict[str, str]] = {}
+    for run in runs:
+        path = results / "specifications" / "runs" / f"{run}.json"
+        if not path.is_file():
+            raise ConfigurationError(f"{path} is missing; it is written before the run (snakemake {path})")
+        for part, settings in json.loads(path.read_text(encoding="utf-8")).items():
+            if part in PARTS:
+                for key, value in _flattened(settings):
+                    flat.setdefault(f"{part}: {key}".replace("_", " "), {})[run] = value
+    names = sorted(flat, key=lambda name: PARTS.index(name.split(":")[0].replace(" ", "_")))  # stable within a part
+    return {"runs": runs, "rows": [[name, *(flat[name].get(run, "–") for run in runs)] for name in names]}
+
+
+def _flattened(settings: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested settings as one list; those that are not set are left out."""
+    rows = []
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            rows += _flattened(value, f"{prefix}{key} ")
+        elif value is not None:
+            rows.append((f"{prefix}{key}", {"True": "yes", "False": "no"}.get(str(value), str(value))))
+    return rows
+
+
+def _distinct(column: pd.Series) -> list[str]:
+    return sorted({str(value) for value in column})
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN and no infinity: None in their place."""
+    if isinstance(value, dict):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(inner) for inner in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def main() -> int:
+    """Read the command line and build; 1 with a message where an input is missing."""
+    parser = argparse.ArgumentParser(description="Typeset the paper of one scale.")
+    parser.add_argument("--results", type=Path, required=True, help="directory of one scale's results")
+    parser.add_argument("--output", type=Path, required=True, help="PDF to write")
+    parser.add_argument(
+        "--expectations", type=Path, default=ROOT / "workflow" / "config" / "expectations.yaml", help="YAML file"
+    )
+    arguments = parser.parse_args()
+    try:
+        build(arguments.results, arguments.output, arguments.expectations)
+    except GradalignError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

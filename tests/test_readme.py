@@ -1,0 +1,84 @@
+"""README: its Python blocks run, its commands exist, its columns are those of the tables, its table is generated."""
+
+import importlib
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from synthetic_results import SHAPES, curves, write_summary
+
+from gradalign.cli import application
+from gradalign.errors import ConfigurationError
+from gradalign.summary import REFERENCE_COLUMNS
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def readme_table():
+    sys.path.insert(0, str(ROOT / "figures"))
+    yield importlib.import_module("readme_table")
+    sys.path.remove(str(ROOT / "figures"))
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_python_blocks_run(block, tmp_path):
+    path = tmp_path / "block.py"
+    path.write_text(block, encoding="utf-8")
+    runpy.run_path(str(path))
+
+
+def test_there_is_a_block_for_the_score_and_one_for_soap():
+    assert len(BLOCKS) == 2
+    assert "alignment_score" in BLOCKS[0]
+    assert "soap(" in BLOCKS[1]
+
+
+def test_every_command_is_shown():
+    names = {command.name or command.callback.__name__ for command in application.registered_commands}
+    assert set(re.findall(r"^    gradalign (\w+)", README, re.MULTILINE)) == names
+
+
+def test_every_column_and_quantity_is_described():
+    columns = {*REFERENCE_COLUMNS, *curves(SHAPES["two methods, two terms"]).columns}
+    quantities = {re.sub("/.*", "", quantity) for quantity in curves(SHAPES["two methods, two terms"])["quantity"]}
+    for name in columns | quantities:
+        assert f"`{name}" in README, name
+
+
+def test_citation_file_names_the_authors_and_the_licence():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["authors"] == [{"name": "gradalign developers"}]
+    assert citation["license"] == "Apache-2.0"
+
+
+def test_table_of_results_is_replaced_and_only_that(readme_table, tmp_path):
+    results = tmp_path / "smoke"
+    write_summary(results / "summary", SHAPES["three methods, three terms"])
+    readme = tmp_path / "README.md"
+    readme.write_text(README, encoding="utf-8")
+    for _ in range(2):
+        assert readme_table.main(results, readme) == 0
+        text = readme.read_text(encoding="utf-8")
+        before, after = text.split(readme_table.BEGIN), README.split(readme_table.BEGIN)
+        assert before[0] == after[0]
+        assert before[1].split(readme_table.END)[1] == after[1].split(readme_table.END)[1]
+    assert "| burgers, SOAP" in text
+    assert "relative L2 error 7.2e-4 (6e-4 to 8.4e-4), 3 seeds" in text
+    assert "54 of 54 records confirmed" in text
+
+
+def test_a_readme_without_markers_is_left_alone(readme_table, tmp_path, capsys):
+    readme = tmp_path / "README.md"
+    readme.write_text("nothing here", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="needs the markers"):
+        readme_table.replace_block("nothing here", "block", readme)
+    write_summary(tmp_path / "smoke" / "summary", SHAPES["two methods, two terms"])
+    assert readme_table.main(tmp_path / "smoke", readme) == 1
+    assert "ConfigurationError" in capsys.readouterr().err
+    assert readme.read_text(encoding="utf-8") == "nothing here"
