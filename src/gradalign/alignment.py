@@ -196,18 +196,19 @@ def misalignment(vectors: Vectors) -> Array:
     """
     leaves = _leaves(vectors)
     scales = _scales(leaves)
-    norms = scales * jnp.sqrt(jnp.diagonal(_gram(leaves, scales)))
-    defined = jnp.isfinite(norms) & (norms > 0)
-    inverse = jnp.where(defined, 1 / jnp.where(defined, norms, 1), jnp.nan)
+    divisors = jnp.where(scales > 0, scales, 1)[:, None]
+    squares = jnp.diagonal(_gram(leaves, scales))
+    defined = jnp.isfinite(squares) & (squares > 0)
+    inverse = jnp.where(defined, jax.lax.rsqrt(jnp.where(defined, squares, 1)), jnp.nan)
 
     def deviations(leaf: Array) -> Array:
         # Two differences, because the mean of u is itself rounded to the rounding unit of u
-        unit = _widen(leaf) * inverse[:, None]
+        unit = _widen(leaf) / divisors * inverse[:, None]
         relative = unit - unit[:1]
         centred = relative - jnp.mean(relative, axis=0)
         return jnp.sum(jnp.diagonal(_leaf_gram(centred)))
 
-    return 2 / norms.size * jnp.sum(jnp.stack([deviations(leaf) for leaf in leaves]))
+    return 2 / squares.size * jnp.sum(jnp.stack([deviations(leaf) for leaf in leaves]))
 
 
 def conflict_fraction(cosines: Array) -> Array:

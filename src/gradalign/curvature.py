@@ -155,10 +155,12 @@ def principal_angles(first: Array, second: Array) -> Array:
     if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
         raise ValueError(f"the matrices have shapes {first.shape} and {second.shape}; allowed: (m_1, d) and (m_2, d)")
     one, two = _row_basis(first), _row_basis(second)
-    y, _, zt = jnp.linalg.svd(_product(one.T, two), full_matrices=False)
+    y, cosines, zt = jnp.linalg.svd(_product(one.T, two), full_matrices=False)
     u, w = _product(one, y), _product(two, zt.T)
     angles = 2 * jnp.arctan2(jnp.linalg.norm(u - w, axis=0), jnp.linalg.norm(u + w, axis=0))
-    return jnp.sort(angles)
+    # u and w of a vanishing cosine may be the zero columns of both bases
+    vanishing = cosines <= first.shape[1] * float(jnp.finfo(cosines.dtype).eps)
+    return jnp.sort(jnp.where(vanishing, jnp.pi / 2, angles))
 
 
 def condition_number(matrix: Array) -> Array:
