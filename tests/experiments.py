@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from gradalign.configuration import NetworkSettings, RunSpecification, TrainingSettings
 from gradalign.reference import Reference
+from gradalign.settings import NetworkSettings, RunSpecification, TrainingSettings
 
 
 def specification(method, steps=12, learning_rate=1e-3, width=4, precision="float64", **training):

@@ -12,17 +12,11 @@ import jsonschema
 import pytest
 import yaml
 
-from gradalign.configuration import (
-    Configuration,
-    ReferenceSpecification,
-    RunSpecification,
-    from_mapping,
-    load,
-    module_names,
-    read,
-    schema,
-)
+from gradalign.configuration import Configuration, from_mapping, load, schema
+from gradalign.discovery import module_names
 from gradalign.errors import ConfigurationError
+from gradalign.settings import ReferenceSpecification, RunSpecification
+from gradalign.yaml_files import read
 
 ROOT = Path(__file__).parent.parent
 CONFIGURATIONS = ROOT / "workflow" / "config"
@@ -115,7 +109,8 @@ WRONG_RUNS: list[tuple[dict[str, Any], str, str]] = [
     (RUN | {"network": "large"}, "runs[0].network", "a key of networks: burgers"),
     (RUN | {"training": "long"}, "runs[0].training", "a key of training: first_order"),
     (RUN | {"name": "Adam 1"}, "runs[0].name", "a name that matches"),
-    (RUN | {"seed": 1}, "runs[0].seed", "method, name, network, problem, training"),
+    (RUN | {"seed": 1}, "runs[0].seed", "method, name, network, points, problem, training"),
+    (RUN | {"points": {"ic": 8, "pde": 8}}, "runs[0].points", "exactly the loss terms of burgers: ic, bc, pde"),
     ({"problem": "burgers"}, "runs[0].method", "a key of methods"),
 ]
 

@@ -9,7 +9,7 @@ import pytest
 from oracles import networks as oracle
 
 from gradalign import networks
-from gradalign.configuration import NetworkSettings
+from gradalign.settings import NetworkSettings
 from gradalign.derivatives import partial_derivatives
 from gradalign.problem import Problem
 

@@ -44,7 +44,9 @@ def reference(
     with _user_errors():
         from importlib import import_module
 
-        from gradalign.configuration import ReferenceSpecification, load, module_names
+        from gradalign.configuration import load
+        from gradalign.discovery import module_names
+        from gradalign.settings import ReferenceSpecification
 
         if listing:
             for name in module_names("references"):
@@ -81,7 +83,7 @@ def claim(
     with _user_errors():
         from importlib import import_module
 
-        from gradalign.configuration import module_names
+        from gradalign.discovery import module_names
         from gradalign.errors import unknown_name
 
         if topic not in module_names("claims"):
@@ -110,7 +112,7 @@ def train(
 ) -> None:
     """Train all seeds of one run, log its diagnostics, and keep what is needed to go on after a kill."""
     with _user_errors():
-        from gradalign.configuration import module_names
+        from gradalign.discovery import module_names
 
         if list_methods:
             from importlib import import_module
@@ -225,7 +227,8 @@ def verify(
 
 
 def _run_settings(run: str, config: list[Path], specification: Path | None) -> Any:
-    from gradalign.configuration import RunSpecification, load
+    from gradalign.configuration import load
+    from gradalign.settings import RunSpecification
 
     if specification is None:
         return load(_given(config)).run(run)

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from gradalign import checkpoints
-from gradalign.configuration import RunSpecification
 from gradalign.files import write_atomically
 from gradalign.reference import Reference
+from gradalign.settings import RunSpecification
 from gradalign.training import Experiment, build
 from gradalign.trees import Tree
 

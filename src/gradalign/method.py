@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from gradalign.configuration import module_names
+from gradalign.discovery import module_names
 from gradalign.errors import unknown_name
 from gradalign.objective import Objective
 from gradalign.problem import Points

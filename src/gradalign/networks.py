@@ -22,8 +22,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradalign.configuration import NetworkSettings
 from gradalign.problem import Apply, Problem
+from gradalign.settings import NetworkSettings
 from gradalign.trees import Tree
 
 Layer = dict[str, Array]

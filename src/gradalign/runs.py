@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from gradalign import checkpoints, provenance, randomness, trees
-from gradalign.configuration import RunSpecification
 from gradalign.errors import CheckpointError, DeviceError, NonFiniteLossError
 from gradalign.evaluation import predictor, relative_l2
 from gradalign.files import write_table
 from gradalign.reference import Reference
+from gradalign.settings import RunSpecification
 from gradalign.training import Experiment, LoopState, build
 
 Row = dict[str, float]

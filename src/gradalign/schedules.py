@@ -3,7 +3,7 @@
 import optax
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from gradalign.configuration import StrictModel
+from gradalign.settings import StrictModel
 
 
 class ScheduleSettings(StrictModel):

@@ -12,11 +12,11 @@ from jax import Array
 
 from gradalign import diagnostics, networks, randomness, trees, weighting
 from gradalign.alignment import inter_step_score
-from gradalign.configuration import RunSpecification
 from gradalign.method import Method, State, all_finite, load_method
 from gradalign.objective import Objective
 from gradalign.precision import dtype_of
 from gradalign.problem import Points, Problem
+from gradalign.settings import RunSpecification
 from gradalign.trees import Tree
 
 

@@ -17,9 +17,10 @@ from pydantic import Field, ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from gradalign.configuration import Name, Scale, StrictModel, read
 from gradalign.errors import ConfigurationError
 from gradalign.files import write_atomically
+from gradalign.settings import Name, Scale, StrictModel
+from gradalign.yaml_files import read
 
 TableName = Literal["claims", "references", "runs", "curves"]
 Aggregate = Literal["minimum", "median", "mean", "maximum", "spread", "share", "count", "distinct"]

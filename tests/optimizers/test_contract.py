@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradalign import checkpoints
-from gradalign.configuration import module_names
+from gradalign.discovery import module_names
 from gradalign.method import load_method
 from gradalign.objective import Objective
 

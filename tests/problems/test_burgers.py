@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from gradalign import networks
-from gradalign.configuration import NetworkSettings
+from gradalign.settings import NetworkSettings
 from gradalign.objective import Objective
 from gradalign.problems.burgers import DOMAIN, Settings, initial_condition, problem
 from gradalign.weighting import causal_row_weights

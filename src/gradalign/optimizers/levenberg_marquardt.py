@@ -9,10 +9,10 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 from pydantic import Field, PositiveFloat
 
-from gradalign.configuration import StrictModel
 from gradalign.method import Method
 from gradalign.objective import Objective
 from gradalign.problem import Points
+from gradalign.settings import StrictModel
 from gradalign.trees import Tree
 
 

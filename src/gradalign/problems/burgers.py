@@ -27,10 +27,10 @@ import jax.numpy as jnp
 from jax import Array
 from pydantic import Field, PositiveFloat
 
-from gradalign.configuration import StrictModel
 from gradalign.derivatives import partial_derivatives
 from gradalign.problem import Apply, Points, Problem
 from gradalign.sampling import stratified_in_time, uniform
+from gradalign.settings import StrictModel
 from gradalign.trees import Tree
 
 DOMAIN = ((0.0, 1.0), (-1.0, 1.0))

@@ -6,10 +6,10 @@ import time
 import numpy as np
 from pydantic import Field, PositiveFloat, model_validator
 
-from gradalign.configuration import StrictModel
 from gradalign.problems.burgers import DOMAIN
 from gradalign.problems.burgers import Settings as ProblemSettings
 from gradalign.reference import Progress, Reference, Values, relative_l2
+from gradalign.settings import StrictModel
 from gradalign.solvers import cole_hopf, spectral
 
 

@@ -1,0 +1,88 @@
+"""Settings of one run or one reference: pydantic models with every key described and unknown keys forbidden."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+RunName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Scale = Literal["smoke", "laptop", "paper"]
+Device = Literal["cpu", "gpu"]
+
+
+class StrictModel(BaseModel):
+    """Base of all settings: unknown keys are errors, values are never coerced between types, nothing changes later."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class WeightingSettings(StrictModel):
+    """Loss weights by gradient norm (arXiv 2308.08468, section 3.1): w_k = mean ||g|| / (||g_k|| + 1e-5 mean ||g||)."""
+
+    scheme: Literal["constant", "gradient_norm"] = Field(description="how loss weights are chosen")
+    initial: dict[Name, PositiveFloat] = Field(default={}, description="first weight by loss term; 1 where not named")
+    every: PositiveInt = Field(default=1000, description="steps between two updates of the weights")
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="share of the old weight kept at an update")
+
+
+class CausalSettings(StrictModel):
+    """Causal row weights w_i = exp(-tolerance * sum_{j<i} L_j) over equal chunks in time (arXiv 2203.07404)."""
+
+    tolerance: PositiveFloat = Field(description="the factor in the exponent")
+    chunks: int = Field(ge=2, description="number of chunks in time; must divide the number of points")
+
+
+class TrainingSettings(StrictModel):
+    """The loop of one run."""
+
+    steps: PositiveInt = Field(description="optimizer steps")
+    precision: Literal["float32", "float64"] = Field(description="dtype of parameters, points and statistics")
+    log_every: int = Field(ge=2, description="steps between two rows of diagnostics; divides the steps")
+    checkpoint_every: PositiveInt = Field(description="steps between two checkpoints; a multiple of log_every")
+    own_state: bool = Field(description="feed one optimizer state per loss term, for the own-state score")
+    points_every: PositiveInt = Field(default=1, description="steps between two draws of collocation points")
+    weighting: WeightingSettings = Field(description="weights of the loss terms")
+    causal: CausalSettings | None = Field(default=None, description="causal row weights; none where left out")
+
+
+class NetworkSettings(StrictModel):
+    """Architecture of the network."""
+
+    architecture: Literal["mlp", "modified_mlp", "pirate_net"] = Field(description="kind of network")
+    width: PositiveInt = Field(description="units of a hidden layer")
+    depth: PositiveInt = Field(description="hidden layers; for pirate_net residual blocks of three layers each")
+    activation: Literal["tanh", "swish", "gelu", "sin"] = Field(description="activation function")
+    fourier_features: int = Field(
+        default=0, ge=0, multiple_of=2, description="random Fourier features (an even number); 0 for none"
+    )
+    fourier_scale: PositiveFloat = Field(default=1.0, description="standard deviation of their frequencies")
+    harmonics: PositiveInt = Field(default=1, description="harmonics of the exact embedding of periodic coordinates")
+    weight_factorisation: bool = Field(default=False, description="random weight factorisation, W = diag(exp s) V")
+    factorisation_mean: float = Field(default=1.0, description="mean of s")
+    factorisation_deviation: float = Field(default=0.1, ge=0, description="standard deviation of s")
+
+
+class RunSpecification(StrictModel):
+    """All that one training run depends on, resolved from a configuration."""
+
+    name: str
+    scale: Scale
+    device: Device
+    problem: Name
+    problem_settings: dict[str, Any]
+    points: dict[Name, PositiveInt]
+    network: NetworkSettings
+    method: Name
+    method_settings: dict[str, Any]
+    training: TrainingSettings
+    seeds: list[Seed]
+
+
+class ReferenceSpecification(StrictModel):
+    """All that one reference solution depends on, resolved from a configuration."""
+
+    scale: Scale
+    problem: Name
+    problem_settings: dict[str, Any]
+    reference_settings: dict[str, Any]
