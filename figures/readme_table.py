@@ -34,7 +34,7 @@ def table(results: Path) -> str:
         )
     ]
     for row in references.to_dict("records"):
-        path = f"{results.as_posix()}/references/{row['problem']}.npz"
+        path = f"results/{scale}/references/{row['problem']}.npz"
         value = f"stated error {number(float(row['stated_error']), 2)}"
         rows.append((f"reference of {row['problem']}", _command(path, scale), float(row["seconds"]), value))
     for problem in sorted({str(problem) for problem in runs["problem"]}):
@@ -42,7 +42,7 @@ def table(results: Path) -> str:
             seeds = runs[runs["run"] == run.name]
             seconds = float(seeds["train_seconds"].sum() + seeds["compile_seconds"].max())
             error = f"relative L2 error {spread(seeds['relative_l2'], 2)}, {len(seeds)} seeds"
-            path = f"{results.as_posix()}/runs/{run.name}/runs.csv"
+            path = f"results/{scale}/runs/{run.name}/runs.csv"
             rows.append((f"{problem}, {run.label}", _command(path, scale), seconds, error))
     frame = pd.DataFrame(
         [(item, f"`{command}`", f"{number(seconds, 2)} s", value) for item, command, seconds, value in rows],

@@ -10,6 +10,7 @@ from common import BLACK, GREY, LOSS_TERMS, Run, notice, number, read_curve, rea
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 WIDTH = 7.2
 WINDOWS = 12
@@ -34,6 +35,7 @@ def error_figure(summary: Path, problem: str, published: Mapping[str, float]) ->
         for run in runs:
             _band(axis, run, curves[run.name], against)
         axis.set(xscale="log", yscale="log")
+        _plain_numbers(axis)
     seeds = pd.concat([curve["seed"] for curve in curves.values()])
     axes[0].set(
         xlabel="optimizer step",
@@ -89,6 +91,7 @@ def loss_figure(summary: Path, problem: str) -> Figure:
         for run in runs:
             _band(axis, run, read_curve(summary, run, quantity), "step")
         axis.set(xscale="log", yscale="log", title=title, xlabel="optimizer step", ylabel="loss (dimensionless)")
+        _plain_numbers(axis)
     for axis in axes[len(panels) :]:
         axis.set_axis_off()
     _legend(figure, runs)
@@ -166,6 +169,14 @@ def _band(axis: Axes, run: Run, curve: pd.DataFrame, against: str) -> None:
         markevery=0.12,  # every so much of the axes' diagonal
         label=f"{run.label}, {run.steps} steps",
     )
+
+
+def _plain_numbers(axis: Axes) -> None:
+    """Steps and seconds as plain numbers; between powers of ten only where there would be hardly any label."""
+    low, high = axis.get_xlim()
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    between = FuncFormatter(lambda value, _: number(value) if f"{value:.0e}"[0] in "25" else "")
+    axis.xaxis.set_minor_formatter(between if high < 20 * low else NullFormatter())
 
 
 def _legend(figure: Figure, runs: Sequence[Run]) -> None:
