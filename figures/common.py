@@ -217,17 +217,18 @@ def claim_order(claim: str) -> tuple[int, str]:
 def number(value: float, digits: int = 3) -> str:
     """A number as a reader of tables wants it: about ``digits`` significant ones, exponents only where they help.
 
-    >>> number(0.00031234), number(8.2e-5), number(1e-12), number(0.25), number(1024.0), number(float("nan"))
-    ('3.12e-4', '8.20e-5', '1e-12', '0.25', '1024', '–')
+    >>> number(0.00031234), number(8.2e-5), number(1e-12), number(0.25), number(1e4), number(float("nan"))
+    ('3.12e-4', '8.20e-5', '1.00e-12', '0.25', '10000', '–')
     """
     if not math.isfinite(value):
         return "–" if math.isnan(value) else ("∞" if value > 0 else "−∞")
     if value == 0:
         return "0"
     if 0.01 <= abs(value) < 1e5:
-        return f"{value:.{max(digits - 1 - math.floor(math.log10(abs(value))), 0)}f}".rstrip("0").rstrip(".") or "0"
+        text = f"{value:.{max(digits - 1 - math.floor(math.log10(abs(value))), 0)}f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-    return f"{re.sub(r'[.]0+$', '', mantissa)}e{int(exponent)}"
+    return f"{mantissa}e{int(exponent)}"
 
 
 def spread(values: Sequence[float] | pd.Series, digits: int = 3) -> str:

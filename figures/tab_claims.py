@@ -1,5 +1,6 @@
 """All checked claims, by number."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -7,6 +8,11 @@ from common import claim_order, number, read_table
 
 SIGNS = {"equal": "=", "at most": "≤", "at least": "≥"}
 COLUMNS = ["claim", "statement", "status", "quantity", "expected", "measured", "tolerance", "comparison", "verdict"]
+
+
+def _declared(value: float) -> str:
+    """A number that was declared, not measured: 1e-12, not 1.00e-12."""
+    return re.sub(r"[.]0+(?=e)", "", number(float(value)))
 
 
 def render(summary: Path) -> pd.DataFrame:
@@ -20,8 +26,8 @@ def render(summary: Path) -> pd.DataFrame:
                 "statement": row["statement"],
                 "status": row["status"],
                 "quantity": row["quantity"],
-                "expected": f"{SIGNS[str(row['comparison'])]} {number(float(row['expected']))}",
-                "tolerance": number(float(row["tolerance"])),
+                "expected": f"{SIGNS[str(row['comparison'])]} {_declared(row['expected'])}",
+                "tolerance": _declared(row["tolerance"]),
                 "measured": number(float(row["measured"])),
                 "verdict": row["verdict"],
             }

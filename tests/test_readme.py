@@ -69,7 +69,7 @@ def test_table_of_results_is_replaced_and_only_that(readme_table, tmp_path):
         assert before[0] == after[0]
         assert before[1].split(readme_table.END)[1] == after[1].split(readme_table.END)[1]
     assert "| burgers, SOAP" in text
-    assert "relative L2 error 7.2e-4 (6e-4 to 8.4e-4), 3 seeds" in text
+    assert "relative L2 error 7.2e-4 (6.0e-4 to 8.4e-4), 3 seeds" in text
     assert "54 of 54 records confirmed" in text
 
 

@@ -178,6 +178,13 @@ def test_markdown_and_latex_escape_special_characters(summary, common, tmp_path)
     assert r"\toprule" in latex
 
 
+@pytest.mark.parametrize("power", range(-12, 13))
+def test_numbers_keep_their_size(power, common):
+    for mantissa in (1.0, -1.0, 1.2, 9.996, -3.456):
+        value = mantissa * 10.0**power
+        assert float(common.number(value)) == pytest.approx(value, rel=5e-3)  # three significant digits
+
+
 def test_examples_in_docstrings(common):
     modules = [importlib.import_module(name) for name in ("common", "tab_runs")]
     results = [doctest.testmod(module) for module in modules]
