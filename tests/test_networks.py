@@ -9,9 +9,9 @@ import pytest
 from oracles import networks as oracle
 
 from gradalign import networks
-from gradalign.settings import NetworkSettings
 from gradalign.derivatives import partial_derivatives
 from gradalign.problem import Problem
+from gradalign.settings import NetworkSettings
 
 DOMAIN = ((0.0, 2.0), (-1.0, 3.0))
 ARCHITECTURES = ["mlp", "modified_mlp", "pirate_net"]

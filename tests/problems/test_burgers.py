@@ -9,9 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from gradalign import networks
-from gradalign.settings import NetworkSettings
 from gradalign.objective import Objective
 from gradalign.problems.burgers import DOMAIN, Settings, initial_condition, problem
+from gradalign.settings import NetworkSettings
 from gradalign.weighting import causal_row_weights
 
 NU = 0.1
