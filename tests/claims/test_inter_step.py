@@ -1,0 +1,176 @@
+"""Claims T14 and T18 as properties of drawn quadratics, against the steps in NumPy; and all records of the topic."""
+
+from itertools import pairwise
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from oracles import inter_step as oracle
+from tolerances import CONDITIONED, IDENTITY, LEADING_ORDER, ROUNDING, STOCHASTIC
+
+from gradalign.alignment import inter_step_score, misalignment
+from gradalign.claims import inter_step as topic
+from gradalign.curvature import random_positive_definite
+from gradalign.errors import ConfigurationError
+
+SEED = st.integers(0, 2**32 - 1)
+SIZE = st.integers(2, 8)
+
+_cosine = jax.jit(inter_step_score)
+_misalignment = jax.jit(lambda one, other: misalignment([one, other]))
+
+
+def padded(vector):
+    """Zeros at the end change no cosine; one length leaves one program to compile."""
+    return jnp.asarray(np.pad(vector, (0, 8 - len(vector))))
+
+
+def cosine(one, other):
+    return float(_cosine(padded(one), padded(other)))
+
+
+def defect(one, other):
+    return float(_misalignment(padded(one), padded(other)))
+
+
+def problem(seed, d, condition=100.0):
+    generator = np.random.default_rng(seed)
+    H, P = (random_positive_definite(generator, d, condition) for _ in range(2))
+    return H, P, generator.standard_normal(d)
+
+
+@pytest.fixture(scope="module")
+def records():
+    return topic.check()
+
+
+def test_all_records_are_confirmed(records):
+    assert [record for record in records if record.verdict != "confirmed"] == []
+
+
+def test_records_cover_the_claims_once_each(records):
+    assert {record.claim for record in records} == {*(f"T14{letter}" for letter in "abcde"), "T18a", "T18b"}
+    keys = [(record.claim, record.statement, record.quantity) for record in records]
+    assert len(set(keys)) == len(keys)
+    assert {r.claim for r in records if r.status == "false in general"} == {"T14b", "T14e"}
+
+
+def test_check_needs_64_bit_types():
+    with jax.enable_x64(False), pytest.raises(ConfigurationError, match="64-bit"):
+        topic.check()
+
+
+@given(SEED, SIZE, st.floats(0.01, 2))
+def test_T14_inter_step_formula(seed, d, share):
+    H, P, theta = problem(seed, d)
+    v = P @ H @ theta
+    a, b = topic.update_rates(P @ H, v)
+    assume(abs(share - 1) > CONDITIONED)
+    eta = share / a
+    after = P @ H @ (theta - eta * v)
+    assert cosine(v, after) == pytest.approx(oracle.closed_form(H, P, v, eta), abs=CONDITIONED)
+    assert topic.closed_form(eta, a, b) == pytest.approx(oracle.closed_form(H, P, v, eta), abs=CONDITIONED)
+    assert (cosine(v, after) < 0) == (share > 1)
+
+
+@given(SEED, SIZE)
+def test_T14_eigenvectors_and_line_search(seed, d):
+    H, _, theta = problem(seed, d)
+    values, vectors = np.linalg.eigh(H)
+    mode = vectors[:, 0]
+    assert defect(mode, mode - 0.7 / values[-1] * H @ mode) < ROUNDING
+    g = H @ theta
+    assert cosine(g, g - (g @ g) / (g @ H @ g) * H @ g) == pytest.approx(0, abs=CONDITIONED)
+    _, b = topic.update_rates(H, g)
+    share = (vectors.T @ g) ** 2 / (g @ g)
+    assert b**2 == pytest.approx(share @ (values - share @ values) ** 2, abs=IDENTITY)
+
+
+@pytest.mark.parametrize(("share", "limit"), [(0.3, 1), (0.95, 1), (1.05, -1), (1.3, -1)])
+def test_T14b_gradient_descent_tends_to_plus_or_minus_one(share, limit):
+    H = np.diag([0.4, 0.7, 1.0])
+    eta = share * 2 / 1.4
+    gradients = oracle.gradient_descent(H, np.array([1.0, -0.5, 0.8]), eta, 300)
+    found = [defect(one, limit * other) for one, other in pairwise(gradients)]
+    assert found[-1] < ROUNDING
+    mu = np.sort(np.abs(1 - eta * np.diag(H)))
+    top = np.argmax(np.abs(1 - eta * np.diag(H)))
+    second = np.argsort(np.abs(1 - eta * np.diag(H)))[-2]
+    ratio = (1 - eta * H[second, second]) / (1 - eta * H[top, top])
+    assert abs(ratio) == pytest.approx(mu[-2] / mu[-1], abs=ROUNDING)
+    t = np.argmax((np.array(found) < 1e-6) & (np.arange(300) > 30))
+    y = (gradients[0][second] / gradients[0][top]) ** 2 * ratio ** (2 * t)
+    assert (mu[0] / mu[-1]) ** (2 * t) < 1e-3 * abs(ratio) ** (2 * t)  # the third mode is gone
+    assert found[t] == pytest.approx(y * (1 - ratio) ** 2 / 2, rel=0.02)
+
+
+@pytest.mark.parametrize("step", [0.1, 0.5, 1.0, 1.6])
+def test_T14d_stochastic_gradients_anticorrelate(step):
+    generator = np.random.default_rng(7)
+    x, noise, found = 0.0, generator.standard_normal(20_000), []
+    for xi in noise:
+        found.append(x + xi)
+        x -= step * found[-1]
+    g = np.array(found[100:])
+    assert np.mean(g[1:] * g[:-1]) / np.mean(g**2) == pytest.approx(-step / 2, abs=4 / np.sqrt(g.size))
+    measured = topic.stochastic_correlation(step, 400_000, np.random.default_rng(0))
+    assert measured == pytest.approx(-step / 2, abs=STOCHASTIC)
+
+
+@given(SEED, st.integers(2, 7), st.floats(0, 0.9))
+def test_T14e_projected_expansion(seed, d, s):
+    H, _, g = problem(seed, d, 30.0)
+    values, vectors = np.linalg.eigh(H)
+    w = (vectors * values ** (1 - s)) @ vectors.T @ g
+    eta = 1e-4 * np.linalg.norm(g) / np.linalg.norm(w)
+    along = g @ w / np.linalg.norm(g)
+    across = w - along * g / np.linalg.norm(g)
+    assume(np.linalg.norm(across) > 0.01 * np.linalg.norm(w))
+    found = defect(g, g - eta * w)
+    assert found == pytest.approx(oracle.defect(g, g - eta * w), rel=1e-6)
+    projected, unprojected = topic.expansion(g, w, eta)
+    assert projected == pytest.approx(eta**2 / 2 * (across @ across) / (g @ g), rel=CONDITIONED)
+    assert found == pytest.approx(projected, rel=LEADING_ORDER)
+    assert found <= unprojected * (1 + LEADING_ORDER)
+    factor = 1 + along**2 / (across @ across)
+    assert unprojected / projected == pytest.approx(factor, rel=CONDITIONED)
+    assert (across @ across) / (g @ g) <= (values[-1] ** (1 - s) - values[0] ** (1 - s)) ** 2 / 4 + IDENTITY
+
+
+@pytest.mark.parametrize("name", sorted(topic.EXAMPLES))
+@pytest.mark.parametrize("s", [0.0, 0.5, 1.0])
+def test_T14e_worked_example(name, s):
+    weights, printed, relative = topic.EXAMPLES[name]
+    assert sum(weights) == pytest.approx(1, abs=ROUNDING)
+    H = np.diag(topic.SPECTRUM)
+    g = np.sqrt(np.array(weights))
+    # theta - eta H^-s g changes the gradient by -eta H^(1-s) g
+    after = H @ (np.linalg.solve(H, g) - topic.STEP * np.diag(topic.SPECTRUM**-s) @ g)
+    if s == 1:
+        assert oracle.defect(g, after) < ROUNDING
+    else:
+        assert oracle.defect(g, after) == pytest.approx(printed["measured", s], rel=relative)
+        assert printed["unprojected", s] > 5 * printed["measured", s]
+
+
+@given(SEED, SIZE, st.floats(0.05, 1.95))
+def test_T18_newton_inter_step(seed, d, eta):
+    assume(abs(eta - 1) > 0.01)
+    H, _, theta = problem(seed, d)
+    g = H @ theta
+    after = H @ (theta - eta * np.linalg.solve(H, g))
+    assert cosine(g, after) == pytest.approx(np.sign(1 - eta), abs=CONDITIONED)
+    assert cosine(theta, np.linalg.solve(H, after)) == pytest.approx(np.sign(1 - eta), abs=CONDITIONED)
+
+
+def test_T18_newton_flow_keeps_the_direction_of_the_gradient():
+    def loss(theta):  # indefinite: a saddle
+        return theta[0] ** 2 - theta[1] ** 2 + theta[0] ** 3 / 3 + jnp.sin(theta[0] * theta[1]) / 4
+
+    before, after, lowest = jax.jit(lambda theta: topic.newton_flow(loss, theta, 0.5, 50))(jnp.asarray([0.4, 0.3]))
+    assert float(lowest) < 0
+    assert float(misalignment([before, after])) < IDENTITY
+    assert float(jnp.linalg.norm(after) / jnp.linalg.norm(before)) == pytest.approx(np.exp(-0.5), rel=1e-8)

@@ -1,0 +1,288 @@
+"""Claims T1-T11 as properties of drawn vectors, against the formulas in NumPy; and all records of the topic."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from oracles import score as oracle
+from scipy import stats
+from tolerances import (
+    DIFFERENCES,
+    DISTORTION,
+    IDENTITY,
+    NEAR_ANTIPARALLEL,
+    ROUNDING,
+    STANDARD_ERRORS,
+    VARIANCE,
+)
+
+from gradalign.alignment import (
+    alignment_score,
+    common_descent_threshold,
+    conflict_free_threshold,
+    mean_cosine_from_score,
+    misalignment,
+    null_deviation,
+    null_value,
+    score_from_gram,
+)
+from gradalign.claims import score as topic
+from gradalign.errors import ConfigurationError
+
+SEED = st.integers(0, 2**32 - 1)
+WIDTH = 32
+
+_score = jax.jit(alignment_score)
+_misalignment = jax.jit(misalignment)
+_gradient = jax.jit(jax.grad(alignment_score))
+_from_gram = jax.jit(score_from_gram)
+
+
+def padded(vectors):
+    """Zeros at the end change no score; one width leaves one program to compile for each n."""
+    vectors = np.asarray(vectors, float)
+    return jnp.asarray(np.pad(vectors, ((0, 0), (0, WIDTH - vectors.shape[1]))))
+
+
+def score(vectors):
+    return float(_score(padded(vectors)))
+
+
+def draw(seed, n, d, decades=0.0):
+    generator = np.random.default_rng(seed)
+    return generator.standard_normal((n, d)) * 10.0 ** generator.uniform(-decades, decades, (n, 1))
+
+
+def units(vectors):
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def records():
+    return topic.check()
+
+
+def test_all_records_are_confirmed(records):
+    assert [record for record in records if record.verdict != "confirmed"] == []
+
+
+def test_records_cover_the_claims_once_each(records):
+    assert {record.claim.rstrip("abcde") for record in records} == {f"T{k}" for k in range(1, 12)}
+    keys = [(record.claim, record.statement, record.quantity) for record in records]
+    assert len(set(keys)) == len(keys)
+    assert {r.claim for r in records if r.status == "false in general"} == {"T2c", "T5", "T8d"}
+
+
+def test_check_needs_64_bit_types():
+    with jax.enable_x64(False), pytest.raises(ConfigurationError, match="64-bit"):
+        topic.check()
+
+
+@given(SEED, st.integers(1, 8), st.integers(2, 29))
+def test_T1_range_affine_variance(seed, n, d):
+    vectors = draw(seed, n, d, decades=8)
+    value = score(vectors)
+    assert -1 <= value <= 1
+    assert value == pytest.approx(oracle.score(vectors), abs=IDENTITY)
+    assert value == pytest.approx(1 - 2 * oracle.variance(vectors), abs=IDENTITY)
+    assert float(_misalignment(padded(vectors))) == pytest.approx(1 - value, abs=IDENTITY)
+    assert float(_from_gram(vectors @ vectors.T)) == pytest.approx(value, abs=IDENTITY)
+    if n > 1:
+        mean = np.mean(oracle.pairs(vectors))
+        assert value == pytest.approx(2 / n - 1 + 2 * (n - 1) / n * mean, abs=IDENTITY)
+        assert float(mean_cosine_from_score(value, n)) == pytest.approx(mean, abs=IDENTITY)
+    if n == 2:
+        assert value == pytest.approx(oracle.cosine(*vectors), abs=IDENTITY)
+
+
+@pytest.mark.parametrize("n", range(2, 8))
+def test_T1_extremes(n):
+    angles = 2 * np.pi * np.arange(n) / n
+    assert score(np.stack([np.cos(angles), np.sin(angles)], axis=1)) == pytest.approx(-1, abs=ROUNDING)
+    assert score(np.outer(np.arange(1, n + 1), [3.0, -4.0])) == pytest.approx(1, abs=ROUNDING)
+    assert score(np.eye(n)) == pytest.approx(2 / n - 1, abs=ROUNDING)
+    line = score((-1.0) ** np.arange(n)[:, None])
+    assert line == pytest.approx(-1 if n % 2 == 0 else 2 / n**2 - 1, abs=ROUNDING)
+
+
+@given(SEED, st.integers(2, 6), st.floats(0, 3))
+def test_T2_thresholds(seed, n, common):
+    vectors = draw(seed, n, 4) + common * draw([seed, 1], 1, 4)
+    value, least = score(vectors), min(oracle.pairs(vectors))
+    if least >= 0:
+        assert value >= null_value(n) - IDENTITY
+    if conflict_free_threshold(n) + IDENTITY < value:
+        assert least > 0
+
+
+def test_T2_signs_do_not_decide():
+    equiangular = np.linalg.cholesky(np.full((3, 3), 0.2) + 0.8 * np.eye(3))
+    assert min(oracle.pairs(equiangular)) == pytest.approx(0.2, abs=ROUNDING)
+    assert score(equiangular) == pytest.approx(-1 / 15, abs=ROUNDING)
+    assert score([[1.0]] * 9 + [[-1.0]]) == pytest.approx(0.28, abs=ROUNDING)
+    for n in range(2, 7):
+        sharp = np.concatenate([np.eye(2), np.ones((n - 2, 2))])
+        assert score(sharp) == pytest.approx(conflict_free_threshold(n), abs=ROUNDING)
+
+
+@given(SEED, st.integers(2, 6), st.integers(2, 6))
+def test_T3_invariances_and_distortion(seed, n, d):
+    generator = np.random.default_rng(seed)
+    vectors = draw(seed, n, d)
+    rotation = np.linalg.qr(generator.standard_normal((d, d)))[0]
+    changed = (generator.lognormal(0, 2, (n, 1)) * vectors)[generator.permutation(n)] @ rotation
+    assert score(changed) == pytest.approx(score(vectors), abs=IDENTITY)
+    T = generator.standard_normal((d, d))
+    kappa = np.linalg.cond(T)
+    assume(kappa < 1e4)
+    before, after = score(vectors[:2]), score(vectors[:2] @ T.T)
+    assume(abs(before) < 0.999)
+    assume(abs(after) < 0.999999)
+    factor = (1 - after) / (1 + after) * (1 + before) / (1 - before)
+    assert kappa**-2 * (1 - DISTORTION) <= factor <= kappa**2 * (1 + DISTORTION)
+    parallel = np.stack([vectors[0], -3 * vectors[0]]) @ T.T
+    assert score(parallel) == pytest.approx(-1, abs=IDENTITY)
+
+
+@pytest.mark.parametrize("k", [1.0, 3.0, 100.0])
+@pytest.mark.parametrize("angle", [0.2, 1.0, 2.5])
+def test_T3_the_distortion_is_attained(k, angle):
+    pair = np.array([[np.cos(angle / 2), np.sin(angle / 2)], [np.cos(angle / 2), -np.sin(angle / 2)]])
+    after = score(pair * [1.0, k])
+    wanted = k**2 * np.tan(angle / 2) ** 2
+    assert (1 - after) / (1 + after) == pytest.approx(wanted, rel=DISTORTION)
+
+
+@pytest.mark.parametrize(("n", "d"), [(2, 4), (3, 6), (5, 30)])
+def test_T4_random_directions(n, d):
+    vectors = np.random.default_rng([4, n, d]).standard_normal((40_000, n, d))
+    value = np.asarray(jax.jit(jax.vmap(alignment_score))(vectors))
+    assert abs(value.mean() - null_value(n)) < STANDARD_ERRORS * value.std() / 200
+    assert np.var(value) == pytest.approx(8 * (n - 1) / n**3 / d, rel=VARIANCE)
+    assert null_deviation(n, d) ** 2 == pytest.approx(8 * (n - 1) / n**3 / d, rel=ROUNDING)
+    if n == 2:
+        beta = stats.beta((d - 1) / 2, (d - 1) / 2)
+        assert stats.kstest((1 + value) / 2, beta.cdf).pvalue > 1e-3
+
+
+@given(SEED, st.integers(1, 7), st.integers(2, 8))
+def test_T5_duplicates(seed, n, d):
+    vectors = draw(seed, n, d)
+    larger = score(np.concatenate([vectors, vectors[:1]]))
+    assert larger == pytest.approx(oracle.duplicated(vectors, 0), abs=IDENTITY)
+    if n <= 4:
+        assert score(np.tile(vectors, (2, 1))) == pytest.approx(score(vectors), abs=IDENTITY)
+    mean = units(vectors).mean(axis=0)
+    margin = 2 * n * mean @ units(vectors)[0] + 1 - (2 * n + 1) * mean @ mean
+    assume(abs(margin) > NEAR_ANTIPARALLEL)
+    assert (larger > score(vectors)) == (margin > 0)
+
+
+@pytest.mark.parametrize(("k", "printed"), [(1, -1), (2, -0.778), (4, -0.28), (10, 0.339), (100, 0.922)])
+def test_T5_total_conflict_has_any_score(k, printed):
+    assert score([[1.0]] * k + [[-1.0]]) == pytest.approx(printed, abs=5e-4)
+
+
+@given(SEED, st.integers(2, 6), st.floats(-8, 0))
+def test_T6_eps_bound(seed, n, exponent):
+    vectors = draw(seed, n, 4)
+    smoothed, delta = oracle.smoothed(vectors, 10.0**exponent)
+    assert abs(smoothed - score(vectors)) <= 4 * delta + IDENTITY
+
+
+@given(SEED, st.integers(2, 6))
+def test_T6_the_score_jumps_at_zero(seed, n):
+    vectors = draw(seed, n, 4)
+    S = units(vectors[1:]).sum(axis=0)
+    limits = [score(np.concatenate([[sign * 1e-9 * S], vectors[1:]])) for sign in (1, -1)]
+    assert limits[0] - limits[1] == pytest.approx(8 / n**2 * np.linalg.norm(S), abs=IDENTITY)
+    assert np.isnan(score(np.concatenate([[0 * S], vectors[1:]])))
+
+
+@given(SEED, st.integers(2, 8), st.integers(2, 8))
+def test_T7_T8_gradient_and_descent(seed, n, d):
+    vectors = draw(seed, n, d, decades=1)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    found = np.asarray(_gradient(padded(vectors)))[:, :d] * lengths
+    np.testing.assert_allclose(found, oracle.gradient(vectors) * lengths, atol=IDENTITY)
+    np.testing.assert_allclose(np.sum(found * units(vectors), axis=1), 0, atol=IDENTITY)
+    value = score(vectors)
+    assert np.sum(found**2) <= 4 / n * (1 - value**2) + IDENTITY
+    step = 1e-5 * draw([seed, 1], n, d) * lengths
+    difference = (score(vectors + step) - score(vectors - step)) / 2
+    assume(np.max(np.abs(step / lengths)) < 3e-5)
+    assert difference / 1e-5 == pytest.approx(np.sum(found * step / lengths) / 1e-5, abs=10 * DIFFERENCES)
+    u = units(vectors)
+    products = u @ u.sum(axis=0)
+    assert products.mean() / n == pytest.approx((1 + value) / 2, abs=IDENTITY)
+    assert products.min() >= n**2 / 4 * (value - 1 + 4 / n) - IDENTITY
+    if common_descent_threshold(n) + IDENTITY < value:
+        assert products.min() > 0
+
+
+@pytest.mark.parametrize("n", range(3, 9))
+def test_T8_the_descent_threshold_is_sharp(n):
+    vectors = np.tile([1.0, 0.0], (n, 1))
+    vectors[0] = [-1 / (n - 1), np.sqrt(1 - 1 / (n - 1) ** 2)]
+    assert score(vectors) == pytest.approx(common_descent_threshold(n), abs=ROUNDING)
+    assert vectors[0] @ vectors.sum(axis=0) == pytest.approx(0, abs=ROUNDING)
+
+
+@given(SEED, st.integers(2, 5), st.floats(0.1, 10), st.floats(0, 2))
+def test_T8d_length_of_the_sum_and_smooth_descent(seed, n, gamma, share):
+    vectors = gamma * units(draw(seed, n, 4))
+    value, g = score(vectors), vectors.sum(axis=0)
+    assert g @ g / gamma**2 == pytest.approx(n**2 * (1 + value) / 2, abs=1e-10)
+    factor = draw([seed, 1], 4, 4)
+    H = factor @ factor.T
+    ell = np.linalg.eigvalsh(H)[-1]
+    eta = share / ell
+    change = -eta * g @ g + eta**2 / 2 * g @ H @ g
+    bound = -eta * (1 - ell * eta / 2) * gamma**2 * n**2 * (1 + value) / 2
+    assert change <= bound + IDENTITY * eta * gamma**2 * n**2
+    assert np.linalg.norm(vectors[0] + vectors[1]) / (2 * gamma) == pytest.approx(
+        np.sqrt((1 + score(vectors[:2])) / 2), abs=IDENTITY
+    )
+
+
+@given(SEED, st.floats(-4, 0))
+def test_T9_pcgrad_flip(seed, exponent):
+    g1, noise = draw(seed, 2, 3)
+    g2 = -g1 + 10.0**exponent * noise
+    c = oracle.cosine(g1, g2)
+    assume(c < 0)
+    assert score(oracle.pcgrad(g1, g2)) == pytest.approx(-c, abs=NEAR_ANTIPARALLEL)
+    u1, u2 = units(g1), units(g2)
+    np.testing.assert_allclose(np.sum(oracle.pcgrad(u1, u2), axis=0), (1 - c) * (u1 + u2), atol=IDENTITY)
+
+
+@given(SEED, st.integers(2, 7), st.floats(0, 1))
+def test_T10_cancellation(seed, n, kept):
+    vectors = draw(seed, n, 3, decades=1)
+    vectors = vectors - (1 - kept**4) * vectors.mean(axis=0)
+    epsilon = np.linalg.norm(vectors.sum(axis=0)) / np.max(np.linalg.norm(vectors, axis=1))
+    bound = min(n - 2 + 2 * epsilon, n)
+    assert score(vectors) <= 2 * (bound / n) ** 2 - 1 + IDENTITY
+
+
+@given(SEED, st.integers(2, 7))
+def test_T10_exact_cancellation(seed, n):
+    vectors = draw(seed, n, 3)
+    vectors[-1] = -vectors[:-1].sum(axis=0)
+    assume(np.linalg.norm(vectors[-1]) > NEAR_ANTIPARALLEL)
+    limit = 2 * ((n - 2) / n) ** 2 - 1
+    assert score(vectors) <= limit + IDENTITY
+    attained = [[1.0]] * (n - 1) + [[1.0 - n]]
+    assert score(attained) == pytest.approx(limit, abs=ROUNDING)
+
+
+@given(SEED, st.floats(0, 6))
+def test_T11_plain_sum_rule(seed, logarithm):
+    g1, g2 = units(draw(seed, 2, 3)) * [[1.0], [np.exp(logarithm)]]
+    value, rho = score([g1, g2]), np.exp(logarithm)
+    assume(abs(value + 1 / rho) > IDENTITY)
+    both = min(g1 @ (g1 + g2), g2 @ (g1 + g2)) > 0
+    assert both == (value > -1 / rho)
+    assert score([1e5 * g1, 1e-5 * g2]) == pytest.approx(value, abs=IDENTITY)
