@@ -206,6 +206,15 @@ def test_misalignment_of_nearly_parallel_vectors_keeps_its_digits(epsilon):
     assert float(measure(four)) == pytest.approx(3 / 4 * expected, rel=IDENTITY)
 
 
+@pytest.mark.parametrize("epsilon", [1e-10, 1e-13, 1e-16])
+def test_misalignment_does_not_see_the_rounding_of_the_mean(epsilon):
+    # Equal parts that are no short binary fractions, whose mean over three vectors is rounded
+    common = jnp.asarray([0.1, 0.3, 0.7, 1 / 3, 1e-3])
+    trees = [{"common": common, "own": jnp.asarray([k * epsilon])} for k in (-1.0, 0.0, 1.0)]
+    expected = 4 / 3 * epsilon**2 / float(common @ common)
+    assert float(jax.jit(misalignment)(trees)) == pytest.approx(expected, rel=IDENTITY)
+
+
 def test_misalignment_of_equal_directions_is_zero_to_rounding_squared():
     vectors = np.outer([1.0, 3.0, 1e-5, 7.0], draw(1, 40)[0])
     defect, score = compiled(misalignment, alignment_score)(vectors)
