@@ -69,9 +69,8 @@ def test_common_and_own_state_scores_use_the_right_statistics(adam):
 
     common = [gradient / root(loop.state) for gradient in gradients.values()]
     own = [gradient / root(loop.own_states[name]) for name, gradient in gradients.items()]
-    # The bias correction of the diagnostics is formed in float32
-    assert row["score_common_state"] == pytest.approx(score(common), abs=1e-6)
-    assert row["score_own_state"] == pytest.approx(score(own), abs=1e-6)
+    assert row["score_common_state"] == pytest.approx(score(common), abs=1e-12)
+    assert row["score_own_state"] == pytest.approx(score(own), abs=1e-12)
 
 
 def test_own_states_saw_one_loss_term_each():

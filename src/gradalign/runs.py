@@ -85,6 +85,7 @@ class _Runner:
         self.experiment, self.reference, self.directory, self.listen = experiment, reference, directory, listen
         self.specification = experiment.specification
         self.identity = _identity(self.specification, reference)
+        self.commit = provenance.commit()
         self.predict = predictor(experiment, reference)
         start = time.perf_counter()
         key, loop = randomness.stream(0, "points"), jax.eval_shape(lambda: experiment.start(0))
@@ -110,6 +111,7 @@ class _Runner:
             if done % training.checkpoint_every == 0 or done == training.steps:
                 self._save(seed, loop, seconds, log)
         checkpoints.save(self.directory / f"parameters-{seed}.safetensors", loop.params, {"step": done})
+        self._failed_log(seed).unlink(missing_ok=True)  # of an earlier attempt with other settings
         return self._row(seed, loop, seconds, log), self._curves(seed, log)
 
     def _log(self, seed: int, loop: LoopState, seconds: float, log: list[Row], key: jax.Array) -> None:
@@ -123,13 +125,16 @@ class _Runner:
         self.listen(Progress(self.specification.name, seed, step, steps, scalars["loss"], error))
 
     def _fail(self, seed: int, step: int, what: str, log: list[Row]) -> None:
-        path = self.directory / f"curves-failed-{seed}.csv"
+        path = self._failed_log(seed)
         write_table(path, pd.DataFrame(self._curves(seed, log)))
         raise NonFiniteLossError(
             f"run {self.specification.name!r} stopped at step {step}: {what} (problem {self.specification.problem!r}, "
             f"method {self.specification.method!r}, seed {seed}). The usual cause is a step size or loss weight that "
             f"is too large: lower learning_rate or lengthen warmup_steps. The log so far is in {path}"
         )
+
+    def _failed_log(self, seed: int) -> Path:
+        return self.directory / f"curves-failed-{seed}.csv"
 
     def _checkpoint(self, seed: int) -> Path:
         return self.directory / "checkpoints" / f"seed-{seed}.safetensors"
@@ -173,7 +178,7 @@ class _Runner:
             "scale": given.scale,
             "device": device_name(),
             "precision": given.training.precision,
-            "commit": provenance.commit(),
+            "commit": self.commit,
             "parameters": trees.size(loop.params),
             "steps": int(loop.step),
             "loss_terms": len(self.experiment.problem.losses),

@@ -24,10 +24,10 @@ def method(settings: Settings, steps: int) -> Method:
 
     def precondition(state: State, gradient: Tree) -> Tree:
         count, _, second_moment = state[0]
-        correction = 1 - settings.b2 ** jnp.maximum(count, 1).astype(jnp.float32)
 
         def scaled(g: jax.Array, v: jax.Array) -> jax.Array:
-            return g / (jnp.sqrt(v / correction.astype(v.dtype)) + settings.eps)
+            correction = 1 - settings.b2 ** jnp.maximum(count, 1).astype(v.dtype)
+            return g / (jnp.sqrt(v / correction) + settings.eps)
 
         return jax.tree.map(scaled, gradient, second_moment)
 
