@@ -1,6 +1,10 @@
-"""Tolerances of the tests of mathematics, each with its reason. Absolute unless said otherwise."""
+"""Tolerances of the tests of mathematics, each with its reason. Absolute unless said otherwise.
+
+A relative one needs ``abs=0`` in ``pytest.approx``, whose default of 1e-12 hides errors of small numbers.
+"""
 
 ROUNDING = 1e-14  # numbers of order one after some tens of operations in float64
+BELOW_ROUNDING_SQUARED = 1e-33  # 1 - A without the rounding of a mean, which costs some 1.2e-32 = (1.1e-16)^2
 IDENTITY = 1e-12  # the same after sums of some thousand terms, or vectors scaled over sixteen decades
 CONDITIONED = 1e-9  # after solving with matrices of condition up to 1e3, or powers of them
 INVERSE_ROOTS = 1e-6  # after inverse square roots at condition up to 1e7

@@ -189,7 +189,7 @@ def misalignment(vectors: Vectors) -> Array:
     """1 - A = (2/n) sum_i ||u_i - u_mean||^2 with u_i = v_i / ||v_i||, without cancellation (T1c).
 
     Where all directions nearly agree, 1 - ``alignment_score`` has an absolute error of the rounding unit;
-    this has a relative one. Scalar in [0, 2]; NaN if any vector is zero.
+    this has a relative one, down to the square of that unit. Scalar in [0, 2]; NaN if any vector is zero.
 
     >>> float(misalignment(jnp.asarray([[1.0, 0.0], [-1.0, 0.0]])))
     2.0

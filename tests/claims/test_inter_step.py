@@ -104,7 +104,7 @@ def test_T14b_gradient_descent_tends_to_plus_or_minus_one(share, limit):
     t = np.argmax((np.array(found) < 1e-6) & (np.arange(300) > 30))
     y = (gradients[0][second] / gradients[0][top]) ** 2 * ratio ** (2 * t)
     assert (mu[0] / mu[-1]) ** (2 * t) < 1e-3 * abs(ratio) ** (2 * t)  # the third mode is gone
-    assert found[t] == pytest.approx(y * (1 - ratio) ** 2 / 2, rel=0.02)
+    assert found[t] == pytest.approx(y * (1 - ratio) ** 2 / 2, rel=0.02, abs=0)
 
 
 @pytest.mark.parametrize("step", [0.1, 0.5, 1.0, 1.6])
@@ -130,13 +130,13 @@ def test_T14e_projected_expansion(seed, d, s):
     across = w - along * g / np.linalg.norm(g)
     assume(np.linalg.norm(across) > 0.01 * np.linalg.norm(w))
     found = defect(g, g - eta * w)
-    assert found == pytest.approx(oracle.defect(g, g - eta * w), rel=1e-6)
+    assert found == pytest.approx(oracle.defect(g, g - eta * w), rel=1e-6, abs=0)
     projected, unprojected = topic.expansion(g, w, eta)
-    assert projected == pytest.approx(eta**2 / 2 * (across @ across) / (g @ g), rel=CONDITIONED)
-    assert found == pytest.approx(projected, rel=LEADING_ORDER)
+    assert projected == pytest.approx(eta**2 / 2 * (across @ across) / (g @ g), rel=CONDITIONED, abs=0)
+    assert found == pytest.approx(projected, rel=LEADING_ORDER, abs=0)
     assert found <= unprojected * (1 + LEADING_ORDER)
     factor = 1 + along**2 / (across @ across)
-    assert unprojected / projected == pytest.approx(factor, rel=CONDITIONED)
+    assert unprojected / projected == pytest.approx(factor, rel=CONDITIONED, abs=0)
     assert (across @ across) / (g @ g) <= (values[-1] ** (1 - s) - values[0] ** (1 - s)) ** 2 / 4 + IDENTITY
 
 
@@ -152,7 +152,7 @@ def test_T14e_worked_example(name, s):
     if s == 1:
         assert oracle.defect(g, after) < ROUNDING
     else:
-        assert oracle.defect(g, after) == pytest.approx(printed["measured", s], rel=relative)
+        assert oracle.defect(g, after) == pytest.approx(printed["measured", s], rel=relative, abs=0)
         assert printed["unprojected", s] > 5 * printed["measured", s]
 
 
@@ -173,4 +173,4 @@ def test_T18_newton_flow_keeps_the_direction_of_the_gradient():
     before, after, lowest = jax.jit(lambda theta: topic.newton_flow(loss, theta, 0.5, 50))(jnp.asarray([0.4, 0.3]))
     assert float(lowest) < 0
     assert float(misalignment([before, after])) < IDENTITY
-    assert float(jnp.linalg.norm(after) / jnp.linalg.norm(before)) == pytest.approx(np.exp(-0.5), rel=1e-8)
+    assert float(jnp.linalg.norm(after) / jnp.linalg.norm(before)) == pytest.approx(np.exp(-0.5), rel=1e-8, abs=0)
