@@ -20,7 +20,7 @@ reproduce: environment
 	snakemake --cores all --config scale=$(SCALE)
 
 test: environment
-	python -m pytest
+	python -m pytest --numprocesses auto --dist loadfile
 
 check: environment
 	ruff format --check
