@@ -185,6 +185,16 @@ def read_curve(summary: Path, run: Run, quantity: str) -> pd.DataFrame:
     return rows[["seed", "step", "seconds", "value"]].sort_values(["seed", "step"]).reset_index(drop=True)
 
 
+def read_claim_curves(summary: Path, *claims: str) -> pd.DataFrame:
+    """Points of the figures of some claims, columns claim, quantity, series, seed, x, y, in the order of the file.
+
+    Empty where the configuration leaves their topics out; show a ``notice`` then.
+    """
+    columns = ["claim", "quantity", "series", "seed", "x", "y"]
+    table = read_table(summary, "claim_curves", columns)
+    return table.loc[table["claim"].isin(claims), columns].reset_index(drop=True)
+
+
 def method_look(method: str) -> tuple[str, str, str]:
     """Label, colour and marker of a method, the same in every figure."""
     if method in METHODS:

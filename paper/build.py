@@ -47,8 +47,9 @@ def build(results: Path, output: Path, expectations: Path) -> None:
 
 def stage(results: Path, folder: Path, expectations: Path) -> None:
     """Put everything that ``main.typ`` reads into one folder, under fixed names."""
-    for name in ("main.typ", "references.bib"):
+    for name in ("main.typ", "notation.typ", "references.bib"):
         shutil.copy(PAPER / name, folder / name)
+    shutil.copytree(PAPER / "proofs", folder / "proofs")
     shutil.copy(ROOT / "figures" / "manifest.yaml", folder / "manifest.yaml")
     for item in yaml.safe_load((folder / "manifest.yaml").read_text(encoding="utf-8")):
         kind, suffix = ("figures", ".pdf") if item["kind"] == "figure" else ("tables", ".csv")

@@ -77,9 +77,10 @@ def reference(
 def claim(
     topic: Annotated[str, typer.Argument(help="topic to check, a module in gradalign.claims")],
     output: Output,
+    curves: Annotated[Path | None, typer.Option("--curves", help="file for the points of its figures (.csv)")] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Check the numbered claims of one topic in float64; writes a row per record."""
+    """Check the numbered claims of one topic in float64; writes a row per record, and a row per point of its figures."""
     with _user_errors():
         from importlib import import_module
 
@@ -89,13 +90,16 @@ def claim(
         if topic not in module_names("claims"):
             raise unknown_name("topic of claims", topic, module_names("claims"))
         if dry_run:
-            _say(f"would check the claims of {topic} and write {output}")
+            _say(f"would check the claims of {topic} and write {output}{f' and {curves}' if curves else ''}")
             return
         import pandas as pd
 
         _prepare_jax()
-        records = import_module(f"gradalign.claims.{topic}").check()
+        module = import_module(f"gradalign.claims.{topic}")
+        records = module.check()
         write_table(output, pd.DataFrame([record.row() for record in records]))
+        if curves:
+            write_table(curves, pd.DataFrame([row for curve in module.curves() for row in curve.rows()]))
         violated = [record.claim for record in records if record.verdict != "confirmed"]
         _say(f"{topic}: {len(records) - len(violated)} of {len(records)} records confirmed {violated or ''}")
 

@@ -3,15 +3,17 @@
 
 rule claims:
     input:
-        expand(f"{results}/claims/{{topic}}.csv", topic=configuration.claims),
+        records=expand(f"{results}/claims/{{topic}}.csv", topic=configuration.claims),
+        curves=expand(f"{results}/claims/curves/{{topic}}.csv", topic=configuration.claims),
 
 
 rule claim:
     input:
         sources=claim_sources,
     output:
-        f"{results}/claims/{{topic}}.csv",
+        records=f"{results}/claims/{{topic}}.csv",
+        curves=f"{results}/claims/curves/{{topic}}.csv",
     log:
         f"{results}/logs/claims/{{topic}}.log",
     shell:
-        "gradalign claim {wildcards.topic} --output {output} > {log} 2>&1"
+        "gradalign claim {wildcards.topic} --output {output.records} --curves {output.curves} > {log} 2>&1"

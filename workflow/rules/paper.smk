@@ -14,7 +14,8 @@ rule paper:
         specifications=expand(rules.run_specification.output, run=configuration.run_names),
         expectations="workflow/config/expectations.yaml",
         manifest="figures/manifest.yaml",
-        text=["paper/main.typ", "paper/references.bib"],
+        text=["paper/main.typ", "paper/notation.typ", "paper/references.bib"],
+        proofs=sorted(map(str, Path("paper/proofs").glob("*.typ"))),
         sources=closure("build"),
     output:
         f"{results}/paper/paper.pdf",

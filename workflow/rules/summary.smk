@@ -3,7 +3,8 @@
 
 rule summary:
     input:
-        claims=rules.claims.input,
+        claims=rules.claims.input.records,
+        claim_curves=rules.claims.input.curves,
         references=rules.references.input,
         runs=rules.runs.input,
         curves=expand(rules.train.output.curves, run=configuration.run_names),
@@ -12,6 +13,7 @@ rule summary:
         sources=closure("gradalign.summary"),
     output:
         claims=f"{results}/summary/claims.csv",
+        claim_curves=f"{results}/summary/claim_curves.csv",
         references=f"{results}/summary/references.csv",
         runs=f"{results}/summary/runs.csv",
         curves=f"{results}/summary/curves.csv",

@@ -16,7 +16,7 @@ def wanted(scale: str) -> Iterator[Path]:
     """Every file that a user gets at ``scale``, from the configuration and the list of figures and tables."""
     results = Path("results") / scale
     configuration = load([Path(f"workflow/config/{scale}.yaml")])
-    for name in ("claims", "references", "runs", "curves"):
+    for name in ("claims", "claim_curves", "references", "runs", "curves"):
         yield results / "summary" / f"{name}.csv"
     for run in configuration.run_names:
         yield results / "summary" / "fields" / f"{run}.npz"
