@@ -16,8 +16,10 @@ from gradalign.alignment import (
     common_descent_threshold,
     conflict_fraction,
     conflict_free_threshold,
+    effective_dimension,
     gram_matrix,
     inter_step_score,
+    interference_matrix,
     intra_step_scores,
     mean_cosine_from_score,
     misalignment,
@@ -25,6 +27,7 @@ from gradalign.alignment import (
     null_value,
     pairwise_cosines,
     per_layer_scores,
+    score_certificate,
     score_from_gram,
 )
 
@@ -296,6 +299,41 @@ def test_inter_step_score_is_a_cosine_of_trees():
     assert np.isnan(inter_step_score(tree(one), tree(np.zeros(11))))
 
 
+def test_score_certificates_are_condition_numbers_of_two_unit_gradients():
+    for c in (-0.999, -0.3, 0.0, 0.8):
+        assert float(score_certificate(c)) == pytest.approx(np.linalg.cond([[1, c], [c, 1]]), rel=IDENTITY, abs=0)
+    assert float(score_certificate(1.0)) == np.inf
+    assert np.isnan(score_certificate(jnp.nan))
+
+
+def test_interference_of_trees_is_the_matrix_of_their_products():
+    gradients, directions = draw(3, 11, seed=1, decades=3), draw(3, 11, seed=2, decades=3)
+    expected = gradients @ directions.T
+    names = ["pde", "bc", "ic"]  # sorted: bc, ic, pde
+    order = [1, 2, 0]
+    sizes = np.outer(np.linalg.norm(gradients, axis=1), np.linalg.norm(directions, axis=1))
+    found = interference_matrix(
+        {name: tree(v) for name, v in zip(names, gradients, strict=True)},
+        {name: tree(v) for name, v in zip(names, directions, strict=True)},
+    )
+    assert np.max(np.abs(found - expected[np.ix_(order, order)]) / sizes[np.ix_(order, order)]) < ROUNDING
+    assert np.max(np.abs(jax.jit(interference_matrix)(gradients, directions) - expected) / sizes) < ROUNDING
+
+
+def test_effective_dimension_is_that_of_the_law_of_the_draws():
+    generator = np.random.default_rng(3)
+    p = 0.6 ** np.arange(20.0)
+    p /= p.sum()
+    axes = np.eye(20)[generator.choice(20, 2000, p=p)] * generator.choice([-2.0, 5.0], (2000, 1))
+    pairs = np.sum(p**2), 2000 * 1999 / 2
+    # The mean of c^2 in {0, 1} over pairs that share draws: twice the variance of E[c^2 | u] over the draws dominates
+    conditional = np.sum(p**3) - np.sum(p**2) ** 2
+    error = 4 * np.sqrt(4 * conditional / 2000 + pairs[0] / pairs[1])
+    assert 1 / float(effective_dimension(axes)) == pytest.approx(pairs[0], abs=error)
+    assert float(effective_dimension(jnp.eye(3))) == np.inf
+    assert np.isnan(effective_dimension(jnp.zeros((2, 3))))
+
+
 def test_thresholds_and_null_values():
     assert [null_value(n) for n in (1, 2, 4)] == [1, 0, -0.5]
     assert [conflict_free_threshold(n) for n in (2, 3, 4)] == pytest.approx([0, 0.2952, 0.4571], abs=5e-5)
@@ -329,6 +367,9 @@ MATRIX, TREE = jnp.ones((2, 2)), {"a": jnp.ones(2)}
         (lambda: conflict_free_threshold(1), ValueError, "n is 1; allowed: numbers of vectors from 2"),
         (lambda: common_descent_threshold(1), ValueError, "n is 1; allowed: numbers of vectors from 2"),
         (lambda: mean_cosine_from_score(1.0, 1), ValueError, "n is 1; allowed: numbers of vectors from 2"),
+        (lambda: effective_dimension(MATRIX[:1]), ValueError, "n is 1; allowed: numbers of vectors from 2"),
+        (lambda: interference_matrix([TREE], [TREE, TREE]), ValueError, "gradients and directions must be alike"),
+        (lambda: interference_matrix([TREE], [{"a": jnp.ones(3)}]), ValueError, "(1, 2)] and [(1, 3)]"),
         (lambda: null_deviation(2, 0.5), ValueError, "effective_dimension is 0.5; allowed: numbers from 1"),
     ],
 )

@@ -13,15 +13,20 @@ from tolerances import CONDITIONED, DIFFERENCES, IDENTITY, ROUNDING
 from gradalign.curvature import (
     best_kronecker,
     condition_number,
+    conflict_factor,
+    gauss_newton_gram,
     gauss_newton_matrix,
     hessian_matrix,
     hessian_vector_product,
+    irreducible_conflict,
     jacobian_blocks,
     jacobian_matrix,
     kernel_matrix,
+    off_diagonal_energy,
     principal_angles,
     random_orthogonal,
     random_positive_definite,
+    rank_one_fraction,
     rearrange,
     residual_vector,
     second_moment,
@@ -179,6 +184,64 @@ def test_dependent_rows_add_right_angles_only():
     assert found[2] == pytest.approx(np.pi / 2, abs=ROUNDING)
 
 
+def test_irreducible_conflict_is_the_norm_of_the_whitened_cross_kernel():
+    generator = np.random.default_rng(5)
+    one, other = generator.standard_normal((3, 8)), generator.standard_normal((2, 8))
+    roots = [oracle.power(J @ J.T, -0.5) for J in (one, other)]
+    c = np.linalg.norm(roots[0] @ one @ other.T @ roots[1], 2)
+    assert float(irreducible_conflict(one, other)) == pytest.approx(c, abs=IDENTITY)
+    D = linalg.block_diag(*roots)
+    J = np.concatenate([one, other])
+    assert float(conflict_factor(c)) == pytest.approx(np.linalg.cond(D @ J @ J.T @ D), rel=CONDITIONED, abs=0)
+    assert float(irreducible_conflict(one, one[:1])) == pytest.approx(1, abs=ROUNDING)
+
+
+@pytest.mark.parametrize("damping", [0.0, 0.3])
+@pytest.mark.parametrize("power", [0.0, 0.25, 0.5, 1.0])
+def test_gram_of_directions_by_the_kernel_is_that_of_the_parameter_sized_matrix(power, damping):
+    generator = np.random.default_rng(6)
+    blocks = {"pde": generator.standard_normal((4, 9)), "bc": generator.standard_normal((2, 9))}
+    r = {"pde": generator.standard_normal(4), "bc": generator.standard_normal(2)}
+    J = np.concatenate([blocks["bc"], blocks["pde"]])
+    # On the row space the pseudo-power of J^T J acts through the right singular vectors of J
+    _, singular, rows = np.linalg.svd(J, full_matrices=False)
+    P = (rows.T * (singular**2 + damping) ** -power) @ rows
+    v = [P @ blocks[name].T @ r[name] for name in ("bc", "pde")]
+    found = gauss_newton_gram({k: jnp.asarray(b) for k, b in blocks.items()}, r, power, damping)
+    np.testing.assert_allclose(found, [[a @ b for b in v] for a in v], rtol=0, atol=CONDITIONED)
+
+
+def test_gram_of_directions_takes_pseudo_powers_of_dependent_rows():
+    J = jnp.asarray([[1.0, 0.0, 0.0], [2.0, 0.0, 0.0]])
+    found = gauss_newton_gram({"a": J[:1], "b": J[1:]}, {"a": jnp.ones(1), "b": jnp.ones(1)}, 1.0)
+    np.testing.assert_allclose(found, np.array([[1, 2], [2, 4]]) / 25, atol=ROUNDING)  # J^+ = (1, 2)^T / 5
+
+
+def test_off_diagonal_energy_vanishes_in_the_eigenbasis_only():
+    generator = np.random.default_rng(7)
+    F = random_positive_definite(generator, 6, 20.0)
+    _, Q = np.linalg.eigh(F)
+    assert float(off_diagonal_energy(jnp.asarray(F), jnp.asarray(Q))) < ROUNDING
+    off = F - np.diag(np.diag(F))
+    expected = np.sqrt(np.sum(off**2) / np.sum(F**2))
+    assert float(off_diagonal_energy(jnp.asarray(F))) == pytest.approx(expected, abs=ROUNDING)
+    turned = Q @ np.diag(np.arange(1.0, 7)) @ Q.T
+    back = random_orthogonal(generator, 6)
+    rotated = back.T @ turned @ back
+    expected = np.sqrt(1 - np.sum(np.diag(rotated) ** 2) / np.sum(turned**2))
+    assert float(off_diagonal_energy(jnp.asarray(turned), jnp.asarray(back))) == pytest.approx(expected, abs=IDENTITY)
+
+
+def test_rank_one_fraction_is_the_share_of_the_mean():
+    generator = np.random.default_rng(8)
+    g = generator.standard_normal((50, 4)) + np.array([1.0, 0, 0, 0])
+    mean = sum(g) / 50
+    expected = (mean @ mean) / np.trace(sum(np.outer(v, v) for v in g) / 50)
+    assert float(rank_one_fraction(jnp.asarray(g))) == pytest.approx(expected, abs=ROUNDING)
+    assert float(rank_one_fraction(jnp.asarray(g[:1]))) == pytest.approx(1, abs=ROUNDING)
+    assert np.isnan(rank_one_fraction(jnp.zeros((2, 3))))
+
+
 def test_condition_numbers():
     S = random_positive_definite(np.random.default_rng(6), 6, 1234.0)
     assert float(jax.jit(condition_number)(S)) == pytest.approx(1234.0, rel=CONDITIONED, abs=0)
@@ -260,6 +323,12 @@ MIXED = {"a": jnp.ones(2), "b": jnp.ones(2, jnp.float32)}
         ),
         (lambda: symmetric_power(jnp.ones((2, 3)), 1), ValueError, "shape (2, 3); allowed: (d, d)"),
         (lambda: principal_angles(jnp.ones((2, 3)), jnp.ones((2, 4))), ValueError, "(2, 3) and (2, 4); allowed"),
+        (lambda: irreducible_conflict(jnp.ones((2, 3)), jnp.ones((2, 4))), ValueError, "(2, 3) and (2, 4); allowed"),
+        (lambda: gauss_newton_gram({"a": jnp.ones((2, 3))}, {"b": jnp.ones(2)}, 1), ValueError, "same names and"),
+        (lambda: gauss_newton_gram({"a": jnp.ones((2, 3))}, {"a": jnp.ones(3)}, 1), ValueError, "(2,)}, the residuals"),
+        (lambda: off_diagonal_energy(jnp.ones((2, 3))), ValueError, "shape (2, 3); allowed: (d, d)"),
+        (lambda: off_diagonal_energy(jnp.eye(2), jnp.eye(3)), ValueError, "shape (3, 3); allowed: (2, 2)"),
+        (lambda: rank_one_fraction(jnp.ones(3)), ValueError, "shape (3,); allowed: (S, P)"),
         (lambda: second_moment(jnp.ones((2, 3))), ValueError, "shape (2, 3); allowed: (samples, m, n)"),
         (lambda: shampoo_factors(jnp.ones((0, 2, 3))), ValueError, "with samples >= 1"),
         (lambda: rearrange(jnp.ones((6, 6)), 2, 2), ValueError, "(m n, m n) with m = 2 and n = 2"),

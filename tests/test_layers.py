@@ -22,6 +22,7 @@ LAYERS = [
         "derivatives",
     },
     {
+        "batches",
         "configuration",
         "networks",
         "method",

@@ -1,4 +1,4 @@
-"""What every topic of claims promises; a test file per topic inherits this, so that its expensive records are made once."""
+"""What every topic of claims promises. A test file per topic inherits it: expensive records are made once."""
 
 import jax
 import numpy as np

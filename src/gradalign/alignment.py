@@ -222,6 +222,59 @@ def conflict_fraction(cosines: Array) -> Array:
     return jnp.mean(jnp.where(jnp.isnan(pairs), jnp.nan, (pairs < 0).astype(pairs.dtype)))
 
 
+def score_certificate(score: Array | float) -> Array:
+    """(1 + |A|) / (1 - |A|): what one raw score of two loss terms proves about conditioning (T13c).
+
+    With residuals r_i and Jacobians J_i, |A(g_1, g_2)| <= c at every point, c being the cosine of the smallest angle
+    between the row spaces. So no loss weighting, and no preconditioning of the residuals of each loss on its own, makes
+    the condition number of the Gauss-Newton matrix on its range smaller than this. A score near -1 and one near +1
+    certify the same. For n > 2 losses take the pairwise cosines, which certify a lower bound each. Range [1, inf].
+
+    >>> float(score_certificate(-0.5)), float(score_certificate(0.0))
+    (3.0, 1.0)
+    """
+    magnitude = jnp.abs(jnp.asarray(score))
+    return (1 + magnitude) / (1 - magnitude)
+
+
+def interference_matrix(gradients: Vectors, directions: Vectors) -> Array:
+    """I_ij = <g_i, v_j>, shape (n, n): the first-order decrease of loss i by a unit step against v_j (T23b).
+
+    v_j = P g_j is the direction of loss j under a preconditioner P. Off the diagonal, a positive entry says that the
+    step for loss j helps loss i, a negative one that it harms it, 0 that they do not interfere: exact Gauss-Newton
+    directions of independent residuals give diag(||r_i||^2). Unlike the score it does not change with the coordinates
+    of the parameters (T24). In the accumulation dtype; rows and columns of mappings follow the sorted keys. Raises as
+    ``gram_matrix``, and ``ValueError`` for gradients and directions of unequal number or structure.
+
+    >>> gradients = {"bc": jnp.asarray([2.0, 0.0]), "pde": jnp.asarray([1.0, 1.0])}
+    >>> interference_matrix(gradients, gradients).tolist()
+    [[4.0, 2.0], [2.0, 2.0]]
+    """
+    left, right = _leaves(gradients), _leaves(directions)
+    shapes = [[leaf.shape for leaf in leaves] for leaves in (left, right)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"gradients and directions must be alike; given leaves of shapes {shapes[0]} and {shapes[1]}")
+    n = left[0].shape[0]
+    both = [jnp.concatenate(pair) for pair in zip(left, right, strict=True)]
+    return gram_matrix([[leaf[i] for leaf in both] for i in range(2 * n)])[:n, n:]
+
+
+def effective_dimension(vectors: Vectors) -> Array:
+    """d_eff = 1 / tr(Sigma^2) of n >= 2 independent draws of one random direction, Sigma = E[u u^T] (T4).
+
+    Estimated without bias in 1 / d_eff by the mean squared cosine of distinct draws, n (n - 1) / sum_(i != j) c_ij^2:
+    between 1 (all on one line) and, for many draws, d (isotropic); inf where all draws are orthogonal, NaN where one is
+    zero. ``null_deviation`` takes it in place of d. Raises as ``gram_matrix``, and ``ValueError`` for a single vector.
+
+    >>> float(effective_dimension(jnp.asarray([[1.0, 0.0], [-2.0, 0.0], [3.0, 0.0]])))
+    1.0
+    """
+    cosines = pairwise_cosines(vectors)
+    n = cosines.shape[0]
+    _require_count(n, 2)
+    return 1 / jnp.mean(cosines[jnp.triu_indices(n, 1)] ** 2)
+
+
 def inter_step_score(previous: Tree, current: Tree) -> Array:
     """cos(x_t, x_{t+1}) of two consecutive gradients or updates x; say which. NaN if one is zero (T14, T18).
 

@@ -5,7 +5,7 @@ keep the dtype of their input, work under ``jit``, and are meant for checks in f
 parameters: beyond, use ``hessian_vector_product``. All quantities are dimensionless.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
@@ -163,6 +163,67 @@ def principal_angles(first: Array, second: Array) -> Array:
     return jnp.sort(jnp.where(vanishing, jnp.pi / 2, angles))
 
 
+def irreducible_conflict(first: Array, second: Array) -> Array:
+    """c = ||K_11^(-1/2) K_12 K_22^(-1/2)||_2, the cosine of the smallest angle between two row spaces, in [0, 1] (T13).
+
+    ``first`` (m_1, d) and ``second`` (m_2, d) are the Jacobians of two losses' residuals, K_ij = J_i J_j^T. At every
+    point |cos(g_1, g_2)| <= c. c = 1 where the row spaces share a direction. Raises as ``principal_angles``.
+
+    >>> round(float(irreducible_conflict(jnp.asarray([[1.0, 0.0]]), jnp.asarray([[3.0, 4.0]]))), 12)
+    0.6
+    """
+    return jnp.cos(principal_angles(first, second)[0])
+
+
+def conflict_factor(conflict: Array | float) -> Array:
+    """q = (1 + c) / (1 - c) for c in [0, 1]: the conditioning that no loss weighting removes, in [1, inf] (T13a).
+
+    kappa(D K D^T) >= q for every block-diagonal invertible D, so for all loss weights and all preconditioners of the
+    residuals of each loss; D_i = K_ii^(-1/2) attains it for two losses.
+
+    >>> float(conflict_factor(0.6)), float(conflict_factor(1.0))
+    (4.0, inf)
+    """
+    conflict = jnp.asarray(conflict)
+    return (1 + conflict) / (1 - conflict)
+
+
+def gauss_newton_gram(
+    jacobians: Mapping[str, Array], residuals: Mapping[str, Array], power: float, damping: Array | float = 0.0
+) -> Array:
+    """Gram matrix of the per-loss directions v_i = (J^T J + mu I)^(-p) J_i^T r_i, shape (n, n), by the kernel (T20).
+
+    <v_i, v_j> = r_i^T [K (K + mu I)^(-2p)]_ij r_j with K = J J^T and J the stacked blocks J_i (N_i, P): p = 0 raw
+    gradients, 1/2 whitened, 1 Gauss-Newton ones. No matrix of the size of the parameters is formed. With mu = 0 powers
+    are pseudo-powers, whose cutoff is N rounding units of the largest eigenvalue: an ordinary PINN is numerically rank
+    deficient and needs mu > 0. Losses in the order of their sorted keys; ``alignment.score_from_gram`` scores it.
+    Raises ``ValueError`` where names or numbers of rows do not agree.
+
+    >>> jacobians = {"bc": jnp.asarray([[1.0, 0.0]]), "pde": jnp.asarray([[1.0, 1.0]])}
+    >>> residuals = {"bc": jnp.asarray([2.0]), "pde": jnp.asarray([3.0])}
+    >>> bool(jnp.allclose(gauss_newton_gram(jacobians, residuals, 0.5), jnp.diag(jnp.asarray([4.0, 9.0]))))  # T20a
+    True
+    """
+    shapes = {name: jnp.shape(block)[:1] for name, block in jacobians.items()}
+    given = {name: jnp.shape(values) for name, values in residuals.items()}
+    if shapes != given:
+        raise ValueError(
+            f"the Jacobians have rows {shapes}, the residuals {given}; allowed: the same names and numbers"
+        )
+    names = sorted(jacobians)
+    kernel = kernel_matrix(jnp.concatenate([jacobians[name] for name in names]))
+    values, vectors = jnp.linalg.eigh(kernel)
+    cutoff = kernel.shape[0] * float(jnp.finfo(kernel.dtype).eps) * values[-1]
+    seen = values > cutoff
+    kept = jnp.where(seen, values, 1)
+    root = jnp.where(seen, jnp.sqrt(kept) * (kept + damping) ** -power, 0)
+    # Column i: the coordinates of v_i in the right singular vectors of J
+    blocks = jnp.split(vectors, np.cumsum([jacobians[name].shape[0] for name in names])[:-1])
+    sides = jnp.stack([block.T @ residuals[name] for name, block in zip(names, blocks, strict=True)], axis=1)
+    coordinates = root[:, None] * sides
+    return _product(coordinates.T, coordinates)
+
+
 def condition_number(matrix: Array) -> Array:
     """kappa = sigma_max / sigma_min of a matrix (m, n), in [1, inf]; inf if sigma_min is zero, NaN for a zero matrix.
 
@@ -216,6 +277,37 @@ def rearrange(matrix: Array, m: int, n: int) -> Array:
     if m < 1 or n < 1 or matrix.shape != (m * n, m * n):
         raise ValueError(f"the matrix has shape {matrix.shape}; allowed: (m n, m n) with m = {m} and n = {n}")
     return matrix.reshape(m, n, m, n).transpose(0, 2, 1, 3).reshape(m * m, n * n)
+
+
+def off_diagonal_energy(moment: Array, basis: Array | None = None) -> Array:
+    """||Q^T F Q - diag(Q^T F Q)||_F / ||F||_F, in [0, 1]: what no diagonal in the basis Q can represent (T29).
+
+    ``moment`` is F, (d, d), symmetric; ``basis`` is Q, (d, d), orthogonal, the identity where left out (Adam's basis);
+    SOAP's is kron(Q_L, Q_R) for one layer. 0 exactly where Q diagonalises F; NaN for F = 0. Raises ``ValueError`` for
+    other shapes.
+
+    >>> round(float(off_diagonal_energy(jnp.ones((2, 2)))), 6), float(off_diagonal_energy(jnp.eye(2)))
+    (0.707107, 0.0)
+    """
+    _require_square(moment)
+    if basis is not None and basis.shape != moment.shape:
+        raise ValueError(f"the basis has shape {basis.shape}; allowed: {moment.shape}, as the moment")
+    rotated = moment if basis is None else _product(_product(basis.T, moment), basis)
+    return jnp.linalg.norm(rotated - jnp.diag(jnp.diagonal(rotated))) / jnp.linalg.norm(moment)
+
+
+def rank_one_fraction(gradients: Array) -> Array:
+    """||E g||^2 / E ||g||^2 over the rows of ``gradients`` (S, P), in [0, 1]: the share of the mean in tr F (T26).
+
+    1: all gradients in the window are the same and their second moment carries one direction and no curvature, as with
+    full batches; 0: the mean vanishes. NaN where all are zero. Raises ``ValueError`` for another number of dimensions.
+
+    >>> float(rank_one_fraction(jnp.asarray([[1.0, 0.0], [0.0, 1.0]])))
+    0.5
+    """
+    if gradients.ndim != 2 or gradients.shape[0] < 1:
+        raise ValueError(f"the gradients have shape {gradients.shape}; allowed: (S, P) with S >= 1")
+    return jnp.sum(jnp.mean(gradients, axis=0) ** 2) / jnp.mean(jnp.sum(gradients**2, axis=1))
 
 
 def best_kronecker(matrix: Array, m: int, n: int) -> KroneckerApproximation:
