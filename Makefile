@@ -1,6 +1,7 @@
 # make reproduce [SCALE=smoke|laptop|paper]   environment, then the whole pipeline
 # make test                                   environment, then the tests
 # make check                                  format, lint, types, lint of the workflow
+# make mutations                              is every wrong formula noticed by the tests? (half an hour)
 # make lock | schema                          rewrite requirements.lock | the JSON schema of the configuration
 # Needs Python 3.11 or newer with venv, and the network once, to install the packages of requirements.lock.
 
@@ -14,7 +15,7 @@ SHELL := /bin/bash
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: reproduce test check environment lock schema
+.PHONY: reproduce test check mutations environment lock schema
 
 reproduce: environment
 	snakemake --cores all --config scale=$(SCALE)
@@ -28,6 +29,9 @@ check: environment
 	mypy
 	snakefmt --check Snakefile workflow
 	python workflow/scripts/lint.py
+
+mutations: environment
+	python tests/mutation_check.py
 
 schema: environment
 	python workflow/scripts/schema.py workflow/schemas/configuration.schema.json

@@ -12,6 +12,7 @@ from synthetic_results import SHAPES, curves, write_summary
 
 from gradalign.cli import application
 from gradalign.errors import ConfigurationError
+from gradalign.records import Curve
 from gradalign.summary import REFERENCE_COLUMNS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,10 +34,12 @@ def test_python_blocks_run(block, tmp_path):
     runpy.run_path(str(path))
 
 
-def test_there_is_a_block_for_the_score_and_one_for_soap():
-    assert len(BLOCKS) == 2
+def test_there_is_a_block_for_the_score_one_for_soap_and_a_diagnosis():
+    assert len(BLOCKS) == 3
     assert "alignment_score" in BLOCKS[0]
     assert "soap(" in BLOCKS[1]
+    assert "irreducible_conflict" in BLOCKS[2]
+    assert len(BLOCKS[2][BLOCKS[2].index("\nsets = ") :].strip().splitlines()) < 20  # the diagnosis of what is above it
 
 
 def test_every_command_is_shown():
@@ -45,7 +48,11 @@ def test_every_command_is_shown():
 
 
 def test_every_column_and_quantity_is_described():
-    columns = {*REFERENCE_COLUMNS, *curves(SHAPES["two methods, two terms"]).columns}
+    columns = {
+        *REFERENCE_COLUMNS,
+        *Curve("T1", "", "", [0.0], [0.0]).rows()[0],
+        *curves(SHAPES["two methods, two terms"]).columns,
+    }
     quantities = {re.sub("/.*", "", quantity) for quantity in curves(SHAPES["two methods, two terms"])["quantity"]}
     for name in columns | quantities:
         assert f"`{name}" in README, name
