@@ -5,10 +5,10 @@ tables and nothing else.
 """
 
 import math
-import re
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from gradalign.errors import ConfigurationError, unknown_name
 from gradalign.files import write_atomically
+from gradalign.records import claim_number
 
 FIGURES = Path(__file__).resolve().parent
 
@@ -53,9 +54,14 @@ DASHES = ("-", "--", ":", "-.")
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the summary as figures show it. ``line`` tells two runs of one method apart."""
+    """One run of the summary as figures show it. ``line`` tells two runs of one method apart.
+
+    ``changed`` says what a run varies against the plain run of its method; ``b1`` is the decay of the first moment, 0
+    for methods without momentum; ``points_every`` the steps between two draws of points.
+    """
 
     name: str
+    problem: str
     method: str
     label: str
     colour: str
@@ -63,6 +69,9 @@ class Run:
     line: str
     loss_terms: int
     steps: int
+    changed: str
+    b1: float
+    points_every: int
 
 
 def render_item(name: str, summary: Path, output: Path) -> list[Path]:
@@ -96,16 +105,28 @@ def save_figure(figure: Figure, directory: Path, name: str) -> list[Path]:
 
 def save_table(frame: pd.DataFrame, directory: Path, name: str) -> list[Path]:
     """Write ``name.csv``, ``name.md`` and ``name.tex`` (booktabs, special characters escaped)."""
-    plain = frame.astype(str).replace(r"\|", r"\\|", regex=True)  # a bar would end the cell of a Markdown table
     texts = {
         ".csv": frame.to_csv(index=False, lineterminator="\n"),
-        ".md": f"{plain.to_markdown(index=False, disable_numparse=True)}\n",
+        ".md": markdown(frame),
         ".tex": frame.to_latex(index=False, escape=True, column_format="l" * frame.shape[1]),
     }
     paths = [directory / f"{name}{suffix}" for suffix in texts]
     for path in paths:
         write_atomically(path, partial(Path.write_text, data=texts[path.suffix], encoding="utf-8"))
     return paths
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    """A table in Markdown.
+
+    >>> print(markdown(pd.DataFrame({"bound": ["|A| <= c"]})))
+    | bound      |
+    |:-----------|
+    | \\|A\\| <= c |
+    <BLANKLINE>
+    """
+    plain = frame.astype(str).replace(r"\|", r"\\|", regex=True)  # a bare bar would end the cell
+    return f"{plain.to_markdown(index=False, disable_numparse=True)}\n"
 
 
 def read_table(summary: Path, name: str, columns: Iterable[str]) -> pd.DataFrame:
@@ -144,27 +165,34 @@ def read_fields(summary: Path, run: str) -> dict[str, NDArray[np.float64]]:
     return arrays
 
 
-def read_runs(summary: Path, problem: str) -> list[Run]:
-    """The runs of a problem, Adam first, then SOAP, then the others by name.
+def read_runs(summary: Path, problem: str, variations: bool = False) -> list[Run]:
+    """The runs of a problem, Adam first, then SOAP, then the others by name; with ``variations`` also changed runs.
 
     >>> method_look("soap")[0], method_look("my_method")[0]
     ('SOAP', 'My method')
     """
-    table = read_table(summary, "runs", ["run", "problem", "method", "variant", "loss_terms", "steps"])
+    columns = ["run", "problem", "method", "variant", "changed", "b1", "points_every", "loss_terms", "steps"]
+    table = read_table(summary, "runs", columns)
     table = table[table["problem"] == problem].drop_duplicates("run")
+    table["changed"] = [text if isinstance(text, str) else "" for text in table["changed"]]  # empty cells are NaN
+    if not variations:
+        table = table[table["changed"] == ""]
     found: list[Run] = []
     for row in sorted(table.to_dict("records"), key=lambda row: method_order(str(row["method"]), str(row["run"]))):
-        method = str(row["method"])
+        method, changed = str(row["method"]), str(row["changed"])
         label, colour, marker = method_look(method)
         same = sum(run.method == method for run in found)
         variant = row["variant"]
-        if isinstance(variant, str) and variant not in ("", method):
+        if changed:
+            label += f", {changed}"
+        elif isinstance(variant, str) and variant not in ("", method):
             label += f" ({variant})"
-        elif same:
+        elif any(run.method == method and not run.changed for run in found):
             label += f" ({row['run']})"
         found.append(
             Run(
                 name=str(row["run"]),
+                problem=problem,
                 method=method,
                 label=label,
                 colour=colour,
@@ -172,6 +200,9 @@ def read_runs(summary: Path, problem: str) -> list[Run]:
                 line=DASHES[same % len(DASHES)],
                 loss_terms=int(row["loss_terms"]),
                 steps=int(row["steps"]),
+                changed=changed,
+                b1=float(row["b1"]),
+                points_every=int(row["points_every"]),
             )
         )
     return found
@@ -183,6 +214,18 @@ def read_curve(summary: Path, run: Run, quantity: str) -> pd.DataFrame:
     table = read_table(summary, "curves", columns)
     rows = table[(table["run"] == run.name) & (table["quantity"] == quantity)]
     return rows[["seed", "step", "seconds", "value"]].sort_values(["seed", "step"]).reset_index(drop=True)
+
+
+def null_fraction(run: Run) -> Fraction:
+    """2/n - 1, the score of n orthogonal gradients."""
+    return Fraction(2, run.loss_terms) - 1
+
+
+def late_means(summary: Path, run: Run, quantity: str) -> pd.Series:
+    """By seed, the mean of a quantity over the second half of training; empty where nothing was logged."""
+    curve = read_curve(summary, run, quantity)
+    late = curve[curve["step"] >= run.steps / 2].dropna(subset=["value"])
+    return late.groupby("seed")["value"].mean()
 
 
 def read_claim_curves(summary: Path, *claims: str) -> pd.DataFrame:
@@ -214,14 +257,14 @@ def method_order(method: str, run: str) -> tuple[int, str]:
     return (order.index(method) if method in order else len(order), run)
 
 
-def claim_order(claim: str) -> tuple[int, str]:
-    """Sorting key of claim names: by number, then by the rest.
+def claim_order(claim: str) -> tuple[int, str, str]:
+    """Sorting key of claim names: by number, then by part.
 
-    >>> sorted(["T14", "T2b", "T2a", "T10"], key=claim_order)
-    ['T2a', 'T2b', 'T10', 'T14']
+    >>> sorted(["T14", "T26b", "T2b", "T26(d)", "T2a", "T10"], key=claim_order)
+    ['T2a', 'T2b', 'T10', 'T14', 'T26(d)', 'T26b']
     """
-    found = re.match(r"\D*(\d+)(.*)", claim)
-    return (int(found[1]), found[2]) if found else (10**6, claim)
+    of_claim = claim_number(claim)
+    return (int(of_claim.strip("Tb")), of_claim, claim.removeprefix(of_claim))
 
 
 def number(value: float, digits: int = 3) -> str:

@@ -1,6 +1,6 @@
-"""Write the table of README from summary tables: ``python figures/readme_table.py results/laptop README.md``.
+"""Write the tables of README from summary tables: ``python figures/readme_table.py results/laptop README.md``.
 
-Replaces what stands between the two markers, so that no value in README is typed by hand.
+Replaces what stands between the markers of each table, so that no value in README is typed by hand.
 """
 
 import sys
@@ -8,16 +8,15 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
-from common import number, read_runs, read_table, spread
+import tab_verdicts
+from common import markdown, number, read_runs, read_table, spread
 from tab_runs import short_commit
 
 from gradalign.errors import ConfigurationError, GradalignError
 from gradalign.files import write_atomically
 
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
-
-def table(results: Path) -> str:
+def results_table(results: Path) -> str:
     """The block in Markdown: a line that says where the numbers come from, and a row per claim set, reference, run."""
     summary, scale = results / "summary", results.name
     claims = read_table(summary, "claims", ["claim", "verdict", "seconds"])
@@ -38,7 +37,7 @@ def table(results: Path) -> str:
         value = f"stated error {number(float(row['stated_error']), 2)}"
         rows.append((f"reference of {row['problem']}", _command(path, scale), float(row["seconds"]), value))
     for problem in sorted({str(problem) for problem in runs["problem"]}):
-        for run in read_runs(summary, problem):
+        for run in read_runs(summary, problem, variations=True):
             seeds = runs[runs["run"] == run.name]
             seconds = float(seeds["train_seconds"].sum() + seeds["compile_seconds"].max())
             error = f"relative L2 error {spread(seeds['relative_l2'], 2)}, {len(seeds)} seeds"
@@ -51,15 +50,34 @@ def table(results: Path) -> str:
     devices = ", ".join(sorted({str(device) for device in runs["device"]}))
     commits = ", ".join(sorted({short_commit(str(commit)) for commit in runs["commit"]}))
     source = f"Scale `{scale}`, {devices}, commit {commits}. Errors are medians over the seeds, with the range."
-    return f"{source}\n\n{frame.to_markdown(index=False, disable_numparse=True)}\n"
+    return f"{source}\n\n{markdown(frame)}"
 
 
-def replace_block(text: str, block: str, path: Path) -> str:
-    """``text`` with ``block`` between the markers. Raises ``ConfigurationError`` where the markers are missing."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ConfigurationError(f"{path}: needs the markers {BEGIN} and {END}, once each and in this order; add them")
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n\n{block}\n{END}{rest.split(END)[1]}"
+def verdicts_table(results: Path) -> str:
+    """What holds of the informal claims, in Markdown."""
+    return markdown(tab_verdicts.render(results / "summary"))
+
+
+TABLES = {"verdicts": verdicts_table, "results": results_table}
+"""Tables by the name in their markers."""
+
+
+def markers(name: str) -> tuple[str, str]:
+    """What stands before and after the table ``name``.
+
+    >>> markers("results")
+    ('<!-- results: begin -->', '<!-- results: end -->')
+    """
+    return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+
+
+def replace_block(text: str, name: str, block: str, path: Path) -> str:
+    """``text`` with ``block`` between the markers of ``name``; ``ConfigurationError`` where these are missing."""
+    begin, end = markers(name)
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ConfigurationError(f"{path}: needs the markers {begin} and {end}, once each and in this order; add them")
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n\n{block}\n{end}{rest.split(end)[1]}"
 
 
 def _command(target: str, scale: str) -> str:
@@ -69,7 +87,9 @@ def _command(target: str, scale: str) -> str:
 def main(results: Path, readme: Path) -> int:
     """Rewrite ``readme``; 1 with a message where an input is missing."""
     try:
-        text = replace_block(readme.read_text(encoding="utf-8"), table(results), readme)
+        text = readme.read_text(encoding="utf-8")
+        for name, table in TABLES.items():
+            text = replace_block(text, name, table(results), readme)
     except GradalignError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1

@@ -6,7 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from common import BLACK, GREY, LOSS_TERMS, Run, notice, number, read_curve, read_runs, read_table, seeds_in_words
+from common import (
+    BLACK,
+    GREY,
+    LOSS_TERMS,
+    Run,
+    notice,
+    null_fraction,
+    number,
+    read_curve,
+    read_runs,
+    read_table,
+    seeds_in_words,
+)
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -18,6 +30,12 @@ WINDOWS = 12
 
 Panel = tuple[str, str]
 """A quantity of ``curves.csv`` and the title of its panel."""
+
+INTRA_STEP: list[Panel] = [
+    ("score_raw", "Raw gradients"),
+    ("score_common_state", "Common-state directions"),
+    ("score_own_state", "Own-state directions"),
+]
 
 
 def error_figure(summary: Path, problem: str, published: Mapping[str, float]) -> Figure:
@@ -98,19 +116,19 @@ def loss_figure(summary: Path, problem: str) -> Figure:
     return figure
 
 
-def score_figure(summary: Path, problem: str, panels: Sequence[Panel], null: str) -> Figure:
-    """A grid of scores against steps: a row per run, a column per quantity.
+def score_figure(summary: Path, problem: str, panels: Sequence[Panel], null: str, variations: bool = False) -> Figure:
+    """A grid of scores against steps: a row per run, a column per quantity; with ``variations`` also changed runs.
 
     Thin lines are single seeds, the bold one the mean over seeds in each of ``WINDOWS`` parts of training. ``null`` is
     ``intra`` for scores of the n loss terms, whose null value is 2/n - 1, or ``inter`` for cosines of two vectors.
     """
-    runs = read_runs(summary, problem)
+    runs = read_runs(summary, problem, variations)
     if not runs:
         return notice(f"No run of {problem} at this scale.")
     figure = Figure(figsize=(WIDTH, 1.75 * len(runs) + 0.45))
     axes = figure.subplots(len(runs), len(panels), sharey=True, sharex="row", squeeze=False)
     for index, (row, run) in enumerate(zip(axes, runs, strict=True)):
-        neutral = Fraction(2, run.loss_terms) - 1 if null == "intra" else Fraction(0)
+        neutral = null_fraction(run) if null == "intra" else Fraction(0)
         for axis, (quantity, title) in zip(row, panels, strict=True):
             curve = read_curve(summary, run, quantity).dropna(subset=["value"])
             _scores(axis, run, curve)
@@ -120,9 +138,14 @@ def score_figure(summary: Path, problem: str, panels: Sequence[Panel], null: str
                 axis.set_title(title)
             if index == len(runs) - 1:
                 axis.set_xlabel("optimizer step")
-        row[0].set_ylabel(f"{run.label}\nscore")
+        row[0].set_ylabel(f"{run.label.replace(', ', chr(10))}\nscore")
         row[0].yaxis.label.set_color(run.colour)
-    formula = "2/n − 1 = " if null == "intra" else ""
+    values = {run.loss_terms: null_fraction(run) for run in runs} if null == "intra" else {0: Fraction(0)}
+    several = len(values) > 1
+    listed = ", ".join(
+        str(value).replace("-", "−") + (f" (n = {n})" if several else "") for n, value in sorted(values.items())
+    )
+    formula = f"2/n − 1 = {listed}" if null == "intra" else listed
     handles = [
         Line2D([], [], color=GREY, alpha=0.6, linewidth=0.6, label="one seed"),
         Line2D([], [], color=GREY, linewidth=2, label=f"mean over seeds in {WINDOWS} windows"),
@@ -132,7 +155,7 @@ def score_figure(summary: Path, problem: str, panels: Sequence[Panel], null: str
             color=BLACK,
             linestyle="--",
             linewidth=1,
-            label=f"orthogonal vectors: {formula}{str(neutral).replace('-', '−')}",
+            label=f"orthogonal vectors: {formula}",
         ),
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=3)

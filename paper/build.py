@@ -23,6 +23,7 @@ import yaml
 from gradalign.alignment import null_value
 from gradalign.errors import ConfigurationError, GradalignError
 from gradalign.files import write_atomically
+from gradalign.records import claim_number
 from gradalign.verification import compare, load_expectations
 
 PAPER = Path(__file__).resolve().parent
@@ -32,7 +33,7 @@ sys.path.insert(0, str(ROOT / "figures"))
 from common import claim_order, read_curve, read_runs, read_table  # noqa: E402
 
 SCORES = ["raw", "common_state", "own_state", "inter_gradient", "inter_gradient_same_points", "inter_update"]
-PARTS = ["points", "network", "method_settings", "training"]
+PARTS = ["problem_settings", "points", "network", "method_settings", "training"]
 """Parts of a run's specification that the appendix lists."""
 
 
@@ -80,6 +81,7 @@ def values(results: Path, expectations: Path) -> dict[str, Any]:
         "claims": _claims(summary),
         "references": _references(summary),
         "runs": {problem: _runs(summary, problem) for problem in problems},
+        "all_runs": [run for problem in problems for run in _runs(summary, problem, variations=True)],
         "settings": _settings(results, [str(run) for run in table["run"].drop_duplicates()]),
         "verification": outcomes,
     }
@@ -88,7 +90,7 @@ def values(results: Path, expectations: Path) -> dict[str, Any]:
 def _claims(summary: Path) -> dict[str, Any]:
     table = read_table(summary, "claims", ["claim", "verdict", "status", "seconds"])
     confirmed = table["verdict"] == "confirmed"
-    number = pd.Series([claim_order(str(claim))[0] for claim in table["claim"]], index=table.index, dtype=int)
+    number = table["claim"].astype(str).map(claim_number)
     return {
         "records": len(table),
         "confirmed": int(confirmed.sum()),
@@ -96,8 +98,6 @@ def _claims(summary: Path) -> dict[str, Any]:
         "violated": sorted(table.loc[~confirmed, "claim"].astype(str), key=claim_order),
         "false": int((table["status"] == "false in general").sum()),
         "seconds": float(table["seconds"].astype(float).sum()),
-        # By number, so that the text can say of each claim whether all of its records were confirmed
-        "by_number": {f"T{n}": bool(confirmed[number == n].all()) for n in sorted(number.unique())},
     }
 
 
@@ -108,7 +108,7 @@ def _references(summary: Path) -> dict[str, dict[str, Any]]:
     return {str(row["problem"]): {str(key): value for key, value in row.items()} for row in table.to_dict("records")}
 
 
-def _runs(summary: Path, problem: str) -> list[dict[str, Any]]:
+def _runs(summary: Path, problem: str, variations: bool = False) -> list[dict[str, Any]]:
     columns = [
         "run",
         "relative_l2",
@@ -120,13 +120,16 @@ def _runs(summary: Path, problem: str) -> list[dict[str, Any]]:
     ]
     table = read_table(summary, "runs", [*columns, "largest_error_at"])
     rows = []
-    for run in read_runs(summary, problem):
+    for run in read_runs(summary, problem, variations):
         seeds = table[table["run"] == run.name]
         error = seeds["relative_l2"].astype(float)
         rows.append(
             {
+                "problem": run.problem,
                 "method": run.method,
                 "label": run.label,
+                "b1": run.b1,
+                "fixed": run.points_every >= run.steps,
                 "steps": run.steps,
                 "loss_terms": run.loss_terms,
                 "null": null_value(run.loss_terms),
@@ -148,18 +151,39 @@ def _late_mean(curve: pd.DataFrame, steps: int) -> float:
 
 
 def _settings(results: Path, runs: list[str]) -> dict[str, Any]:
-    """The resolved settings of every run, flat: a row per setting that any run has, a column per run."""
+    """The resolved settings, flat: a row per setting and a column per run, but for variations of another run.
+
+    Of those, ``changes`` has what they say they change and every setting that differs from the run they vary.
+    """
     flat: dict[str, dict[str, str]] = {}
+    plain: dict[tuple[str, str], str] = {}
+    variations: dict[str, tuple[str, str]] = {}
     for run in runs:
         path = results / "specifications" / "runs" / f"{run}.json"
         if not path.is_file():
             raise ConfigurationError(f"{path} is missing; it is written before the run (snakemake {path})")
-        for part, settings in json.loads(path.read_text(encoding="utf-8")).items():
+        specification = json.loads(path.read_text(encoding="utf-8"))
+        kind = (str(specification.get("problem")), str(specification.get("method")))
+        if specification.get("changed") and kind in plain:
+            variations[run] = (plain[kind], specification["changed"])
+        else:
+            plain.setdefault(kind, run)
+        for part, settings in specification.items():
             if part in PARTS:
                 for key, value in _flattened(settings):
                     flat.setdefault(f"{part}: {key}".replace("_", " "), {})[run] = value
     names = sorted(flat, key=lambda name: PARTS.index(name.split(":")[0].replace(" ", "_")))  # stable within a part
-    return {"runs": runs, "rows": [[name, *(flat[name].get(run, "–") for run in runs)] for name in names]}
+    columns = [run for run in runs if run not in variations]
+
+    def changes(run: str, base: str) -> str:
+        pairs = [(name, flat[name].get(run, "–"), flat[name].get(base, "–")) for name in names]
+        return "; ".join(f"{name} {new}" for name, new, old in pairs if new != old)
+
+    return {
+        "runs": columns,
+        "rows": [[name, *(flat[name].get(run, "–") for run in columns)] for name in names],
+        "changes": [[run, base, what, changes(run, base)] for run, (base, what) in variations.items()],
+    }
 
 
 def _flattened(settings: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -29,9 +29,10 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def write_summary(folder, shape):
-    """Write claims, references, runs, curves and fields into ``folder``."""
+    """Write claims without curves, references, runs, curves and fields into ``folder``."""
     (folder / "fields").mkdir(parents=True)
     claims(shape).to_csv(folder / "claims.csv", index=False)
+    (folder / "claim_curves.csv").write_text("\n")  # what `summarise` writes where there is nothing to gather
     references().to_csv(folder / "references.csv", index=False)
     curves(shape).to_csv(folder / "curves.csv", index=False)
     runs(shape).to_csv(folder / "runs.csv", index=False)
@@ -101,6 +102,9 @@ def runs(shape):
                     "problem": "burgers",
                     "method": method,
                     "variant": "soap" if method == "soap" else "",
+                    "changed": "",
+                    "b1": {"adam": 0.9, "soap": 0.99}.get(method, 0.0),
+                    "points_every": 10 if method == "levenberg_marquardt" else 1,
                     "seed": seed,
                     "scale": "smoke",
                     "device": "cpu (2 cores)",

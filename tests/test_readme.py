@@ -64,28 +64,46 @@ def test_citation_file_names_the_authors_and_the_licence():
     assert citation["license"] == "Apache-2.0"
 
 
-def test_table_of_results_is_replaced_and_only_that(readme_table, tmp_path):
+def without_tables(text, readme_table):
+    for name in readme_table.TABLES:
+        begin, end = readme_table.markers(name)
+        before, rest = text.split(begin)
+        text = before + rest.split(end)[1]
+    return text
+
+
+def test_tables_are_replaced_and_only_they(readme_table, tmp_path):
     results = tmp_path / "smoke"
     write_summary(results / "summary", SHAPES["three methods, three terms"])
     readme = tmp_path / "README.md"
     readme.write_text(README, encoding="utf-8")
+    texts = []
     for _ in range(2):
         assert readme_table.main(results, readme) == 0
-        text = readme.read_text(encoding="utf-8")
-        before, after = text.split(readme_table.BEGIN), README.split(readme_table.BEGIN)
-        assert before[0] == after[0]
-        assert before[1].split(readme_table.END)[1] == after[1].split(readme_table.END)[1]
-    assert "| burgers, SOAP" in text
-    assert "relative L2 error 7.2e-4 (6.0e-4 to 8.4e-4), 3 seeds" in text
-    assert "54 of 54 records confirmed" in text
+        texts.append(readme.read_text(encoding="utf-8"))
+    assert texts[0] == texts[1]
+    assert without_tables(texts[0], readme_table) == without_tables(README, readme_table)
+    assert "| burgers, SOAP" in texts[0]
+    assert "relative L2 error 7.2e-4 (6.0e-4 to 8.4e-4), 3 seeds" in texts[0]
+    assert "54 of 54 records confirmed" in texts[0]
+    assert re.search(r"^\| Two loss terms score the cosine .* \| 3 of 3 ", texts[0], re.MULTILINE)
 
 
-def test_a_readme_without_markers_is_left_alone(readme_table, tmp_path, capsys):
+def test_tables_have_as_many_cells_in_every_row(readme_table):
+    for name in readme_table.TABLES:
+        begin, end = readme_table.markers(name)
+        rows = [row.replace(r"\|", "") for row in README.split(begin)[1].split(end)[0].splitlines() if row[:1] == "|"]
+        assert len({row.count("|") for row in rows}) == 1, name
+
+
+@pytest.mark.parametrize("name", ["verdicts", "results"])
+def test_a_readme_without_markers_is_left_alone(name, readme_table, tmp_path, capsys):
+    text = README.replace(readme_table.markers(name)[1], "")
     readme = tmp_path / "README.md"
-    readme.write_text("nothing here", encoding="utf-8")
-    with pytest.raises(ConfigurationError, match="needs the markers"):
-        readme_table.replace_block("nothing here", "block", readme)
+    readme.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=f"needs the markers <!-- {name}: begin -->"):
+        readme_table.replace_block(text, name, "block", readme)
     write_summary(tmp_path / "smoke" / "summary", SHAPES["two methods, two terms"])
     assert readme_table.main(tmp_path / "smoke", readme) == 1
     assert "ConfigurationError" in capsys.readouterr().err
-    assert readme.read_text(encoding="utf-8") == "nothing here"
+    assert readme.read_text(encoding="utf-8") == text

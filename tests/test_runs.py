@@ -62,6 +62,7 @@ def test_tables_have_their_columns_and_a_row_per_seed(finished):
     assert runs["precision"].unique().tolist() == ["float64"]
     assert sorted(curves["step"].unique()) == [0, 4, 8, 12]
     assert not curves.duplicated(["seed", "step", "quantity"]).any()
+    assert runs[["b1", "points_every"]].drop_duplicates().values.tolist() == [[0.95, 1]]  # the default of SOAP
     logged = set(curves["quantity"])
     scores = {f"score_{kind}" for kind in ("raw", "common_state", "own_state", "inter_gradient", "inter_update")}
     assert scores | {"loss", "loss/ic", "weight/pde", "gradient_norm/bc", "gain/pde", "error"} <= logged
@@ -88,6 +89,14 @@ def test_a_checkpoint_of_other_settings_does_not_count(tmp_path):
     assert steps == [0, 4, 0, 4]
     train(specification("adam", steps=4, width=5), line_reference(), tmp_path, lambda p: steps.append(p.step))
     assert steps[4:] == [0, 4, 0, 4]
+
+
+def test_a_label_changes_nothing_that_was_computed(finished):
+    renamed = specification("soap").model_copy(update={"name": "other", "changed": "the label"})
+    train(renamed, line_reference(), finished, killer(0))  # would raise at the first logged step
+    assert pd.read_csv(finished / "runs.csv")["changed"].unique().tolist() == ["the label"]
+    train(specification("soap"), line_reference(), finished, killer(0))
+    assert pd.read_csv(finished / "runs.csv")["changed"].isna().all()
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):

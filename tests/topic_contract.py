@@ -16,12 +16,14 @@ class TopicContract:
     false_in_general = ""
 
     @pytest.fixture(scope="class")
-    def records(self):
-        return self.topic.check()
+    @classmethod
+    def records(cls):
+        return cls.topic.check()
 
     @pytest.fixture(scope="class")
-    def curves(self):
-        return self.topic.curves()
+    @classmethod
+    def curves(cls):
+        return cls.topic.curves()
 
     def test_all_records_are_confirmed(self, records):
         assert [record for record in records if record.verdict != "confirmed"] == []

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, PositiveInt, ValidationError
 from gradalign.configuration_messages import Key, advice, dotted, message, one_of, shown, translated
 from gradalign.discovery import module_names
 from gradalign.errors import ConfigurationError, unknown_name
+from gradalign.problem import Problem
 from gradalign.settings import (
     Device,
     Name,
@@ -41,6 +42,18 @@ class RunEntry(StrictModel):
     name: RunName | None = Field(default=None, description="name of the run; problem-method where left out")
     points: dict[Name, PositiveInt] | None = Field(
         default=None, description="collocation points of this run, in place of those of the problem"
+    )
+    settings: dict[str, Any] = Field(
+        default={}, description="settings of the problem in this run, key by key over those of problems.<problem>"
+    )
+    method_settings: dict[str, Any] = Field(
+        default={}, description="settings of the method in this run, key by key over those of methods.<method>"
+    )
+    changed: str | None = Field(
+        default=None,
+        min_length=1,
+        description="for a variation of another run: what it changes, in words that follow the name of the method in "
+        "labels; figures of errors, losses and fields leave such runs out",
     )
 
     @property
@@ -83,14 +96,15 @@ class Configuration(StrictModel):
         entry = entries[name]
         return RunSpecification(
             name=name,
+            changed=entry.changed or "",
             scale=self.scale,
             device=self.device,
             problem=entry.problem,
-            problem_settings=self.problems[entry.problem].settings,
+            problem_settings=self.problems[entry.problem].settings | entry.settings,
             points=entry.points or self.problems[entry.problem].points,
             network=self.networks[entry.network],
             method=entry.method,
-            method_settings=self.methods[entry.method],
+            method_settings=self.methods[entry.method] | entry.method_settings,
             training=self.training[entry.training],
             seeds=self.seeds,
         )
@@ -220,6 +234,30 @@ def _settings_problems(mapping: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
                 _validate(model, settings)
             except ValidationError as error:
                 yield from translated(error, model, key)
+    runs = mapping.get("runs")
+    for index, run in enumerate(runs if isinstance(runs, list) else []):
+        yield from _override_problems(mapping, ("runs", index), _mapping(run))
+
+
+def _override_problems(mapping: Mapping[str, Any], key: Key, run: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
+    """What is wrong with the settings that one run has of its own, over those of its problem and method."""
+    problem, method = str(run.get("problem")), str(run.get("method"))
+    base = _mapping(_mapping(mapping.get("problems")).get(problem)).get("settings")
+    bases = {
+        "settings": ("problems", problem, _mapping(base)),
+        "method_settings": ("optimizers", method, _mapping(_mapping(mapping.get("methods")).get(method))),
+    }
+    for field, (package, name, shared) in bases.items():
+        own = _mapping(run.get(field))
+        if not own or name not in module_names(package):
+            continue
+        model = _settings_model(package, name)
+        try:
+            _validate(model, {**shared, **own})
+        except ValidationError as error:
+            place = (*key, field)
+            of_shared = {(*place, name) for name in shared if name not in own}  # named where they stand
+            yield from ((at, text) for at, text in translated(error, model, place) if at not in of_shared)
 
 
 def _misfits(configuration: Configuration) -> Iterator[tuple[Key, str]]:
@@ -244,7 +282,8 @@ def _misfits(configuration: Configuration) -> Iterator[tuple[Key, str]]:
     for name, training in configuration.training.items():
         yield from _training_misfits(("training", name), training)
     for problem, settings in configuration.problems.items():
-        yield from _points_misfits(configuration, ("problems", problem, "points"), problem, settings.points)
+        posed = _problem(problem, settings.settings)
+        yield from _points_misfits(("problems", problem, "points"), posed, settings.points)
     for index, entry in enumerate(configuration.runs):
         yield from _run_misfits(configuration, ("runs", index), entry)
 
@@ -274,10 +313,9 @@ def _training_misfits(key: Key, training: TrainingSettings) -> Iterator[tuple[Ke
         yield place, message(place, shown(training.checkpoint_every), allowed, "change one of the two")
 
 
-def _points_misfits(configuration: Configuration, key: Key, problem: str, points: Any) -> Iterator[tuple[Key, str]]:
-    losses = _problem(configuration, problem).losses
-    if set(points) != set(losses):
-        allowed = f"exactly the loss terms of {problem}: {', '.join(losses)}"
+def _points_misfits(key: Key, problem: Problem, points: Mapping[str, int]) -> Iterator[tuple[Key, str]]:
+    if set(points) != set(problem.losses):
+        allowed = f"exactly the loss terms of {problem.name}: {', '.join(problem.losses)}"
         yield key, message(key, shown(points), allowed, "name each loss term once, with its number of points")
 
 
@@ -295,12 +333,14 @@ def _run_misfits(configuration: Configuration, key: Key, entry: RunEntry) -> Ite
         return
     listed = "a problem of the list references, against which runs are scored"
     yield from _unknown((*key, "problem"), entry.problem, configuration.references, listed)
-    problem = _problem(configuration, entry.problem)
+    shared = configuration.problems[entry.problem]
+    problem = _problem(entry.problem, shared.settings | entry.settings)
+    yield from _override_misfits(key, entry, _problem(entry.problem, shared.settings), shared.settings)
     training = configuration.training[entry.training]
-    points, points_key = configuration.problems[entry.problem].points, f"problems.{entry.problem}.points"
-    if entry.points is not None:
-        points, points_key = entry.points, f"{dotted(key)}.points"
-        yield from _points_misfits(configuration, (*key, "points"), entry.problem, points)
+    points, points_key = shared.points, f"problems.{entry.problem}.points"
+    if entry.points is not None or entry.settings:
+        points, points_key = entry.points or shared.points, f"{dotted(key)}.points"
+        yield from _points_misfits((*key, "points"), problem, points)
     for name in training.weighting.initial:
         if name not in problem.losses:
             term: Key = ("training", entry.training, "weighting", "initial", name)
@@ -319,9 +359,27 @@ def _run_misfits(configuration: Configuration, key: Key, entry: RunEntry) -> Ite
             yield place, message(place, shown(training.causal.chunks), allowed, "change one of the two")
 
 
-def _problem(configuration: Configuration, name: str) -> Any:
+def _override_misfits(
+    key: Key, entry: RunEntry, problem: Problem, shared: Mapping[str, Any]
+) -> Iterator[tuple[Key, str]]:
+    """A run's own settings must leave the solution as it is: one reference serves all runs of a problem."""
+    model = _settings_model("problems", entry.problem)
+    common = _validate(model, shared)
+    own = _validate(model, {**shared, **entry.settings})
+    for name in entry.settings:
+        expected = getattr(common, name)
+        if name not in problem.formulation and getattr(own, name) != expected:
+            place = (*key, "settings", name)
+            free = f"; a run may change {one_of(problem.formulation)}" if problem.formulation else ""
+            allowed = f"{shown(expected)}, as in problems.{entry.problem}, which has one reference for all runs{free}"
+            yield place, message(place, shown(getattr(own, name)), allowed, "change it for the whole problem")
+
+
+def _problem(name: str, settings: Mapping[str, Any]) -> Problem:
+    """The problem of a name with settings that are known to be right."""
     module = import_module(f"gradalign.problems.{name}")
-    return module.problem(_validate(module.Settings, configuration.problems[name].settings))
+    problem: Problem = module.problem(_validate(module.Settings, settings))
+    return problem
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

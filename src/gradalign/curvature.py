@@ -189,7 +189,7 @@ def conflict_factor(conflict: Array | float) -> Array:
 
 
 def gauss_newton_gram(
-    jacobians: Mapping[str, Array], residuals: Mapping[str, Array], power: float, damping: Array | float = 0.0
+    jacobians: Mapping[str, Array], residuals: Mapping[str, Array], power: Array | float, damping: Array | float = 0.0
 ) -> Array:
     """Gram matrix of the per-loss directions v_i = (J^T J + mu I)^(-p) J_i^T r_i, shape (n, n), by the kernel (T20).
 

@@ -33,6 +33,8 @@ class Problem:
     residuals: ``residuals(apply, params, points) -> {loss: (N_k,)}``; a loss term of the objective is the
         mean square of its vector. Traceable and differentiable.
     causal: loss terms whose rows may carry causal weights.
+    formulation: settings that change how the problem is posed to a network but not its solution, so that runs which
+        differ in them share one reference.
     """
 
     name: str
@@ -44,3 +46,4 @@ class Problem:
     residuals: Callable[[Apply, Tree, Points], dict[str, Array]]
     periodic: tuple[str, ...] = ()
     causal: tuple[str, ...] = ()
+    formulation: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from gradalign import checkpoints, provenance, randomness, trees
 from gradalign.errors import CheckpointError, DeviceError, NonFiniteLossError
 from gradalign.evaluation import predictor, relative_l2
 from gradalign.files import write_table
+from gradalign.method import load_method
 from gradalign.reference import Reference
 from gradalign.settings import RunSpecification
 from gradalign.training import Experiment, LoopState, build
@@ -172,9 +173,13 @@ class _Runner:
 
     def _row(self, seed: int, loop: LoopState, seconds: float, log: list[Row]) -> dict[str, Any]:
         given = self.specification
+        method_settings = load_method(given.method).Settings(**given.method_settings)
         return {
             **self._labels(seed),
             "variant": given.method_settings.get("variant", ""),
+            "changed": given.changed,
+            "b1": getattr(method_settings, "b1", 0.0),
+            "points_every": given.training.points_every,
             "scale": given.scale,
             "device": device_name(),
             "precision": given.training.precision,
@@ -191,7 +196,8 @@ class _Runner:
 
 def _identity(specification: RunSpecification, reference: Reference) -> str:
     """A digest of all that decides the outcome of one seed: settings, sources, reference."""
-    digest = hashlib.sha256(json.dumps(specification.model_dump(exclude={"seeds", "name"}), sort_keys=True).encode())
+    settings = specification.model_dump(exclude={"seeds", "name", "changed"})
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     modules = ["training", "runs", f"problems.{specification.problem}", f"optimizers.{specification.method}"]
     digest.update(provenance.source_digest([f"gradalign.{module}" for module in modules]).encode())
     for field in reference.fields.values():

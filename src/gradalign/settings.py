@@ -67,6 +67,7 @@ class RunSpecification(StrictModel):
     """All that one training run depends on, resolved from a configuration."""
 
     name: str
+    changed: str = ""
     scale: Scale
     device: Device
     problem: Name

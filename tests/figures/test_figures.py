@@ -3,16 +3,19 @@
 import doctest
 import importlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from synthetic_results import SHAPES, write_summary
 
 from gradalign.errors import ConfigurationError
+from gradalign.records import claim_number
 
 FIGURES = Path(__file__).resolve().parents[2] / "figures"
 ITEMS = {item["name"]: item for item in yaml.safe_load((FIGURES / "manifest.yaml").read_text(encoding="utf-8"))}
@@ -80,9 +83,13 @@ def test_manifest_lists_each_script_once_with_its_caption():
         ("fig_burgers_error", "curves", "value"),
         ("fig_burgers_error", "references", "stated_error"),
         ("fig_burgers_scores", "runs", "loss_terms"),
+        ("fig_score_definitions", "runs", "changed"),
+        ("tab_score_definitions", "runs", "b1"),
         ("fig_burgers_losses", "curves", "quantity"),
         ("fig_claims", "claims", "tolerance"),
+        ("fig_soap_regimes", "claim_curves", "series"),
         ("tab_claims", "claims", "statement"),
+        ("tab_verdicts", "claims", "claim"),
         ("tab_runs", "runs", "relative_l2"),
         ("tab_references", "references", "solver"),
         ("tab_method_comparison", "runs", "milliseconds_per_step"),
@@ -90,6 +97,8 @@ def test_manifest_lists_each_script_once_with_its_caption():
 )
 def test_a_missing_column_is_named(name, table, column, summary, common, tmp_path):
     path = summary / f"{table}.csv"
+    if table == "claim_curves":
+        path.write_text("claim,quantity,series,seed,x,y\nT31,quantity,series,0,1.0,1.0\n")
     pd.read_csv(path).drop(columns=column).to_csv(path, index=False)
     with pytest.raises(ConfigurationError, match=rf"{table}\.csv has no column '{column}'; found: .*snakemake"):
         common.render_item(name, summary, tmp_path / "output")
@@ -107,7 +116,17 @@ def test_missing_files_and_names_are_named(summary, common, tmp_path):
         common.render_item("fig_x", summary, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["fig_burgers_error", "fig_burgers_fields", "fig_claims", "tab_runs"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "fig_burgers_error",
+        "fig_burgers_fields",
+        "fig_claims",
+        "fig_score_definitions",
+        "tab_runs",
+        "tab_score_definitions",
+    ],
+)
 def test_an_empty_summary_is_no_error(name, summary, common, tmp_path):
     for table in ("claims", "references", "runs", "curves"):
         (summary / f"{table}.csv").write_text("\n")  # what `summarise` writes where there is nothing to gather
@@ -141,6 +160,86 @@ def test_two_runs_of_one_method_have_different_lines_and_labels(summary, common)
     assert first.line != second.line
 
 
+@pytest.fixture
+def varied(summary):
+    """Variations of SOAP on Burgers, and a second problem with two loss terms in one run and three in another."""
+    runs, curves = pd.read_csv(summary / "runs.csv"), pd.read_csv(summary / "curves.csv")
+    copies = {
+        "burgers-soap-fixed": {"changed": "fixed points", "points_every": 800},
+        "burgers-soap-no-memory": {"changed": "b1 = 0", "b1": 0.0},
+        "allen_cahn-soap": {"problem": "allen_cahn"},
+        "allen_cahn-soap-penalised": {"problem": "allen_cahn", "changed": "penalised boundary", "loss_terms": 3},
+    }
+    soap = runs[runs["method"] == "soap"]
+    rows = [soap.assign(run=name, **values) for name, values in copies.items()]
+    lines = [
+        curves[curves["run"] == "burgers-soap"].assign(run=name, problem=values.get("problem", "burgers"))
+        for name, values in copies.items()
+    ]
+    for name in copies:
+        shutil.copy(summary / "fields" / "burgers-soap.npz", summary / "fields" / f"{name}.npz")
+    pd.concat([runs, *rows]).to_csv(summary / "runs.csv", index=False)
+    pd.concat([curves, *lines]).to_csv(summary / "curves.csv", index=False)
+    return summary
+
+
+def test_variations_stay_out_of_the_figures_of_their_problem_unless_asked_for(varied, common):
+    plain = [run.label for run in common.read_runs(varied, "burgers")]
+    assert plain == ["Adam", "SOAP"]
+    everything = common.read_runs(varied, "burgers", variations=True)
+    assert [run.label for run in everything] == ["Adam", "SOAP", "SOAP, fixed points", "SOAP, b1 = 0"]
+    assert len({run.line for run in everything if run.method == "soap"}) == 3
+    labels = [text.get_text() for text in importlib.import_module("fig_burgers_error").render(varied).legends[0].texts]
+    assert not any("fixed" in label for label in labels)
+    fields = importlib.import_module("fig_allen_cahn_fields").render(varied)
+    assert [axis.get_title() for axis in fields.axes[:2]] == ["Reference", "SOAP"]
+
+
+def test_scores_of_runs_with_different_numbers_of_terms_have_their_own_null_lines(varied):
+    figure = importlib.import_module("fig_allen_cahn_scores").render(varied)
+    nulls = [
+        float(line.get_ydata()[0]) for axis in figure.axes[::3] for line in axis.lines if line.get_linestyle() == "--"
+    ]
+    assert nulls == [0.0, pytest.approx(-1 / 3, abs=1e-15)]
+    assert "2/n − 1 = 0 (n = 2), −1/3 (n = 3)" in figure.legends[0].texts[-1].get_text()
+
+
+def test_definitions_of_the_score_are_means_of_the_second_half_by_seed(varied, common):
+    curves = pd.read_csv(varied / "curves.csv")
+    late = curves[(curves["run"] == "burgers-soap") & (curves["step"] >= 400)]
+    expected = {
+        quantity: late[late["quantity"] == quantity].groupby("seed")["value"].mean()
+        for quantity in ("score_common_state", "score_inter_update")
+    }
+    (run,) = (run for run in common.read_runs(varied, "burgers") if run.method == "soap")
+    pd.testing.assert_series_equal(
+        common.late_means(varied, run, "score_common_state"), expected["score_common_state"], check_exact=True
+    )
+    table = importlib.import_module("tab_score_definitions").render(varied)
+    assert table["run"].tolist() == [
+        *("Adam", "SOAP", "SOAP, fixed points", "SOAP, b1 = 0"),
+        *("SOAP", "SOAP, penalised boundary"),
+    ]
+    assert table["2/n − 1"].tolist() == ["0", "0", "0", "0", "0", "-1/3"]
+    assert table["points"].tolist().count("fixed") == 1
+    assert table["b1"].tolist() == ["0.9", "0.99", "0.99", "0", "0.99", "0.99"]
+    assert table.loc[1, "updates"].startswith(common.number(float(expected["score_inter_update"].mean())))
+    left, right = importlib.import_module("fig_score_definitions").render(varied).axes
+    means = [line for line in left.lines if line.get_marker() == "s" and len(line.get_xdata()) == 1]
+    assert float(means[1].get_xdata()[0]) == pytest.approx(float(expected["score_common_state"].mean()), rel=1e-12)
+    bars = [line for line in left.lines if line.get_color() == common.BLACK]
+    assert [float(bar.get_xdata()[0]) for bar in bars[:5]] == [0.0] * 5
+    assert float(bars[5].get_xdata()[0]) == pytest.approx(-1 / 3)
+    (momentum_alone,) = (line for line in right.lines if line.get_linestyle() == "--")
+    np.testing.assert_array_equal(momentum_alone.get_xdata(), momentum_alone.get_ydata())
+
+
+def test_a_problem_without_runs_is_a_notice(summary):
+    for name in ("fig_allen_cahn_error", "fig_allen_cahn_fields", "fig_allen_cahn_scores"):
+        figure = importlib.import_module(name).render(summary)
+        assert "No run of allen_cahn" in figure.texts[0].get_text()
+
+
 def test_comparison_with_adam(summary, common, tmp_path):
     rows = importlib.import_module("tab_method_comparison").render(summary).set_index("method")
     runs = pd.read_csv(summary / "runs.csv").groupby("method")["relative_l2"].median()
@@ -153,6 +252,35 @@ def test_claims_are_sorted_by_number(summary):
     claims = importlib.import_module("tab_claims").render(summary)["claim"].tolist()
     assert claims[:3] == ["T1a", "T1b", "T1c"]
     assert claims.index("T9c") < claims.index("T10a") < claims.index("T32a")
+
+
+def test_fig_claims_has_a_row_per_claim(summary):
+    rows = [f"T{number}" for number in range(1, 39)] + ["T26b", "T27b"]
+    claims = pd.read_csv(summary / "claims.csv")
+    pd.concat([claims.head(1).assign(claim=name) for name in rows]).to_csv(summary / "claims.csv", index=False)
+    axes = importlib.import_module("fig_claims").render(summary).axes
+    labels = [[label.get_text() for label in axis.get_yticklabels()] for axis in axes]
+    assert sorted(label for column in labels for label in column) == sorted(rows)
+    assert labels[1][labels[1].index("T26") + 1] == "T26b"
+    assert max(map(len, labels)) < 25
+
+
+def test_verdicts_name_claims_and_figures_that_exist():
+    verdicts = yaml.safe_load((FIGURES / "verdicts.yaml").read_text(encoding="utf-8"))
+    for row in verdicts:
+        assert list(row) == ["claim", "verdict", "condition", "counterexample", "claims", "figure"]
+        assert all(isinstance(row[key], str) for key in row if key != "claims"), row["claim"]
+        assert [claim_number(claim) for claim in row["claims"]] == row["claims"]
+        assert ITEMS[row["figure"]]["kind"] == "figure"
+    assert len({row["claim"] for row in verdicts}) == len(verdicts) == 15
+
+
+def test_verdicts_count_the_records_of_their_claims(summary):
+    rows = importlib.import_module("tab_verdicts").render(summary).set_index("claims")["confirmed"]
+    assert rows["T1"] == "3 of 3"
+    assert rows["T3, T11, T12, T13"] == "6 of 6; T12, T13 not checked"
+    assert rows["T26, T27, T27b, T28, T29, T30, T31, T32"] == "14 of 15; T26, T27, T27b not checked"
+    assert rows["T38"] == "not checked at this scale"
 
 
 def test_excess_in_tolerances():
@@ -186,6 +314,6 @@ def test_numbers_keep_their_size(power, common):
 
 
 def test_examples_in_docstrings(common):
-    modules = [importlib.import_module(name) for name in ("common", "tab_runs")]
+    modules = [importlib.import_module(name) for name in ("common", "readme_table", "tab_runs", "tab_verdicts")]
     results = [doctest.testmod(module) for module in modules]
     assert all(result.attempted > 0 and result.failed == 0 for result in results)

@@ -45,6 +45,7 @@ rule table:
     input:
         summary=rules.summary.output,
         sources=table_sources,
+        verdicts="figures/verdicts.yaml",
     output:
         csv=report(
             f"{results}/tables/{{table}}.csv",

@@ -1,0 +1,30 @@
+"""What figure and table of the definitions of the score share: the runs, and the words for their points."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from common import Run, read_runs, read_table
+
+INTRA_STEP = {"score_raw": "raw", "score_common_state": "common-state", "score_own_state": "own-state"}
+"""Quantities of ``curves.csv`` and their names."""
+
+PROBLEMS = {"burgers": "Burgers", "allen_cahn": "Allen–Cahn"}
+"""Words for problems; other names are shown as they are."""
+
+
+def all_runs(summary: Path) -> Sequence[Run]:
+    """Every run, variations too, problem by problem in the order in which the configuration names them."""
+    problems = read_table(summary, "runs", ["problem"])["problem"].drop_duplicates()
+    return [run for problem in problems for run in read_runs(summary, str(problem), variations=True)]
+
+
+def problem_name(run: Run) -> str:
+    """The problem of a run in words."""
+    return PROBLEMS.get(run.problem, run.problem.replace("_", " ").capitalize())
+
+
+def points_in_words(run: Run) -> str:
+    """When a run draws its collocation points."""
+    if run.points_every >= run.steps:
+        return "fixed"
+    return "new at every step" if run.points_every == 1 else f"new every {run.points_every} steps"

@@ -1,0 +1,355 @@
+"""Claim T38: the coin flip of the score when a new tanh network meets Laplace's equation.
+
+The network u(x) = sum_k a_k tanh(w_k x + b_k) is to solve -u'' = 0 with u = g at 0 and 1, the equation at 33 points of
+[0, 1]. At the start a, w ~ N(0, s^2) and b = bias N(0, s^2) with bias 0 (zero biases) or 1 (random biases); all are
+trained. A direction map takes the gradient to the first step of an optimizer. Draws have explicit seeds, in float64.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from gradalign.alignment import alignment_score
+from gradalign.batches import units
+from gradalign.precision import dtype_of
+from gradalign.records import Claim, Curve, Status, in_band, timed, vanishes
+from gradalign.shallow import (
+    Poisson,
+    gram,
+    gram_scores,
+    losses,
+    shallow_gradients,
+    shallow_network,
+    share_z,
+    slope,
+    tanh_derivatives,
+)
+
+Floats = NDArray[np.floating[Any]]
+Data = tuple[float, float]
+"""u(0) and u(1)."""
+
+IDENTITY = 1e-12  # identities between numbers of order one, some thousand roundings of 1e-16
+DERIVATIVES = 1e-10  # relative; third derivatives of 100 neurons by two routes
+MEAN = 0.005  # from the mean |A| over 400 draws to its limit
+SLOPE = 0.1
+
+POINTS = np.linspace(0, 1, 33)
+WIDTHS = (64, 512, 4096)
+DRAWS = 400
+MANY = 3600  # in the limit s -> 0; four standard errors of the mean |A| are 0.005 then
+PRINTED = {"GD": (0.6196, 5e-5), "sign": (1.0, IDENTITY), "UV^T": (0.643, 5e-4)}
+"""c for the data 0 and 1, as printed, with half a unit of its last digit."""
+SMALL = 1e-3  # s
+UNIT: Data = (0.0, 1.0)
+BIASES = {"zero biases": 0.0, "random biases": 1.0}
+
+DIRECTIONS: dict[str, Callable[[Floats], Floats]] = {"GD": lambda gradients: gradients, "sign": np.sign, "UV^T": units}
+"""Maps of gradients (..., 3, M) with rows a, w, b. For a layer of one row or column, U V^T is the unit vector."""
+
+
+def check() -> list[Claim]:
+    """All records of the claim T38.
+
+    Raises ``ConfigurationError`` while JAX's 64-bit types are off.
+    """
+    dtype_of("float64")
+    return timed([small_parameters, fair_coin, two_values, random_biases])
+
+
+def curves() -> list[Curve]:
+    """Histograms of the score by direction map, the limit law, and the standard deviation of |A| against M.
+
+    Raises ``ConfigurationError`` while JAX's 64-bit types are off.
+    """
+    dtype_of("float64")
+    edges = np.linspace(-1.01, 1.01, 102)  # 1 and -1 are middles
+    middles = (edges[1:] + edges[:-1]) / 2
+
+    def shares(name: str, scores: Floats) -> Curve:
+        return Curve("T38", "share of draws", name, middles, np.histogram(scores, edges)[0] / scores.size)
+
+    lines = [shares("limit law, GD", limit_law("GD", UNIT, 1.0))]
+    for direction in DIRECTIONS:
+        c = limit_constant(direction, UNIT)
+        lines.append(Curve("T38", "limit law, zero biases", direction, [-c, c], [0.5, 0.5]))
+    for name, bias in BIASES.items():
+        deviations = [float(np.std(np.abs(scores(M, bias)["GD"]))) for M in WIDTHS]
+        lines.append(Curve("T38", "standard deviation of |A|", name, WIDTHS, deviations))
+        lines += [shares(f"{name}, {direction}", found) for direction, found in scores(max(WIDTHS), bias).items()]
+    return lines
+
+
+def small_parameters() -> list[Claim]:
+    """Gradients by formula, and their limit for small parameters."""
+    parameters = np.random.default_rng([38, 1]).standard_normal((3, 100))
+    problem = laplace((0.3, 1.0))
+    pair = losses(shallow_network(jnp.tanh), problem)
+    automatic = jax.jit(lambda params: [jax.grad(loss)(params) for loss in pair])(jnp.asarray(parameters))
+    gradients = shallow_gradients(parameters, problem, tanh_derivatives)
+    distances = [np.linalg.norm(a - b) / np.linalg.norm(b) for a, b in zip(gradients, automatic, strict=True)]
+    score = gram_scores(gram(gradients.reshape(1, 2, -1)))[0]
+    records = [
+        vanishes(
+            "T38",
+            "The gradients of a tanh network with one hidden layer have closed forms.",
+            "largest relative distance of the gradients and their score from automatic differentiation",
+            [*distances, score - alignment_score(automatic)],
+            DERIVATIVES,
+        )
+    ]
+    problem, scales = laplace((0.5, 1.0)), 10.0 ** -np.arange(1, 4)
+    for name, bias in BIASES.items():
+        networks = np.stack(list(initial_parameters(np.random.default_rng([38, 2]), 20, 64, bias)))
+        limit = direction_scores(small_gradients(one, problem) for one in networks)["GD"]
+        found = [direction_scores(gradients_at(s * networks, problem))["GD"] for s in scales]
+        records.append(
+            Claim(
+                "T38",
+                "As s -> 0 gradients align with p D1 + q D0 and -(g1 w + (g0 + g1) b, g1 a, (g0 + g1) a), at rate s^2.",
+                "proven",
+                f"slope of the median |A - limit| in s, 20 networks, M = 64, {name}",
+                2.0,
+                slope(scales, np.median(np.abs(found - limit), axis=1)),
+                SLOPE,
+            )
+        )
+    return records
+
+
+def fair_coin() -> list[Claim]:
+    """Both signs have the same probability for every width."""
+    errors = dict.fromkeys(DIRECTIONS, 0.0)
+    for M in (3, 64, 512):
+        networks = SMALL * np.stack(list(initial_parameters(np.random.default_rng([38, 3, M]), 100, M, 0.0)))
+        flipped = networks * np.array([-1.0, 1.0, 1.0])[:, None]
+        found, other = (direction_scores(gradients_at(part, laplace(UNIT))) for part in (networks, flipped))
+        errors = {name: max(errors[name], float(np.max(np.abs(found[name] + other[name])))) for name in errors}
+    records = [
+        vanishes(
+            "T38",
+            "With zero biases a flip of the signs of a flips A, if the map commutes with signs of layers.",
+            f"largest |A(a) + A(-a)|, {name}, 100 networks each of M = 3, 64, 512",
+            error,
+            IDENTITY,
+            "proven under conditions",
+        )
+        for name, error in errors.items()
+    ]
+    for name, bias in BIASES.items():
+        for M in WIDTHS:
+            records.append(
+                in_band(
+                    "T38",
+                    "Each sign of A has probability 1/2 at every width.",
+                    f"|z| of the share of A < 0, 400 networks, M = {M}, {name}, GD",
+                    share_z(scores(M, bias)["GD"]),
+                    "proven under conditions",
+                )
+            )
+    return records
+
+
+def two_values() -> list[Claim]:
+    """With zero biases A becomes two-valued."""
+    condition: Status = "proven under conditions"
+    statement = "With zero biases A tends to two values +-c"
+    constants = {name: limit_constant(name, UNIT) for name in DIRECTIONS}
+    records = [
+        Claim("T38", f"{statement}.", condition, f"c, {name}, data 0 and 1", value, constants[name], tolerance)
+        for name, (value, tolerance) in PRINTED.items()
+    ]
+    for name, constant in constants.items():
+        mean = np.mean(np.abs(scores(4096, 0.0)[name]))
+        records.append(
+            Claim("T38", f"{statement}.", condition, f"mean |A|, {name}, M = 4096", constant, float(mean), MEAN)
+        )
+    records.append(
+        vanishes(
+            "T38",
+            "With zero biases and g1 (g0 + g1) > 0 the first steps of Adam score exactly 1 or -1 at every width.",
+            "largest ||A| - 1|, sign, 1200 networks",
+            [np.abs(scores(M, 0.0)["sign"]) - 1 for M in WIDTHS],
+            IDENTITY,
+            condition,
+        )
+    )
+    for data in ((1.0, 0.5), (-2.0, 1.0)):
+        networks = initial_parameters(np.random.default_rng([38, 4]), 100, 4096, 0.0)
+        found = direction_scores(gradients_at((SMALL * one for one in networks), laplace(data)))
+        for name in DIRECTIONS:
+            records.append(
+                Claim(
+                    "T38",
+                    f"{statement}, which depend on the data.",
+                    condition,
+                    f"mean |A|, {name}, data {data[0]:g} and {data[1]:g}, M = 4096",
+                    limit_constant(name, data),
+                    float(np.mean(np.abs(found[name]))),
+                    MEAN,
+                )
+            )
+    deviations = np.array([np.std(np.abs(scores(M, 0.0)["GD"])) for M in WIDTHS])
+    records.append(
+        Claim(
+            "T38",
+            f"{statement}: the spread of |A| falls like M^-1/2.",
+            condition,
+            "slope of the standard deviation of |A| from M = 512 to 4096, GD",
+            -0.5,
+            slope(np.array(WIDTHS[1:]), deviations[1:]),
+            SLOPE,
+        )
+    )
+    return records
+
+
+def random_biases() -> list[Claim]:
+    """With random biases the limit law is not two-valued."""
+    condition: Status = "proven under conditions"
+    statement = "With random biases A tends to a law of the angle of (alpha, beta)"
+    laws = {name: np.abs(limit_law(name, UNIT, 1.0)) for name in DIRECTIONS}
+    networks = initial_parameters(np.random.default_rng([38, 5]), MANY, 8192, 1.0)
+    small = direction_scores(small_gradients(one, laplace(UNIT)) for one in networks)
+    many, law = {name: np.abs(found) for name, found in small.items()}, laws["GD"]
+    where = f"GD, {MANY} networks with s -> 0, M = 8192"
+    records = [
+        Claim("T38", f"{statement}.", condition, "mean |A| under the law, GD", 0.535, float(law.mean()), 5e-4),
+        Claim("T38", f"{statement}.", condition, "deviation of |A| under the law, GD", 0.074, float(law.std()), 5e-4),
+        Claim(
+            "T38", f"{statement}.", condition, f"mean |A|, {where}", float(law.mean()), float(many["GD"].mean()), MEAN
+        ),
+        Claim(
+            "T38",
+            "With random biases A tends to two values as well, so that |A| does not vary.",
+            "false in general",
+            f"standard deviation of |A|, {where}",
+            float(law.std()),
+            float(many["GD"].std()),
+            MEAN,
+        ),
+    ]
+    for name in ("sign", "UV^T"):
+        z = distance(many[name], laws[name])
+        records.append(
+            in_band("T38", f"{statement}.", f"|z| of the mean |A|, {name}, {MANY} networks with s -> 0", z, condition)
+        )
+    for M in WIDTHS[1:]:
+        z = distance(np.abs(scores(M, 1.0)["GD"]), law)
+        records.append(
+            in_band("T38", f"{statement}.", f"|z| of the mean |A|, GD, {DRAWS} networks, M = {M}", z, condition)
+        )
+    return records
+
+
+def distance(sample: Floats, law: Floats) -> float:
+    """Distance of the mean of a sample from that of a law, in standard errors; equally probable values of the law.
+
+    >>> distance(np.array([1.0, 1.0, 1.0, 1.0]), np.array([-1.0, 1.0]))
+    2.0
+    """
+    return float(abs(sample.mean() - law.mean()) / law.std() * np.sqrt(sample.size))
+
+
+def laplace(data: Data) -> Poisson:
+    """-u'' = 0 at 33 points of [0, 1] with u(0) and u(1) given.
+
+    >>> laplace((0.0, 1.0)).values.tolist()
+    [0.0, 1.0]
+    """
+    return Poisson(np.array([0.0, 1.0]), np.array(data), POINTS, np.zeros(POINTS.size))
+
+
+def initial_parameters(generator: np.random.Generator, draws: int, M: int, bias: float) -> Iterable[Floats]:
+    """a, w ~ N(0, 1) and b ~ N(0, bias^2) as rows (3, M), one network after the other.
+
+    >>> [one.shape for one in initial_parameters(np.random.default_rng(0), 2, 5, 0.0)]
+    [(3, 5), (3, 5)]
+    """
+    for _ in range(draws):
+        yield generator.standard_normal((3, M)) * np.array([1.0, 1.0, bias])[:, None]
+
+
+def gradients_at(networks: Iterable[Floats], problem: Poisson) -> Iterable[Floats]:
+    """Both gradients (2, 3, M) of one network (3, M) after the other."""
+    return (shallow_gradients(parameters, problem, tanh_derivatives) for parameters in networks)
+
+
+def direction_scores(gradients: Iterable[Floats]) -> dict[str, Floats]:
+    """Scores (draws,) of the steps that the direction maps make of pairs of gradients (2, 3, M), by map.
+
+    >>> pair = np.array([[[1.0, 2.0], [3.0, 0.0], [1.0, 1.0]], [[-2.0, -4.0], [1.0, 0.0], [1.0, 1.0]]])
+    >>> {name: round(float(score[0]), 3) for name, score in direction_scores([pair]).items()}
+    {'GD': -0.261, 'sign': 0.2, 'UV^T': 0.333}
+    """
+    grams: dict[str, list[Floats]] = {name: [] for name in DIRECTIONS}
+    for pair in gradients:
+        for name, direction in DIRECTIONS.items():
+            grams[name].append(gram(direction(pair).reshape(2, -1)))
+    return {name: gram_scores(np.stack(found)) for name, found in grams.items()}
+
+
+@cache
+def scores(M: int, bias: float) -> dict[str, Floats]:
+    """Scores (400,) by direction map for the data 0 and 1, M neurons and s = 1e-3."""
+    networks = initial_parameters(np.random.default_rng([38, M, int(bias)]), DRAWS, M, bias)
+    return direction_scores(gradients_at((SMALL * parameters for parameters in networks), laplace(UNIT)))
+
+
+def small_gradients(parameters: Floats, problem: Poisson) -> Floats:
+    """p D1 + q D0 and -(g1 w + (g0 + g1) b, g1 a, (g0 + g1) a), the gradients for small parameters up to factors > 0.
+
+    D1 = (w^3, 3 a w^2, 0), D0 = (w^2 b, 2 a w b, a w^2), p = alpha m2 + beta m1, q = alpha m1 + beta with
+    alpha = sum a w^3, beta = sum a w^2 b and m_j the mean of x^j over the points. parameters (3, M); returns (2, 3, M).
+    """
+    a, w, b = parameters
+    p, q = slopes(np.sum(a * w**3), np.sum(a * w**2 * b))
+    g1, total = problem.values[1], problem.values.sum()
+    equation = [p * w**3 + q * w**2 * b, 3 * p * a * w**2 + 2 * q * a * w * b, q * a * w**2]
+    return np.array([[-g1 * w - total * b, -g1 * a, -total * a], equation])
+
+
+def slopes(alpha: Floats, beta: Floats) -> tuple[Floats, Floats]:
+    """p = alpha m2 + beta m1 and q = alpha m1 + beta, m_j the mean of x^j over the points."""
+    m1, m2 = POINTS.mean(), np.mean(POINTS**2)
+    return alpha * m2 + beta * m1, alpha * m1 + beta
+
+
+def wide_score(name: str, p: Floats, q: Floats, data: Data, bias: float) -> Floats:
+    """A for M -> infinity at given p and q, from the second moments of the gradients of one neuron in rows a, w, b."""
+    g1, total = data[1], data[0] + data[1]
+    if name == "sign":
+        angles = [
+            angle_share(p, bias * q, g1, bias * total),
+            angle_share(3 * p, 2 * bias * q, g1, 0.0),
+            np.sign(q * total),
+        ]
+        return -np.mean(angles, axis=0)
+    products = np.array([3 * p * g1 + bias**2 * q * total, 3 * p * g1, q * total])
+    equation = np.array([15 * p**2 + 3 * (bias * q) ** 2, 27 * p**2 + 4 * (bias * q) ** 2, 3 * q**2])
+    boundary = np.array([g1**2 + (bias * total) ** 2, g1**2, total**2])
+    if name == "GD":
+        return -products.sum(axis=0) / np.sqrt(equation.sum(axis=0) * boundary.sum())
+    return -np.mean(products / np.sqrt(equation * boundary[:, None]), axis=0)
+
+
+def angle_share(x: Floats, y: Floats, u: float, v: float) -> Floats:
+    """E sgn(x X + y Y) sgn(u X + v Y) = 1 - 2 angle/pi for independent standard normal X, Y."""
+    return 1 - 2 / np.pi * np.abs(np.arctan2(x * v - y * u, x * u + y * v))
+
+
+def limit_constant(name: str, data: Data) -> float:
+    """c: with zero biases A tends to -c sgn(alpha)."""
+    return float(-wide_score(name, *slopes(np.ones(1), np.zeros(1)), data, 0.0)[0])
+
+
+def limit_law(name: str, data: Data, bias: float) -> Floats:
+    """A at equally probable angles of (alpha, beta) ~ N(0, 15) x N(0, 3 bias^2); A does not depend on their length."""
+    angle = (np.arange(10_000) + 0.5) / 10_000 * 2 * np.pi
+    p, q = slopes(np.sqrt(15) * np.cos(angle), bias * np.sqrt(3) * np.sin(angle))
+    return wide_score(name, p, q, data, bias)

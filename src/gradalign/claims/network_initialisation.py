@@ -1,0 +1,127 @@
+"""Claim T37, measured: the score of the boundary and the equation loss of a new tanh network with two hidden layers.
+
+The network 1-w-w-1 with Glorot's normal kernels and zero biases is to solve -u'' = pi^2 sin(pi x) with u = g at 0 and
+1, the equation at 32 inner points. The same 60 networks meet the data 0, 1 and -1 (at both ends). This is one problem:
+the records say what was seen there, and prove nothing.
+"""
+
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from numpy.typing import NDArray
+
+from gradalign.alignment import alignment_score
+from gradalign.precision import dtype_of
+from gradalign.records import Claim, Curve, in_band, never, timed
+from gradalign.shallow import Poisson, losses, share_z
+from gradalign.trees import Tree
+
+Floats = NDArray[np.floating[Any]]
+
+MEAN = 0.1  # the mean of 60 scores, and their standard deviation, from those of other draws
+MEANS = {16: (0.523, -0.521), 64: (0.564, -0.566), 256: (0.572, -0.569)}
+"""Mean scores by width w for the data 1 and -1, of an independent implementation with other draws."""
+DEVIATION = 0.69  # of the score for data 0; 0.68 to 0.70 in the same implementation
+SEEDS = 60
+DATA = {"data 0": 0.0, "data 1": 1.0, "data -1": -1.0}
+INNER = np.linspace(0, 1, 34)[1:-1]
+
+
+def check() -> list[Claim]:
+    """All records of the claim T37.
+
+    Raises ``ConfigurationError`` while JAX's 64-bit types are off.
+    """
+    dtype_of("float64")
+    return timed([T37])
+
+
+def curves() -> list[Curve]:
+    """Histograms of the score by width and data.
+
+    Raises ``ConfigurationError`` while JAX's 64-bit types are off.
+    """
+    dtype_of("float64")
+    edges = np.linspace(-1, 1, 41)
+    middles = (edges[1:] + edges[:-1]) / 2
+    return [
+        Curve("T37", f"share of draws, w = {width}", name, middles, np.histogram(found, edges)[0] / found.size)
+        for width in MEANS
+        for name, found in scores(width, SEEDS).items()
+    ]
+
+
+def T37() -> list[Claim]:
+    """Signs and means of the score by data."""
+    return [record for width in MEANS for record in records_of(width, scores(width, SEEDS))]
+
+
+def records_of(width: int, found: dict[str, Floats]) -> list[Claim]:
+    """The records of one width; ``found`` holds the scores (seeds,) by data."""
+    zero, one, minus = (found[name] for name in DATA)
+    z = abs(zero.mean()) / zero.std() * np.sqrt(zero.size)
+    where = f"{zero.size} networks, w = {width}"
+    coin = "With zero data a new tanh network conflicts or not like a fair coin"
+    sign = "For -u'' = pi^2 sin(pi x) the data 1 align both losses of a new tanh network, and the data -1 oppose them"
+    return [
+        in_band("T37", f"{coin}: mean 0.", f"|z|, {where}", float(z), "empirical"),
+        in_band("T37", f"{coin}: conflict in half of the draws.", f"|z|, {where}", share_z(zero), "empirical"),
+        Claim(
+            "T37", f"{coin}, bimodal.", "empirical", f"standard deviation, {where}", DEVIATION, float(zero.std()), MEAN
+        ),
+        never("T37", f"{sign}.", f"conflicts, data 1, {where}", int(np.sum(one <= 0)), "empirical"),
+        never("T37", f"{sign}.", f"scores without conflict, data -1, {where}", int(np.sum(minus >= 0)), "empirical"),
+        *(
+            Claim("T37", f"{sign}.", "empirical", f"mean score, {name}, {where}", mean, float(part.mean()), MEAN)
+            for name, part, mean in zip(("data 1", "data -1"), (one, minus), MEANS[width], strict=True)
+        ),
+    ]
+
+
+@cache
+def scores(width: int, seeds: int) -> dict[str, Floats]:
+    """Scores (seeds,) of the two losses by data, for networks 1-w-w-1."""
+    keys = jax.random.split(jax.random.key(37), seeds)
+
+    def score(values: Array, key: Array) -> Array:
+        params = initial(key, width)
+        return alignment_score([jax.grad(loss)(params) for loss in losses(network, problem(values))])
+
+    by_data = jax.jit(jax.vmap(jax.vmap(score, (None, 0)), (0, None)))
+    values = jnp.asarray([[value, value] for value in DATA.values()])
+    return dict(zip(DATA, np.asarray(by_data(values, keys)), strict=True))
+
+
+def problem(values: Any) -> Poisson:
+    """-u'' = pi^2 sin(pi x) at 32 inner points of [0, 1], u = values (2,) at 0 and 1.
+
+    >>> problem(np.zeros(2)).points.size
+    32
+    """
+    return Poisson(np.array([0.0, 1.0]), values, INNER, np.pi**2 * np.sin(np.pi * INNER))
+
+
+def initial(key: Array, width: int) -> Tree:
+    """Three layers with Glorot's normal kernels, of variance 2/(inputs + outputs), and zero biases.
+
+    >>> [layer["kernel"].shape for layer in initial(jax.random.key(0), 5)]
+    [(1, 5), (5, 5), (5, 1)]
+    """
+    layers = []
+    sizes = ((1, width), (width, width), (width, 1))
+    for one, (rows, columns) in zip(jax.random.split(key, 3), sizes, strict=True):
+        kernel = jax.random.normal(one, (rows, columns)) * (2 / (rows + columns)) ** 0.5
+        layers.append({"kernel": kernel, "bias": jnp.zeros(columns)})
+    return layers
+
+
+def network(params: Tree, x: Array) -> Array:
+    """u = W_3 tanh(W_2 tanh(W_1 x + b_1) + b_2) + b_3 at points (N, 1): (N, 1)."""
+    first, second, last = params
+    hidden = jnp.tanh(x @ first["kernel"] + first["bias"])
+    hidden = jnp.tanh(hidden @ second["kernel"] + second["bias"])
+    return hidden @ last["kernel"] + last["bias"]

@@ -1,0 +1,382 @@
+"""Claims T18 and T19: the cosine of consecutive gradients or updates of damped Newton steps.
+
+A step is theta -> theta - eta n with n = H^-1 g. Functions of T19 are polynomials of degree up to four around a point,
+drawn from explicit seeds in float64; their steps are compared with the constants of the claim. Cosines near one are
+measured by ``misalignment`` = 1 - A, which does not cancel.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from itertools import permutations
+from math import factorial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from numpy.typing import NDArray
+
+from gradalign.batches import misalignments, score, scores, units
+from gradalign.curvature import hessian_matrix, random_orthogonal, random_positive_definite
+from gradalign.precision import dtype_of
+from gradalign.records import Claim, Curve, never, timed, vanishes
+from gradalign.two_modes import MODES, MODES_START, SHOWN_SHARES
+
+Floats = NDArray[np.floating[Any]]
+
+CLOSED_FORM = 1e-9  # closed forms after a handful of products with matrices of condition up to 1e3
+FLOW = 1e-12  # direction error of the Runge-Kutta flow, of order step^8 for 1 - cos
+SLOPE = 0.05  # of log(1 - A) over a decade, whose next order bends it
+CONSTANT = 0.02  # relative; the next order at the shortest error or step
+LIMIT = 1e-3  # distance from a limit that is approached linearly, at an error of 1e-5
+
+PROBLEMS, DIMENSION = 20, 5
+LENGTHS = np.logspace(-3, -2, 7)  # of the error theta - theta_*
+STEPS = np.logspace(-4, -3, 7)  # towards eta -> 0, away from minimisers
+TARGETS = np.linspace(-0.99, 0.99, 9)  # cosines that a full step is to show
+LATE = 30  # steps
+
+
+class Jet(NamedTuple):
+    """A batch of functions f(e) = <g, e> + H[e, e]/2 + T[e, e, e]/6 + Q[e, e, e, e]/24 with symmetric coefficients.
+
+    g: (B, d). H: (B, d, d). T: (B, d, d, d). Q: (B, d, d, d, d).
+    """
+
+    g: Floats
+    H: Floats
+    T: Floats
+    Q: Floats
+
+    def gradient(self, e: Floats) -> Floats:
+        """g + H e + T[e, e]/2 + Q[e, e, e]/6 at e (B, d): (B, d)."""
+        quartic = np.einsum("bijkl,bj,bk,bl->bi", self.Q, e, e, e) / 6
+        return np.asarray(self.g + np.einsum("bij,bj->bi", self.H, e) + twice(self.T, e) / 2 + quartic)
+
+    def hessian(self, e: Floats) -> Floats:
+        """H + T[e] + Q[e, e]/2 at e (B, d): (B, d, d)."""
+        quartic = np.einsum("bijkl,bk,bl->bij", self.Q, e, e) / 2
+        return np.asarray(self.H + np.einsum("bijk,bk->bij", self.T, e) + quartic)
+
+    def newton(self, e: Floats) -> Floats:
+        """n = H(e)^-1 g(e) at e (B, d): (B, d)."""
+        return solve(self.hessian(e), self.gradient(e))
+
+
+def check() -> list[Claim]:
+    """All records of the claims T18 and T19.
+
+    Raises ``ConfigurationError`` while JAX's 64-bit types are off.
+    """
+    dtype_of("float64")
+    return timed([T18a, T18b, T19])
+
+
+def curves() -> list[Curve]:
+    """Late scores by step size, 1 - A over time on a quadratic, and 1 - A over its constant by the error.
+
+    Raises ``ConfigurationError`` while JAX's 64-bit types are off.
+    """
+    dtype_of("float64")
+    late = scores(np.stack([late_updates(eta, LATE)[-2:] for eta in SHOWN_SHARES]))
+    updates = late_updates(0.6, LATE)
+    distance = misalignments(np.stack([updates[:-1], updates[1:]], axis=1))
+    found = [
+        Curve("T18", "late score", "damped Newton", SHOWN_SHARES, late),
+        Curve("T18", "distance from the limit", "damped Newton", np.arange(distance.size), distance),
+    ]
+    for order, name in ((2, "cubic"), (4, "T = 0")):
+        for kind, (defects, predicted) in near_minimiser(order).items():
+            scaled = defects / predicted * LENGTHS[:, None] ** order
+            found += [Curve("T19", f"1 - A of {kind}", name, LENGTHS, scaled[:, k], seed=k) for k in range(PROBLEMS)]
+    return found
+
+
+def T18a() -> list[Claim]:
+    """Damped Newton on quadratics."""
+    generator = np.random.default_rng([18, 1])
+    gradients, updates, contraction = [], [], []
+    for eta in (0.1, 0.5, 0.9, 1.1, 1.5, 1.9):
+        for _ in range(20):
+            H = random_positive_definite(generator, 8, 100.0)
+            g = H @ generator.standard_normal(8)
+            v = np.linalg.solve(H, g)
+            after = g - eta * H @ v
+            gradients.append(score(np.stack([g, after])) - np.sign(1 - eta))
+            updates.append(score(np.stack([v, np.linalg.solve(H, after)])) - np.sign(1 - eta))
+            contraction.append(np.linalg.norm(after - (1 - eta) * g) / np.linalg.norm(g))
+    statement = "Damped Newton on a quadratic: A_inter = sgn(1 - eta)"
+    factor = "Its gradient is multiplied by 1 - eta."
+    return [
+        vanishes("T18a", f"{statement} for gradients.", "largest error, 120 problems", gradients, CLOSED_FORM),
+        vanishes("T18a", f"{statement} for updates.", "largest error, 120 problems", updates, CLOSED_FORM),
+        vanishes("T18a", factor, "largest relative error, 120 problems", contraction, CLOSED_FORM),
+    ]
+
+
+def T18b() -> list[Claim]:
+    """The Newton flow of a function that is neither quadratic nor convex."""
+    generator = np.random.default_rng([18, 2])
+    H, directions, start = (np.stack(parts) for parts in zip(*(_saddle(generator) for _ in range(5)), strict=True))
+
+    def run(theta: Array, H: Array, directions: Array) -> tuple[Array, Array, Array]:
+        return newton_flow(lambda point: saddle(point, H, directions), theta, 1.0, 200)
+
+    before, after, lowest = (np.asarray(part) for part in jax.jit(jax.vmap(run))(start, H, directions))
+    return [
+        vanishes(
+            "T18b",
+            "The Newton flow of any smooth function keeps the direction of the gradient, convex or not.",
+            "largest 1 - cos over unit time, 5 saddles in 6 dimensions",
+            misalignments(np.stack([before, after], axis=1)),
+            FLOW,
+        ),
+        vanishes(
+            "T18b",
+            "Along the Newton flow ||g(t)|| = exp(-t) ||g(0)||.",
+            "largest relative error at t = 1",
+            np.linalg.norm(after, axis=1) / np.linalg.norm(before, axis=1) * np.e - 1,
+            CLOSED_FORM,
+        ),
+        never("T18b", "Convexity is not needed.", "starts with a positive definite Hessian", int(np.sum(lowest >= 0))),
+    ]
+
+
+def T19() -> list[Claim]:
+    """Orders of 1 - A near a minimiser and, for small steps, anywhere."""
+    statements = {
+        (2, "updates"): "eta^2 (2 - eta)^2/(8 (1 - eta)^2) ||t||^2 ||e||^2 at leading order, "
+        "t the part of H^-1 T[u, u] orthogonal to u = e/||e||",
+        (2, "gradients"): "eta^4/(8 (1 - eta)^2) ||t||^2/||H u||^2 ||e||^2 at leading order, "
+        "t the part of T[u, u] orthogonal to H u",
+        (4, "updates"): "eta^2 (3 - 3 eta + eta^2)^2/(18 (1 - eta)^2) ||t||^2 ||e||^4 at leading order where T = 0, "
+        "t the part of H^-1 Q[u, u, u] orthogonal to u",
+        (4, "gradients"): "eta^4 (3 - eta)^2/(72 (1 - eta)^2) ||t||^2/||H u||^2 ||e||^4 at leading order where T = 0, "
+        "t the part of Q[u, u, u] orthogonal to H u",
+    }
+    records = []
+    for (order, kind), law in statements.items():
+        defects, predicted = near_minimiser(order)[kind]
+        statement = f"Near a minimiser 1 - A of damped Newton's consecutive {kind} is {law}."
+        errors = {
+            f"largest error of the slope {order}": (slopes(LENGTHS, defects) - order, SLOPE),
+            "largest relative error of the constant at ||e|| = 1e-3": (defects[0] / predicted[0] - 1, CONSTANT),
+        }
+        for quantity, (error, tolerance) in errors.items():
+            quantity = f"{quantity}, {PROBLEMS} problems"
+            records.append(vanishes("T19", statement, quantity, error, tolerance, "proven under conditions"))
+    return records + _full_step() + _small_steps()
+
+
+def _full_step() -> list[Claim]:
+    generator = np.random.default_rng([19, 3])
+    jet = minimiser(generator, 2)
+    e = 1e-5 * units(generator.standard_normal((PROBLEMS, DIMENSION)))
+    drawn = update_scores(jet, e, 1.0) - scores(np.stack([e, solve(jet.H, twice(jet.T, e))], axis=1))
+    chosen, e = with_cosines(generator, TARGETS)
+    reached = update_scores(chosen, 1e-5 * e, 1.0)
+    return [
+        vanishes(
+            "T19",
+            "For full Newton steps A of consecutive updates tends to cos(e, H^-1 T[e, e]).",
+            f"largest error at ||e|| = 1e-5, {PROBLEMS} problems",
+            drawn,
+            LIMIT,
+            "proven under conditions",
+        ),
+        vanishes(
+            "T19",
+            "That limit takes any value in (-1, 1).",
+            f"largest distance from {TARGETS.size} chosen values, -0.99 to 0.99, at ||e|| = 1e-5",
+            reached - TARGETS,
+            LIMIT,
+            "proven under conditions",
+        ),
+        Claim(
+            "T19",
+            "Consecutive updates of full Newton steps align near a minimiser.",
+            "false in general",
+            "A of the updates at ||e|| = 1e-5 where cos(e, H^-1 T[e, e]) is -0.99",
+            float(TARGETS[0]),
+            float(reached[0]),
+            LIMIT,
+        ),
+    ]
+
+
+def _small_steps() -> list[Claim]:
+    """Points whose Hessian has eigenvalues of both signs, none near zero; the error e is the step from the point."""
+    statements = {
+        "gradients, Newton": (4, "damped Newton's consecutive gradients is eta^4/8 ||T[n, n]_perp||^2/||g||^2"),
+        "updates, Newton": (2, "damped Newton's consecutive updates is eta^2/2 ||(H^-1 T[n, n])_perp||^2/||n||^2"),
+        "gradients, gradient descent": (2, "the consecutive gradients of gradient descent is eta^2/2 Var_g(lambda)"),
+    }
+    records = []
+    for kind, (defects, predicted) in away_from_minimisers().items():
+        order, law = statements[kind]
+        statement = f"Away from minimisers, as eta -> 0, 1 - A of {law} at leading order."
+        errors = {
+            f"largest error of the slope {order}": (slopes(STEPS, defects) - order, SLOPE),
+            "largest relative error of the constant at eta = 1e-4": (defects[0] / predicted[0] - 1, CONSTANT),
+        }
+        for quantity, (error, tolerance) in errors.items():
+            quantity = f"{quantity}, {PROBLEMS} saddles"
+            records.append(vanishes("T19", statement, quantity, error, tolerance, "proven under conditions"))
+    return records
+
+
+@cache
+def near_minimiser(order: int) -> dict[str, tuple[Floats, Floats]]:
+    """1 - A of updates and of gradients by the length of the error, with its leading term C ||e||^order (T19).
+
+    order: 2 for functions with third derivatives, 4 for functions with fourth ones alone. By kind, both of shape
+    (lengths, problems).
+    """
+    generator = np.random.default_rng([19, order // 2])
+    jet = minimiser(generator, order)
+    direction = units(generator.standard_normal((PROBLEMS, DIMENSION)))
+    eta = generator.uniform(0.1, 0.8, (PROBLEMS, 1))
+    updates, gradients = [], []
+    for length in LENGTHS:
+        e = length * direction
+        n, g = jet.newton(e), jet.gradient(e)
+        after = e - eta * n
+        updates.append(misalignments(np.stack([n, jet.newton(after)], axis=1)))
+        gradients.append(misalignments(np.stack([g, jet.gradient(after)], axis=1)))
+    if order == 2:
+        curved = twice(jet.T, direction)
+        update_factor, gradient_factor = eta * (2 - eta) / (2 * (1 - eta)), eta**2 / (2 * (1 - eta))
+    else:
+        curved = np.einsum("bijkl,bj,bk,bl->bi", jet.Q, direction, direction, direction)
+        update_factor = eta * (3 - 3 * eta + eta**2) / (3 * (1 - eta))
+        gradient_factor = eta**2 * (3 - eta) / (6 * (1 - eta))
+    powers = LENGTHS[:, None] ** order
+    image = np.einsum("bij,bj->bi", jet.H, direction)
+    return {
+        "updates": (np.array(updates), powers * tilt(direction, update_factor * solve(jet.H, curved))),
+        "gradients": (np.array(gradients), powers * tilt(image, gradient_factor * curved)),
+    }
+
+
+def away_from_minimisers() -> dict[str, tuple[Floats, Floats]]:
+    """1 - A by the step size at saddles, with its leading term C eta^order (T19); by kind, both (steps, problems)."""
+    generator = np.random.default_rng([19, 4])
+    Q = np.stack([random_orthogonal(generator, DIMENSION) for _ in range(PROBLEMS)])
+    values = generator.uniform(0.5, 2, (PROBLEMS, DIMENSION)) * np.array([-1, -1, 1, 1, 1])
+    H = np.einsum("bik,bk,bjk->bij", Q, values, Q)
+    g = generator.standard_normal((PROBLEMS, DIMENSION))
+    jet = Jet(g, H, symmetric(generator, 3), symmetric(generator, 4))
+    n = solve(H, g)
+    found: dict[str, list[Floats]] = {"gradients, Newton": [], "updates, Newton": [], "gradients, gradient descent": []}
+    for eta in STEPS:
+        found["gradients, Newton"].append(misalignments(np.stack([g, jet.gradient(-eta * n)], axis=1)))
+        found["updates, Newton"].append(misalignments(np.stack([n, jet.newton(-eta * n)], axis=1)))
+        found["gradients, gradient descent"].append(misalignments(np.stack([g, jet.gradient(-eta * g)], axis=1)))
+    share = np.einsum("bik,bi->bk", Q, units(g)) ** 2
+    variance = np.sum(share * values**2, axis=1) - np.sum(share * values, axis=1) ** 2
+    leading = {
+        "gradients, Newton": STEPS[:, None] ** 4 * tilt(g, twice(jet.T, n) / 2),
+        "updates, Newton": STEPS[:, None] ** 2 * tilt(n, solve(H, twice(jet.T, n))),
+        "gradients, gradient descent": STEPS[:, None] ** 2 * variance / 2,
+    }
+    return {kind: (np.array(defects), leading[kind]) for kind, defects in found.items()}
+
+
+def minimiser(generator: np.random.Generator, order: int) -> Jet:
+    """Functions around minimisers, H of condition number 10; third derivatives for order 2, else none (T19)."""
+    H = np.stack([random_positive_definite(generator, DIMENSION, 10.0) for _ in range(PROBLEMS)])
+    T = symmetric(generator, 3)
+    return Jet(np.zeros((PROBLEMS, DIMENSION)), H, T if order == 2 else 0 * T, symmetric(generator, 4))
+
+
+def with_cosines(generator: np.random.Generator, cosines: Floats) -> tuple[Jet, Floats]:
+    """Functions around minimisers with unit errors e, (B, d), such that cos(e, H^-1 T[e, e]) are the given cosines."""
+    count = len(cosines)
+    H = np.stack([random_positive_definite(generator, DIMENSION, 10.0) for _ in range(count)])
+    e = units(generator.standard_normal((count, DIMENSION)))
+    draws = generator.standard_normal((count, DIMENSION))
+    other = units(draws - np.sum(draws * e, axis=1, keepdims=True) * e)
+    w = np.einsum("bij,bj->bi", H, cosines[:, None] * e + np.sqrt(1 - cosines[:, None] ** 2) * other)
+    # Symmetric, with T[e, e] = w
+    along = 2 * np.sum(w * e, axis=1)[:, None, None, None] * np.einsum("bi,bj,bk->bijk", e, e, e)
+    T = sum(np.einsum(f"bi,bj,bk->b{order}", w, e, e) for order in ("ijk", "jik", "jki")) - along
+    return Jet(np.zeros_like(e), H, T, np.zeros((count, *4 * (DIMENSION,)))), e
+
+
+def symmetric(generator: np.random.Generator, order: int) -> Floats:
+    """Symmetric tensors with norm one, (problems, d, ..., d)."""
+    draws = generator.standard_normal((PROBLEMS, *order * (DIMENSION,)))
+    axes = permutations(range(1, order + 1))
+    mean = np.asarray(sum(np.transpose(draws, (0, *chosen)) for chosen in axes)) / factorial(order)
+    return units(mean.reshape(PROBLEMS, -1)).reshape(draws.shape)
+
+
+def twice(T: Floats, e: Floats) -> Floats:
+    """T[e, e] for T (B, d, d, d) and e (B, d): (B, d)."""
+    return np.asarray(np.einsum("bijk,bj,bk->bi", T, e, e))
+
+
+def solve(H: Floats, g: Floats) -> Floats:
+    """H^-1 g for H (B, d, d) and g (B, d): (B, d)."""
+    return np.asarray(np.linalg.solve(H, g[..., None])[..., 0])
+
+
+def tilt(x: Floats, change: Floats) -> Floats:
+    """||part of the change orthogonal to x||^2 / (2 ||x||^2): 1 - cos(x, x + change) at leading order, (B,)."""
+    across = change - np.sum(change * x, axis=1, keepdims=True) / np.sum(x * x, axis=1, keepdims=True) * x
+    return np.asarray(np.sum(across**2, axis=1) / np.sum(x * x, axis=1) / 2)
+
+
+def slopes(x: Floats, y: Floats) -> Floats:
+    """Slopes of log y (N, B) against log x (N,): (B,)."""
+    return np.asarray(np.polyfit(np.log(x), np.log(y), 1)[0])
+
+
+def update_scores(jet: Jet, e: Floats, eta: float) -> Floats:
+    """A of the updates at e and after a Newton step from there, (B,)."""
+    n = jet.newton(e)
+    return scores(np.stack([n, jet.newton(e - eta * n)], axis=1))
+
+
+def late_updates(eta: float, steps: int) -> Floats:
+    """Newton's updates on the two modes of the figure, each scaled to the length one, (steps + 1, 2)."""
+    H = np.diag(MODES)
+    error, found = MODES_START, []
+    for _ in range(steps + 1):
+        found.append(units(np.linalg.solve(H, H @ error)))
+        error = found[-1] - eta * found[-1]
+    return np.array(found)
+
+
+def saddle(theta: Array, H: Array, directions: Array) -> Array:
+    """theta^T H theta / 2 + 0.3 sum_k sin(<d_k, theta> + 1), scalar; theta (d,), H (d, d), directions (k, d)."""
+    return theta @ H @ theta / 2 + 0.3 * jnp.sum(jnp.sin(directions @ theta + 1))
+
+
+def newton_flow(loss: Callable[[Array], Array], theta: Array, time: float, steps: int) -> tuple[Array, Array, Array]:
+    """Gradients at both ends of d theta/dt = -H^-1 g over ``time``, by ``steps`` classical Runge-Kutta steps.
+
+    Returns g(0) (d,), g(time) (d,) and the lowest eigenvalue of H at the start.
+    """
+    h = time / steps
+
+    def velocity(point: Array) -> Array:
+        return -jnp.linalg.solve(hessian_matrix(loss, point), jax.grad(loss)(point))
+
+    def advance(_: int, point: Array) -> Array:
+        k1 = velocity(point)
+        k2 = velocity(point + h / 2 * k1)
+        k3 = velocity(point + h / 2 * k2)
+        k4 = velocity(point + h * k3)
+        return point + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+
+    end = jax.lax.fori_loop(0, steps, advance, theta)
+    return jax.grad(loss)(theta), jax.grad(loss)(end), jnp.linalg.eigvalsh(hessian_matrix(loss, theta))[0]
+
+
+def _saddle(generator: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+    """H with two negative eigenvalues, three directions of oscillation, and a starting point, in six dimensions."""
+    frame = random_orthogonal(generator, 6)
+    H = (frame * np.array([-1, -1, 1, 1, 1, 1]) * generator.uniform(1, 3, 6)) @ frame.T
+    return H, 0.5 * generator.standard_normal((3, 6)), 0.3 * generator.standard_normal(6)

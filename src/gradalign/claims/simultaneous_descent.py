@@ -1,0 +1,403 @@
+"""Claim T21: losses with a shared minimiser under Newton's method.
+
+The losses are convex quadratics L_i = e^T H_i e / 2 of the error e = theta - theta_*, so g_i = H_i e and H = sum_i H_i.
+Curvatures and errors are drawn from explicit seeds in float64. Matrices are padded with zeros to one size, which
+pseudo-powers and scores do not see, and one program serves all draws. A record of status "false in general" reproduces
+a counterexample.
+"""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from gradalign.alignment import pairwise_cosines
+from gradalign.batches import batched, misalignments, score, scores, units
+from gradalign.curvature import random_orthogonal, random_positive_definite, symmetric_power
+from gradalign.precision import dtype_of
+from gradalign.records import Claim, Curve, holds, in_band, never, timed, vanishes
+
+Floats = NDArray[np.floating[Any]]
+
+SIZE = 6  # parameters, with padding
+DRAWS = 2000
+ETA = 0.3
+CLOSED_FORM = 1e-9  # closed forms after a handful of products with matrices of condition up to 1e3
+RATES = 1e-7  # after pseudo-inverses of sums of singular matrices, of condition up to 1e6
+KERNEL = 1e-12  # relative cutoff of eigenvalues, between rounding and the least ones of such sums
+ANGLES = (0.3, 0.1, 0.03, 0.01)  # delta of the three losses that conflict in the metric of H
+LEAST_SCORE = -7 / 9  # their limit as delta -> 0
+DECAY_ETA = 0.05
+DECAY_STEPS = 100
+
+
+_power = jax.jit(jax.vmap(partial(symmetric_power, relative_cutoff=KERNEL), (0, None)))
+
+
+def power(matrices: Floats, exponent: float) -> Floats:
+    """The pseudo-powers S^q of positive semi-definite matrices (B, d, d): zero on the kernels.
+
+    >>> power(np.diag([4.0, 0.0])[None], -0.5)[0].tolist()
+    [[0.5, 0.0], [0.0, 0.0]]
+    """
+    return np.asarray(_power(jnp.asarray(matrices), exponent))
+
+
+def check() -> list[Claim]:
+    """All records of the claim T21.
+
+    Raises ``ConfigurationError`` while JAX's 64-bit types are off.
+    """
+    dtype_of("float64")
+    return timed([T21a, T21b, T21c, T21d, T21e, T21f])
+
+
+def curves() -> list[Curve]:
+    """Three losses with a shared minimiser against the step, relative to the start, under Newton and gradient descent.
+
+    Raises ``ConfigurationError`` while JAX's 64-bit types are off.
+    """
+    dtype_of("float64")
+    H, e = three_valleys()
+    total = H.sum(axis=0)
+    found = []
+    for name, P in (
+        ("Newton", DECAY_ETA * np.linalg.inv(total)),
+        ("gradient descent", np.eye(2) / np.linalg.eigvalsh(total)[-1]),
+    ):
+        path = [e]
+        for _ in range(DECAY_STEPS):
+            path.append(path[-1] - P @ total @ path[-1])
+        values = losses(H, np.stack(path))
+        for i, series in enumerate(("first loss", "second loss", "third loss")):
+            found.append(Curve("T21", f"loss, {name}", series, np.arange(DECAY_STEPS + 1), values[:, i] / values[0, i]))
+    return found
+
+
+def T21a() -> list[Claim]:
+    """Simultaneous descent at equal rates, and that gradient descent has no such property."""
+    effects, rates = [], []
+    for n in (2, 3, 4):
+        H, e = shared_minimiser(n, DRAWS, np.random.default_rng([21, 1, n]))
+        g, before = gradients(H, e), losses(H, e)
+        step = np.einsum("bkl,bl->bk", power(H.sum(axis=1), -1.0), g.sum(axis=1))
+        effects.append(np.max(np.abs(np.einsum("bik,bk->bi", g, step) / (2 * before) - 1)))
+        rates.append(np.max(np.abs(losses(H, e - ETA * step) / before - (1 - ETA) ** 2)))
+    # Two losses of one residual each, <q_1, e>^2 / 2 and 4 <q_2, e>^2 / 2, at 60 degrees, with residuals 1 and -1
+    q = np.array([[1.0, 0.0], [0.5, np.sqrt(0.75)]])
+    g = np.array([1.0, -4.0])[:, None] * q
+    raised = _raised(np.random.default_rng([21, 2]), 400_000)
+    expected = 4 / np.pi**2 * sum(3.0**-k / k**2 for k in range(1, 60, 2))
+    return [
+        vanishes(
+            "T21a",
+            "The first-order effect of a Newton step on every loss is <g_i, H^+ g> = 2 L_i.",
+            "largest relative error, 6000 draws, singular H_i included",
+            effects,
+            RATES,
+            "proven under conditions",
+        ),
+        vanishes(
+            "T21a",
+            "A damped Newton step multiplies every loss by (1 - eta)^2.",
+            f"largest error of the factor, 6000 draws, eta = {ETA}",
+            rates,
+            RATES,
+            "proven under conditions",
+        ),
+        Claim(
+            "T21a",
+            "Gradient descent lowers every loss to first order if they share a minimiser.",
+            "false in general",
+            "<g_1, g>/(2 L_1) for curvatures 1 and 4 at 60 degrees",
+            -1.0,
+            float(g[0] @ g.sum(axis=0)),
+            CLOSED_FORM,
+        ),
+        in_band(
+            "T21a",
+            "Gradient descent raises one of two losses of unit curvature in random directions of the plane with "
+            "probability 4/pi^2 sum over odd k of 3^-k/k^2 = 0.137.",
+            "|z| of the share, 400000 draws",
+            float(abs(np.mean(raised) - expected) / np.sqrt(expected * (1 - expected) / raised.size)),
+        ),
+    ]
+
+
+def T21b() -> list[Claim]:
+    """Two losses in the metric of H."""
+    H, e = shared_minimiser(2, DRAWS, np.random.default_rng([21, 3]))
+    whitened = directions(H, e, 0.5)
+    steps = directions(H, e, 1.0)
+    # <H^-1 g_1, H^-1 g_2> in the metric of H, the same number
+    metric = np.einsum("bik,bkl,bjl->bij", steps, H.sum(axis=1), steps)
+    cosines = metric[:, 0, 1] / np.sqrt(metric[:, 0, 0] * metric[:, 1, 1])
+    found = scores(whitened)
+    return [
+        holds(
+            "T21b",
+            "Two losses with a shared minimiser never conflict once whitened: cos(H^-1/2 g_1, H^-1/2 g_2) >= 0.",
+            "least cosine, 2000 draws, singular H_i included",
+            found,
+            RATES,
+            "proven under conditions",
+        ),
+        vanishes(
+            "T21b",
+            "Whitening is the metric of H on Newton directions.",
+            "largest difference of the cosines, 2000 draws",
+            found - cosines,
+            RATES,
+        ),
+        Claim(
+            "T21b",
+            "The bound 0 on the whitened cosine is attained, by losses of one residual each.",
+            "proven under conditions",
+            "whitened cosine at 60 degrees",
+            0.0,
+            score(directions(*two_valleys(np.pi / 3), 0.5)[0]),
+            CLOSED_FORM,
+        ),
+    ]
+
+
+def T21c() -> list[Claim]:
+    """What fails: Newton directions in the Euclidean metric, and three losses in the metric of H."""
+    H, e = two_valleys(0.1)
+    records = [
+        Claim(
+            "T21c",
+            "Newton directions of two losses with a shared minimiser do not conflict.",
+            "false in general",
+            "cosine of Newton directions, two losses of one residual each at angle 0.1",
+            -np.cos(0.1),
+            score(directions(H, e, 1.0)[0]),
+            CLOSED_FORM,
+        ),
+        Claim(
+            "T21c",
+            "Two losses whose Newton directions conflict may have raw gradients that agree.",
+            "proven",
+            "cosine of the raw gradients of the same losses",
+            np.cos(0.1),
+            score(directions(H, e, 0.0)[0]),
+            CLOSED_FORM,
+        ),
+    ]
+    for delta in ANGLES:
+        records.append(
+            Claim(
+                "T21c",
+                "Whitened directions of three losses with a shared minimiser score at least 2/n - 1.",
+                "false in general",
+                f"A = -1/3 - 4/9 (cos 2 delta - 2 sin delta), delta = {delta:g}",
+                -1 / 3 - 4 / 9 * (np.cos(2 * delta) - 2 * np.sin(delta)),
+                score(directions(*conflicting_triple(delta), 0.5)[0]),
+                CLOSED_FORM,
+            )
+        )
+    small = 1e-4
+    excess = score(directions(*conflicting_triple(small), 0.5)[0]) - LEAST_SCORE
+    statement = "The whitened score of three losses with a shared minimiser comes as close to -7/9 as one likes."
+    quantity = "(A + 7/9)/delta at delta = 1e-4, expected 8/9"
+    return [*records, Claim("T21c", statement, "proven", quantity, 8 / 9, excess / small, 1e-3)]
+
+
+def T21d() -> list[Claim]:
+    """Commuting curvatures."""
+    generator = np.random.default_rng([21, 4])
+    least = {"raw gradients": 1.0, "P = f(H), f random and positive": 1.0}
+    for n in (2, 3, 4):
+        Q = np.stack([random_orthogonal(generator, SIZE) for _ in range(DRAWS)])
+        # Exact zeros among the eigenvalues leave each loss with a kernel of its own
+        values = generator.uniform(0.1, 1, (DRAWS, n, SIZE)) * (generator.random((DRAWS, n, SIZE)) < 0.5)
+        values[..., 0] += 0.1
+        e = np.einsum("bkl,bl->bk", np.swapaxes(Q, 1, 2), generator.standard_normal((DRAWS, SIZE)))
+        factors = np.exp(generator.uniform(-5, 5, (DRAWS, 1, SIZE)))
+        for name, f in (("raw gradients", np.ones((1, 1, 1))), ("P = f(H), f random and positive", factors)):
+            v = np.einsum("bkl,bil->bik", Q, f * values * e[:, None, :])
+            least[name] = min(least[name], float(np.min(batched(pairwise_cosines, v))))
+    statement = "Losses with a shared minimiser and commuting curvatures never conflict, whatever P = f(H)."
+    return [
+        holds("T21d", statement, f"least pairwise cosine, {name}, 6000 draws", value, CLOSED_FORM)
+        for name, value in least.items()
+    ]
+
+
+def T21e() -> list[Claim]:
+    """When Newton directions are parallel."""
+    generator = np.random.default_rng([21, 5])
+    e, other = generator.standard_normal((2, 300, SIZE))
+    H = np.stack([random_positive_definite(generator, SIZE, 100.0) for _ in e])
+    shares = generator.uniform(0.1, 1, (300, 3, 1, 1))
+    # A curvature D with D e = 0 leaves H_1 e parallel to H_2 e, though H_1 = H and H_2 = H + D are not proportional
+    D = np.stack([random_positive_definite(generator, SIZE, 10.0) for _ in e])
+    De = np.einsum("bkl,bl->bk", D, e)
+    D -= np.einsum("bk,bl->bkl", De, De) / np.einsum("bk,bk->b", e, De)[:, None, None]
+    pair = np.stack([H, H + D], axis=1)
+    # In the plane every two directions span the space, and the image of their angle under H^-1 can be at the bound
+    plane = np.stack([[random_positive_definite(generator, 2, 100.0) for _ in range(2)] for _ in e])
+    half_angles = [_half_angle(directions(plane, e[:, :2], exponent)) for exponent in (0.0, 1.0)]
+    converse = half_angles[1] / half_angles[0] * np.linalg.cond(plane.sum(axis=1)) - 1
+    statement = "Newton directions score 1 where all H_i e are positive multiples of each other"
+    return [
+        vanishes(
+            "T21e",
+            f"{statement}, so for every e if H_i is proportional to H.",
+            "largest 1 - A, 300 draws, n = 3",
+            misalignments(directions(shares * H[:, None], e, 1.0)),
+            CLOSED_FORM,
+        ),
+        vanishes(
+            "T21e",
+            f"{statement}, also where no H_i is proportional to H.",
+            "largest 1 - A, 300 draws",
+            misalignments(directions(pair, e, 1.0)),
+            CLOSED_FORM,
+        ),
+        never(
+            "T21e",
+            "If the H_i are not proportional, the score is below 1 for some e.",
+            "draws with 1 - A < 1e-6 at another e, 300 draws",
+            int(np.sum(misalignments(directions(pair, other, 1.0)) < 1e-6)),
+        ),
+        holds(
+            "T21e",
+            "Newton directions are parallel only if the H_i e are: the tangent of half their angle is at least that of "
+            "the raw gradients over kappa(H).",
+            "least ratio to the bound, less 1, 300 draws in the plane",
+            converse,
+            CLOSED_FORM,
+        ),
+    ]
+
+
+def T21f() -> list[Claim]:
+    """Smooth losses with a common minimiser."""
+    generator = np.random.default_rng([21, 6])
+    distances = np.array([1e-2, 1e-3, 1e-4])
+    slopes, violations = [], 0
+    for _ in range(200):
+        n, d = int(generator.integers(2, 5)), int(generator.integers(2, 6))
+        H = np.stack([random_positive_definite(generator, d, 10.0) for _ in range(n)])
+        T = generator.standard_normal((n, d, d, d))
+        T = (T + T.transpose(0, 2, 3, 1) + T.transpose(0, 3, 1, 2)) / 3
+        T = (T + T.transpose(0, 1, 3, 2)) / 2  # third derivatives are symmetric
+        direction = units(generator.standard_normal(d))
+        errors = []
+        for distance in distances:
+            effect, losses_doubled = newton_effect(H, T, distance * direction)
+            violations += int(np.sum(effect <= 0))
+            errors.append(np.max(np.abs(effect / losses_doubled - 1)))
+        slopes.append(np.polyfit(np.log(distances), np.log(errors), 1)[0])
+    statement = "Near a common minimiser of smooth losses with definite H_i the Newton step lowers every loss"
+    return [
+        never(
+            "T21f",
+            f"{statement} to first order.",
+            "losses with <g_i, step> <= 0, 200 cubics, distances 1e-2 to 1e-4",
+            violations,
+            "proven under conditions",
+        ),
+        Claim(
+            "T21f",
+            f"{statement} by <g_i, step> = e^T H_i e (1 + O(||e||)).",
+            "proven under conditions",
+            "slope of the log relative error against log ||e||, median of 200 cubics",
+            1.0,
+            float(np.median(slopes)),
+            0.05,
+        ),
+    ]
+
+
+def shared_minimiser(n: int, draws: int, generator: np.random.Generator) -> tuple[Floats, Floats]:
+    """Positive semi-definite H_i, (draws, n, 6, 6), and errors e, (draws, 6), in 2 to 6 dimensions.
+
+    Each H_i has a rank of its own from 1 to d and eigenvalues log-uniform in [1e-2, 1]; what is beyond d is zero.
+    """
+    H, e = np.zeros((draws, n, SIZE, SIZE)), np.zeros((draws, SIZE))
+    for k in range(draws):
+        d = int(generator.integers(2, SIZE + 1))
+        e[k, :d] = generator.standard_normal(d)
+        for i in range(n):
+            Q = random_orthogonal(generator, d)[:, : int(generator.integers(1, d + 1))]
+            H[k, i, :d, :d] = (Q * 10 ** generator.uniform(-2, 0, Q.shape[1])) @ Q.T
+    return H, e
+
+
+def two_valleys(angle: float) -> tuple[Floats, Floats]:
+    """Losses <q_i, e>^2 / 2 with unit q_i at ``angle``, and e with <q_i, e> = 1; (1, 2, 2, 2) and (1, 2)."""
+    q = np.array([[1.0, 0.0], [np.cos(angle), np.sin(angle)]])
+    return np.einsum("ik,il->ikl", q, q)[None], np.linalg.solve(q, np.ones(2))[None]
+
+
+def three_valleys() -> tuple[Floats, Floats]:
+    """Losses of the figure: curvatures 1, 2, 4 along three directions of the plane, and e; (3, 2, 2), (2,)."""
+    angles = np.deg2rad([0.0, 6.0, 172.0])
+    q = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    return np.array([1.0, 2.0, 4.0])[:, None, None] * np.einsum("ik,il->ikl", q, q), np.array([0.2, 1.0])
+
+
+def conflicting_triple(delta: float) -> tuple[Floats, Floats]:
+    """H_1 = eps a a^T, H_2 = eps b b^T, H_3 = I - H_1 - H_2 with eps = delta^2/10, and e = (1, 0); H = I.
+
+    a and b are unit vectors at angles +-(pi/2 - delta) to e. Shapes (1, 3, 2, 2) and (1, 2).
+    """
+    q = np.array([[np.sin(delta), np.cos(delta)], [np.sin(delta), -np.cos(delta)]])
+    small = delta**2 / 10 * np.einsum("ik,il->ikl", q, q)
+    return np.stack([*small, np.eye(2) - small.sum(axis=0)])[None], np.array([[1.0, 0.0]])
+
+
+def gradients(H: Floats, e: Floats) -> Floats:
+    """g_i = H_i e: (B, n, d) of (B, n, d, d) and (B, d).
+
+    >>> gradients(np.diag([2.0, 3.0])[None, None], np.array([[1.0, 1.0]])).tolist()
+    [[[2.0, 3.0]]]
+    """
+    return np.asarray(np.einsum("bikl,bl->bik", H, e))
+
+
+def losses(H: Floats, e: Floats) -> Floats:
+    """L_i = e^T H_i e / 2: (B, n) of (B, n, d, d), or one (n, d, d) for all, and (B, d).
+
+    >>> losses(np.diag([2.0, 4.0])[None, None], np.array([[1.0, 1.0]])).tolist()
+    [[3.0]]
+    """
+    e = e[:, None, :]
+    return np.asarray(np.einsum("...k,...kl,...l->...", e, H, e) / 2)
+
+
+def directions(H: Floats, e: Floats, exponent: float) -> Floats:
+    """v_i = H^(-p) g_i with H = sum_i H_i: (B, n, d) of H_i (B, n, d, d), e (B, d) and p.
+
+    >>> directions(np.diag([2.0, 4.0])[None, None], np.array([[1.0, 1.0]]), 1.0).tolist()
+    [[[1.0, 1.0]]]
+    """
+    return np.asarray(np.einsum("bkl,bil->bik", power(H.sum(axis=1), -exponent), gradients(H, e)))
+
+
+def newton_effect(H: Floats, T: Floats, e: Floats) -> tuple[Floats, Floats]:
+    """<g_i, H(e)^-1 g(e)> and e^T H_i e, both (n,), of L_i = e^T H_i e / 2 + T_i(e, e, e) / 6; H (n, d, d), e (d,)."""
+    bent = np.einsum("iklm,m->ikl", T, e)
+    g = (H + bent / 2) @ e
+    step = np.linalg.solve((H + bent).sum(axis=0), g.sum(axis=0))
+    return np.asarray(g @ step), np.asarray(np.einsum("k,ikl,l->i", e, H, e))
+
+
+def _half_angle(vectors: Floats) -> Floats:
+    """tan of half the angle of pairs (B, 2, d): sqrt((1 - c) / (1 + c)), c their cosine; (B,)."""
+    defect = misalignments(vectors)
+    return np.asarray(np.sqrt(defect / (2 - defect)))
+
+
+def _raised(generator: np.random.Generator, draws: int) -> NDArray[np.bool_]:
+    """Whether gradient descent raises <q_1, e>^2 / 2 or <q_2, e>^2 / 2 to first order; q_i, e uniform in the plane."""
+    angles = generator.uniform(0, 2 * np.pi, (draws, 3))
+    q, e = np.stack([np.cos(angles), np.sin(angles)], axis=2)[:, :2], angles[:, 2]
+    r = np.einsum("bik,bk->bi", q, np.stack([np.cos(e), np.sin(e)], axis=1))
+    g = r[:, :, None] * q
+    return np.asarray(np.any(np.einsum("bik,bk->bi", g, g.sum(axis=1)) < 0, axis=1))

@@ -1,0 +1,163 @@
+"""Allen-Cahn equation: plateaus at u = -1 and u = 1 form, and sharp layers between them. All quantities dimensionless.
+
+    ∂u/∂t = D ∂²u/∂x² + ρ (u - u³),   x in [-1, 1],   t in [0, 1],   u and ∂u/∂x equal at both ends
+
+Signs: the diffusive term stands on the right with a plus, the reaction drives u away from 0 and towards 1 and -1, so
+that the residual is ∂u/∂t - D ∂²u/∂x² - ρ (u - u³).
+
+Coefficients: D = 1e-4, ρ = 5 (arXiv 1711.10561, section 4.2, and the released settings of arXiv 2502.00604).
+
+Two initial conditions, which are two different problems and must not be mixed:
+
+- ``kinked``: u(0, x) = x² cos(πx), as the formula is printed. Its periodic extension has the slopes 2 and -2 at the
+  ends, hence a kink there, which diffusion rounds off at once.
+- ``band_limited``: the trigonometric interpolant of that function on the 511 points x_j = -1 + 2j/511, which is what
+  the published reference data start from. The two solutions differ by 1.6e-5 (relative L2 over space and time), nearly
+  all of it at x = ±1 and t < 0.02: a network trained on one cannot be scored below that on the other.
+
+Two ways to pose the conditions at the ends, which have the same solution:
+
+- ``embedded``: the network is periodic by construction. Loss terms ``ic`` (u - u(0, x) at t = 0) and ``pde`` (the
+  residual); n = 2, null value 0.
+- ``penalised``: the network knows nothing of periodicity. A third loss term ``bc`` holds u(t, 1) - u(t, -1) and
+  ∂u/∂x(t, 1) - ∂u/∂x(t, -1), each on half of its rows; n = 3, null value -1/3.
+
+What is hard: u = 0 solves the equation, and small u leave the residual small while they grow by exp(5t); the layers,
+about 4 sqrt(2D/ρ) = 0.025 wide, follow from what happened before. Causal weights help. The solution is even in x.
+
+Good values to start from: width 64, depth 4, tanh, 10 harmonics (arXiv 2203.07404), float32 with SOAP; points ic 128,
+bc 128, pde 1024; gradient-norm weights; causal weights with tolerance 1 and 32 chunks (arXiv 2502.00604).
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from numpy.typing import NDArray
+from pydantic import Field, PositiveFloat
+
+from gradalign.derivatives import partial_derivatives
+from gradalign.problem import Apply, Points, Problem
+from gradalign.sampling import stratified_in_time, uniform
+from gradalign.settings import StrictModel
+from gradalign.trees import Tree
+
+DOMAIN = ((0.0, 1.0), (-1.0, 1.0))
+"""Times and places: t in [0, 1], x in [-1, 1]."""
+
+SAMPLES = 511
+"""Points that the band-limited initial condition interpolates; an odd number, so that it has 256 cosines."""
+
+
+class Settings(StrictModel):
+    """Coefficients of the Allen-Cahn equation, its initial condition, and how its periodicity is imposed."""
+
+    initial_condition: Literal["kinked", "band_limited"] = Field(
+        description="x² cos(πx) itself, or its trigonometric interpolant on 511 points; two different problems"
+    )
+    boundary: Literal["embedded", "penalised"] = Field(
+        default="embedded", description="a network that is periodic by construction, or a third loss term"
+    )
+    diffusion: PositiveFloat = Field(default=1e-4, description="D; the layers are about 4 sqrt(2D/ρ) wide")
+    reaction: PositiveFloat = Field(default=5.0, description="ρ; small u grow as exp(ρt)")
+
+
+def problem(settings: Settings) -> Problem:
+    """The Allen-Cahn equation as residuals of one field u over the coordinates (t, x).
+
+    Points of ``bc`` at x = -1 stand for the difference of u between the ends, those at x = 1 for that of ∂u/∂x.
+
+    >>> settings = Settings(initial_condition="kinked", boundary="penalised")
+    >>> allen_cahn = problem(settings)
+    >>> points = allen_cahn.sample(jax.random.key(0), {"ic": 4, "bc": 4, "pde": 8}, jnp.dtype("float32"))
+    >>> residuals = allen_cahn.residuals(lambda params, z: params * z[:, 1:], jnp.float32(1.0), points)  # u = x
+    >>> residuals["bc"].tolist()  # u(1) - u(-1) = 2, and equal slopes
+    [2.0, 0.0, 2.0, 0.0]
+    """
+    penalised = settings.boundary == "penalised"
+    losses = ("ic", "bc", "pde") if penalised else ("ic", "pde")
+    (start, _), (left, right) = DOMAIN
+
+    def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
+        keys = dict(zip(losses, jax.random.split(key, len(losses)), strict=True))
+        points = {
+            "ic": uniform(keys["ic"], ((start, start), DOMAIN[1]), counts["ic"], dtype),
+            "pde": stratified_in_time(keys["pde"], DOMAIN, counts["pde"], dtype),
+        }
+        if penalised:
+            ends = uniform(keys["bc"], (DOMAIN[0], (left, left)), counts["bc"], dtype)
+            points["bc"] = ends.at[1::2, 1].set(right)
+        return {name: points[name] for name in losses}
+
+    def gaps(apply: Apply, params: Tree, points: Array) -> Array:
+        """Differences between the ends at the times of the points: of u where x = -1, of ∂u/∂x where x = 1."""
+        ends = jnp.concatenate([points.at[:, 1].set(left), points.at[:, 1].set(right)])
+        d = partial_derivatives(lambda z: apply(params, z), ends, ("", "x"), ("t", "x"))
+        value, slope = (right_end - left_end for left_end, right_end in (jnp.split(d[word][:, 0], 2) for word in d))
+        return jnp.where(points[:, 1] < 0, value, slope)
+
+    def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
+        d = partial_derivatives(lambda z: apply(params, z), points["pde"], ("", "t", "xx"), ("t", "x"))
+        reaction = settings.reaction * (d[""] - d[""] ** 3)
+        initial = initial_condition(points["ic"][:, 1], settings.initial_condition)
+        found = {
+            "ic": apply(params, points["ic"])[:, 0] - initial,
+            "pde": (d["t"] - settings.diffusion * d["xx"] - reaction)[:, 0],
+        }
+        if penalised:
+            found["bc"] = gaps(apply, params, points["bc"])
+        return {name: found[name] for name in losses}
+
+    return Problem(
+        name="allen_cahn",
+        coordinates=("t", "x"),
+        fields=("u",),
+        losses=losses,
+        domain=DOMAIN,
+        sample=sample,
+        residuals=residuals,
+        periodic=() if penalised else ("x",),
+        causal=("pde",),
+        formulation=("boundary",),
+    )
+
+
+def initial_condition(x: Array, kind: Literal["kinked", "band_limited"]) -> Array:
+    """u(0, x) of either kind, of the shape and dtype of x.
+
+    ``kinked`` is x² cos(πx). ``band_limited`` is Σ_k a_k cos(πkx), k = 0..255, with ``band_limited_coefficients``.
+
+    >>> round(float(initial_condition(jnp.asarray(0.25), "kinked")), 6)  # 0.25² / sqrt(2)
+    0.044194
+    >>> samples = -1 + 2 * jnp.arange(511) / 511
+    >>> gap = initial_condition(samples, "band_limited") - initial_condition(samples, "kinked")
+    >>> bool(jnp.max(jnp.abs(gap)) < 1e-13)
+    True
+    """
+    if kind == "kinked":
+        return x**2 * jnp.cos(jnp.pi * x)
+    a = jnp.asarray(band_limited_coefficients(), x.dtype)
+    k = jnp.arange(len(a), dtype=x.dtype)
+    return jnp.cos(jnp.pi * x[..., None] * k) @ a
+
+
+@cache
+def band_limited_coefficients() -> NDArray[np.float64]:
+    """a_k, k = 0..255, of the interpolant Σ_k a_k cos(πkx) of x² cos(πx) on the 511 points x_j = -1 + 2j/511.
+
+    The samples are even in x, so that their interpolant has no sines. float64, (256,).
+
+    >>> a = band_limited_coefficients()
+    >>> a.shape, round(float(a.sum()), 12)  # u(0) = 0, but 0 is no sample
+    ((256,), 7.659502e-06)
+    """
+    x = -1 + 2 * np.arange(SAMPLES) / SAMPLES
+    c = np.fft.rfft(x**2 * np.cos(np.pi * x)).real / SAMPLES  # of exp(iπk(x + 1)), whose factor at x = 0 is (-1)^k
+    k = np.arange(len(c))
+    c = c * np.where(k == 0, 1, 2) * (-1.0) ** k
+    c.setflags(write=False)  # shared by all callers
+    return c

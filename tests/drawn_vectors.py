@@ -1,0 +1,45 @@
+"""Random vectors and gradients of layers by seed, and the score by one program for each number of vectors."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from hypothesis import strategies as st
+
+from gradalign.alignment import alignment_score
+
+SEED = st.integers(0, 2**32 - 1)
+WIDTH = 32
+
+_score = jax.jit(alignment_score)
+
+
+def padded(vectors):
+    """Zeros at the end change no score; one width leaves one program to compile for each n."""
+    vectors = np.asarray(vectors, float)
+    return jnp.asarray(np.pad(vectors, ((0, 0), (0, WIDTH - vectors.shape[1]))))
+
+
+def score(vectors):
+    return float(_score(padded(vectors)))
+
+
+def draw(seed, n, d, decades=0.0):
+    generator = np.random.default_rng(seed)
+    return generator.standard_normal((n, d)) * 10.0 ** generator.uniform(-decades, decades, (n, 1))
+
+
+def units(vectors):
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def samples(seed, count, m, n):
+    """Correlated gradients (count, m, n) of a layer, entries of order one."""
+    generator = np.random.default_rng(seed)
+    left, right = generator.standard_normal((m, m)), generator.standard_normal((n, n))
+    found = left @ generator.standard_normal((count, m, n)) @ right
+    return found / np.sqrt(np.mean(found**2))
+
+
+def cosine(one, other):
+    one, other = np.ravel(one), np.ravel(other)
+    return one @ other / np.linalg.norm(one) / np.linalg.norm(other)
