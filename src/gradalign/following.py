@@ -95,7 +95,10 @@ def follow(
     members = [(seed, flag) for flag in redraw for seed in seeds]
     keys = [jnp.stack([randomness.stream(seed, name) for seed, _ in members]) for name in ("parameters", "points")]
     flags = jnp.asarray([int(flag) for _, flag in members], jnp.int32)
-    found = jax.tree.map(np.asarray, jax.jit(jax.vmap(run))(*keys, flags))
+    # One after the other: batched factorisations of jaxlib's CPU kernels can wait for each other for ever, because each
+    # blocks a thread of the pool that its parts need
+    together = jax.jit(lambda *stacked: jax.lax.map(lambda member: run(*member), stacked))
+    found = jax.tree.map(np.asarray, together(*keys, flags))
     size = len(seeds)
     return [
         History(
@@ -174,8 +177,8 @@ def _program(
             "newton": gauss_newton_score(1.0, damping),
             "inter_gradient": inter_step_score(loop.gradient, objective.gradient(params, last)),
             "inter_update": inter_step_score(loop.before, loop.update),
-            "condition": _leading_condition(values),
-            "condition_preconditioned": _leading_condition(jnp.linalg.eigvalsh(J @ PJ.T)) if spectra else undefined,
+            "condition": leading_condition(values),
+            "condition_preconditioned": leading_condition(jnp.linalg.eigvalsh(J @ PJ.T)) if spectra else undefined,
             "cosine_whitened": inter_step_score(path, gauss_newton_direction(0.5)),
             "cosine_newton": inter_step_score(path, gauss_newton_direction(1.0)),
         }
@@ -232,8 +235,12 @@ def damping_bound(values: Array, vectors: dict[str, Array], residuals: dict[str,
     return 4 / lost.size**2 * jnp.sum(jnp.triu(jnp.outer(odds, odds), 1))
 
 
-def _leading_condition(eigenvalues: Array) -> Array:
-    """lambda_1 / lambda_12 of ascending eigenvalues; the least one where there are fewer."""
+def leading_condition(eigenvalues: Array) -> Array:
+    """lambda_1 / lambda_12 of ascending eigenvalues, in [1, inf]; lambda_1 / lambda_min where there are fewer.
+
+    >>> float(leading_condition(jnp.arange(1.0, 21.0))), float(leading_condition(jnp.arange(1.0, 5.0)))
+    (2.2222222222222223, 4.0)
+    """
     return eigenvalues[-1] / eigenvalues[-min(LEADING, eigenvalues.size)]
 
 
@@ -242,7 +249,7 @@ def structures(task: Fit, history: History, seeds: Sequence[int], checkpoints: S
 
     ``identity``, ``soap``: off-diagonal energy in the basis of the parameters and in SOAP's; ``middle_identity``,
     ``middle_soap``, ``kronecker``: the same of the block of the second kernel, and its best-Kronecker error;
-    ``curvature``: ||H / 2 - J^T J|| / ||J^T J|| of the first seed at the first and last of them, H the Hessian of the loss.
+    ``curvature``: ||H / 2 - J^T J|| / ||J^T J|| of the first seed, first and last step, H the Hessian of the loss.
     """
     linearisation = jax.jit(task.objective.linearisation)
     energy = jax.jit(off_diagonal_energy)

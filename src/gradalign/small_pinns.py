@@ -118,7 +118,7 @@ def fit(
     """A tanh MLP for ``problem`` with ``depth`` hidden layers of ``width`` units, in float64.
 
     >>> found = fit(poisson(), poisson_solution, {"bc": 1.0, "pde": 1.0}, {"bc": 2, "pde": 32}, 24, 2)
-    >>> trees.size(found.network.init(jax.random.key(0)))
+    >>> sum(leaf.size for leaf in jax.tree.leaves(found.network.init(jax.random.key(0))))
     673
     """
     dtype = jnp.dtype("float64")

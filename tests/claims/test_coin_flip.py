@@ -75,7 +75,7 @@ def test_T38_wide_networks_by_quadrature(angle, left, right, bias, name):
 @pytest.mark.parametrize("data", [(0.0, 1.0), (0.4, -1.0), (-2.0, 1.0)])
 def test_T38_signs_of_wide_networks(bias, data):
     a, w, b = np.random.default_rng(38).standard_normal((3, 200_000))
-    alpha, beta = 1.3, -0.9 * bias
+    alpha, beta = 1.3, 0.9 * bias
     boundary, equation = oracle.small_tanh_gradients(a, w, bias * b, alpha, beta, M1, M2, data)
     found = np.mean([np.sign(one) * np.sign(other) for one, other in zip(boundary, equation, strict=True)], axis=0)
     p, q = topic.slopes(alpha, beta)

@@ -116,7 +116,7 @@ def test_T33_logged_scores(task, linearisation, runs, kind):
         assert logged["loss"] == pytest.approx(np.sum(residuals**2), rel=IDENTITY, abs=0)
         assert logged["raw"] == pytest.approx(oracle.score(gradients), abs=IDENTITY)
         common = [g / scale(whole) for g in gradients]
-        assert logged["common"] == pytest.approx(oracle.score(common), abs=IDENTITY)
+        assert logged["common"] == pytest.approx(oracle.score(common), abs=CONDITIONED)
         assert np.allclose(sum(common), sum(gradients) / scale(whole), rtol=IDENTITY, atol=0)
         for name, power, damping in (("whitened", 0.5, 1e-8), ("newton", 1.0, 1e-8), ("whitened_fine", 0.5, 1e-12)):
             directions = oracle.gauss_newton_directions(J, r, power, damping)
@@ -130,11 +130,11 @@ def test_T33_logged_scores(task, linearisation, runs, kind):
         preconditioned = condition(J / scale(whole) @ J.T)
         assert logged["condition_preconditioned"] == pytest.approx(preconditioned, rel=1e-6, abs=0)
         mapped = [g / scale(own[name]) for name, g in zip(LOSSES, gradients, strict=True)]
-        assert logged["own"] == pytest.approx(oracle.score(mapped), abs=IDENTITY)
+        assert logged["own"] == pytest.approx(oracle.score(mapped), abs=CONDITIONED)
         if log:
             r_last, J_last = (np.asarray(part) for part in linearisation(params, points_at(task, kind, seed, log - 1)))
             cosine = oracle.score([gradient, J_last.T @ r_last])
-            assert logged["inter_gradient"] == pytest.approx(cosine, abs=IDENTITY)
+            assert logged["inter_gradient"] == pytest.approx(cosine, abs=CONDITIONED)
             assert logged["own_momentum"] == pytest.approx(oracle.score(own_updates), abs=CONDITIONED)
         if log > 1:
             assert logged["inter_update"] == pytest.approx(oracle.score(updates[-2:]), abs=CONDITIONED)
@@ -143,7 +143,8 @@ def test_T33_logged_scores(task, linearisation, runs, kind):
         own_updates = [own[name].direction(g) for name, g in zip(LOSSES, gradients, strict=True)]
         if log < STEPS:
             moved = ravel_pytree(params_at(history, 1, log + 1))[0] - ravel_pytree(params)[0]
-            assert np.max(np.abs(moved + np.float32(topic.RATE) * updates[-1])) < IDENTITY  # schedules are float32
+            # Schedules are float32, and Adam divides entries as small as rounding by themselves
+            assert np.max(np.abs(moved + topic.RATE * updates[-1])) < CONDITIONED
 
 
 def scale(state):

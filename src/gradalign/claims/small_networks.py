@@ -298,7 +298,8 @@ def initial_newton_scores(task: Fit, count: int) -> Floats:
         largest = jnp.linalg.eigvalsh(kernel_matrix(jnp.concatenate(list(jacobians.values()))))[-1]
         return score_from_gram(gauss_newton_gram(jacobians, residuals, 1.0, DAMPING * largest))
 
-    return np.asarray(jax.jit(jax.vmap(one))(jax.random.split(stream(33, "initial networks"), count)))
+    keys = jax.random.split(stream(33, "initial networks"), count)
+    return np.asarray(jax.jit(lambda keys: jax.lax.map(one, keys))(keys))
 
 
 def averages_of_unrelated_gradients(b1: float, size: int, steps: int, generator: np.random.Generator) -> float:

@@ -1,0 +1,101 @@
+"""Poisson's equation fitted by a small network that is followed with exact matrices (T33)."""
+
+from pathlib import Path
+
+import pandas as pd
+from common import BLACK, GREEN, GREY, METHODS, ORANGE, PURPLE, SKY, notice, read_claim_curves, seeds_in_words
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from gradalign.alignment import null_value
+
+LOOKS = {
+    "Adam": (*METHODS["adam"][1:], "-"),
+    "SOAP": (*METHODS["soap"][1:], "-"),
+    "Levenberg-Marquardt": (*METHODS["levenberg_marquardt"][1:], "-"),
+    "SOAP without momentum": (PURPLE, "D", "--"),
+}
+"""Colour, marker and dashes by method."""
+
+PANELS = {
+    "loss": ("Levenberg–Marquardt fits best", "loss", "fixed points"),
+    "gain": ("SOAP improves the spectrum", "gain in λ₁/λ₁₂ of JᵀJ by P", "fixed points"),
+    "newton": ("Gauss–Newton never aligns", "score A, Gauss–Newton (p = 1)", "fixed points"),
+    "common": ("Common state: near-orthogonal", "score A of P gᵢ", "redrawn points"),
+    "inter_update": ("Updates agree by momentum", "cosine of consecutive updates", "redrawn points"),
+}
+"""Title, label of y and point set by quantity."""
+
+STRUCTURE = {
+    "identity": ("off diagonal, parameters", BLACK, "o", ":"),
+    "soap": ("off diagonal, SOAP's basis", METHODS["soap"][1], "s", "-"),
+    "middle_soap": ("the same, middle kernel", ORANGE, "v", "--"),
+    "kronecker": ("not Kronecker, middle kernel", SKY, "^", "-."),
+}
+
+
+def render(summary: Path) -> Figure:
+    """Loss, spectrum, scores and structure against the step: thin lines are seeds, thick ones their medians."""
+    table = read_claim_curves(summary, "T33")
+    if table.empty:
+        return notice("The claim T33 is not part of this configuration.")
+    figure = Figure(figsize=(7.2, 4.9))
+    axes = figure.subplots(2, 3).ravel()
+    for axis, (quantity, (title, label, points)) in zip(axes, PANELS.items(), strict=False):
+        for series, rows in table[table["quantity"] == quantity].groupby("series", sort=False):
+            _lines(axis, rows, str(series).split(", ")[0])
+        axis.set(xscale="log", title=title, ylabel=label, xlabel=f"step, {points}")
+        if quantity in ("loss", "gain"):
+            axis.set_yscale("log")
+            continue
+        neutral = null_value(2)
+        axis.axhline(neutral, color=BLACK, linestyle="--", linewidth=1)
+        axis.set(ylim=(-1.05, 1.05), yticks=[-1, -0.5, 0, 0.5, 1])
+        if quantity != "inter_update":
+            place = axis.get_yaxis_transform()
+            axis.text(0.98, neutral + 0.04, "2/n − 1 = 0", fontsize=6.5, ha="right", transform=place)
+    _momentum(axes[4])
+    _structure(axes[5], table[table["quantity"] == "structure"])
+    drawn = [axis.get_legend_handles_labels() for axis in axes[: len(PANELS)]]
+    named = {label: handle for handles, labels in drawn for handle, label in zip(handles, labels, strict=True)}
+    handles = [named[name] for name in LOOKS]
+    seeds = seeds_in_words(table["seed"])
+    handles.append(Line2D([], [], color=GREY, alpha=0.6, linewidth=0.6, label=f"one of {seeds}"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    return figure
+
+
+def _lines(axis: Axes, rows: pd.DataFrame, name: str) -> None:
+    colour, marker, dashes = LOOKS[name]
+    for _, seed in rows.groupby("seed"):
+        axis.plot(seed["x"], seed["y"], color=colour, alpha=0.4, linewidth=0.6)
+    middle = rows.groupby("x")["y"].median()
+    axis.plot(
+        middle.index, middle, color=colour, marker=marker, linestyle=dashes, markevery=4, markersize=3.5, label=name
+    )
+
+
+def _momentum(axis: Axes) -> None:
+    """Momentum averages of unrelated gradients have the cosine b1."""
+    axis.axhline(0.95, color=GREEN, linestyle=":", linewidth=1.2)
+    axis.text(
+        0.02, 0.85, "b₁ = 0.95: unrelated gradients", fontsize=6.5, va="top", transform=axis.get_yaxis_transform()
+    )
+
+
+def _structure(axis: Axes, rows: pd.DataFrame) -> None:
+    for name, (label, colour, marker, dashes) in STRUCTURE.items():
+        by_step = rows[rows["series"] == name].groupby("x")["y"]
+        middle = by_step.median()
+        axis.fill_between(middle.index, by_step.min(), by_step.max(), color=colour, alpha=0.15, linewidth=0)
+        axis.plot(middle.index, middle, color=colour, marker=marker, linestyle=dashes, label=label)
+    axis.set(
+        xscale="log",
+        ylim=(-0.75, 1.05),
+        yticks=[0, 0.5, 1],
+        title="JᵀJ is far from SOAP's model",
+        ylabel="share of the Frobenius norm",
+        xlabel="step of SOAP, fixed points",
+    )
+    axis.legend(loc="lower left", fontsize=6.3)
