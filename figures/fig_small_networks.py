@@ -19,11 +19,11 @@ LOOKS = {
 """Colour, marker and dashes by method."""
 
 PANELS = {
-    "loss": ("Levenberg–Marquardt fits best", "loss", "fixed points"),
-    "gain": ("SOAP improves the spectrum", "gain in λ₁/λ₁₂ of JᵀJ by P", "fixed points"),
-    "newton": ("Gauss–Newton never aligns", "score A, Gauss–Newton (p = 1)", "fixed points"),
-    "common": ("Common state: near-orthogonal", "score A of P gᵢ", "redrawn points"),
-    "inter_update": ("Updates agree by momentum", "cosine of consecutive updates", "redrawn points"),
+    "loss": ("Second order fits best", "loss", "fixed points"),
+    "gain": ("SOAP improves the spectrum", "gain in λ₁/λ₁₂ by P", "fixed points"),
+    "newton": ("Gauss–Newton: not near 1", "score A, p = 1", "fixed points"),
+    "common": ("SOAP: near-orthogonal", "score A of P gᵢ", "redrawn points"),
+    "inter_update": ("Updates: momentum agrees", "cosine, two updates", "redrawn points"),
 }
 """Title, label of y and point set by quantity."""
 
@@ -49,12 +49,8 @@ def render(summary: Path) -> Figure:
         if quantity in ("loss", "gain"):
             axis.set_yscale("log")
             continue
-        neutral = null_value(2)
-        axis.axhline(neutral, color=BLACK, linestyle="--", linewidth=1)
+        axis.axhline(null_value(2), color=BLACK, linestyle="--", linewidth=1)
         axis.set(ylim=(-1.05, 1.05), yticks=[-1, -0.5, 0, 0.5, 1])
-        if quantity != "inter_update":
-            place = axis.get_yaxis_transform()
-            axis.text(0.98, neutral + 0.04, "2/n − 1 = 0", fontsize=6.5, ha="right", transform=place)
     _momentum(axes[4])
     _structure(axes[5], table[table["quantity"] == "structure"])
     drawn = [axis.get_legend_handles_labels() for axis in axes[: len(PANELS)]]
@@ -62,7 +58,8 @@ def render(summary: Path) -> Figure:
     handles = [named[name] for name in LOOKS]
     seeds = seeds_in_words(table["seed"])
     handles.append(Line2D([], [], color=GREY, alpha=0.6, linewidth=0.6, label=f"one of {seeds}"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    handles.append(Line2D([], [], color=BLACK, linestyle="--", linewidth=1, label="orthogonal: 2/n − 1 = 0"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=3)
     return figure
 
 
@@ -79,9 +76,8 @@ def _lines(axis: Axes, rows: pd.DataFrame, name: str) -> None:
 def _momentum(axis: Axes) -> None:
     """Momentum averages of unrelated gradients have the cosine b1."""
     axis.axhline(0.95, color=GREEN, linestyle=":", linewidth=1.2)
-    axis.text(
-        0.02, 0.85, "b₁ = 0.95: unrelated gradients", fontsize=6.5, va="top", transform=axis.get_yaxis_transform()
-    )
+    words = "dotted: b₁ = 0.95, averages\nof unrelated gradients"
+    axis.text(0.98, 0.12, words, fontsize=6.5, ha="right", transform=axis.get_yaxis_transform())
 
 
 def _structure(axis: Axes, rows: pd.DataFrame) -> None:
@@ -92,10 +88,10 @@ def _structure(axis: Axes, rows: pd.DataFrame) -> None:
         axis.plot(middle.index, middle, color=colour, marker=marker, linestyle=dashes, label=label)
     axis.set(
         xscale="log",
-        ylim=(-0.75, 1.05),
+        ylim=(-0.32, 1.05),
         yticks=[0, 0.5, 1],
-        title="JᵀJ is far from SOAP's model",
-        ylabel="share of the Frobenius norm",
+        title="JᵀJ: not SOAP's model",
+        ylabel="share of the norm",
         xlabel="step of SOAP, fixed points",
     )
-    axis.legend(loc="lower left", fontsize=6.3)
+    axis.legend(loc="lower right", fontsize=6)

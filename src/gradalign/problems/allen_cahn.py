@@ -26,7 +26,7 @@ What is hard: u = 0 solves the equation, and small u leave the residual small wh
 about 4 sqrt(2D/ρ) = 0.025 wide, follow from what happened before. Causal weights help. The solution is even in x.
 
 Good values to start from: width 64, depth 4, tanh, 10 harmonics, float32 with SOAP; points ic 128, bc 128, pde 1024;
-gradient-norm weights that start with 100 for ic; causal weights with tolerance 100 and 32 chunks (arXiv 2203.07404).
+gradient-norm weights that start with 100 for ic; causal weights (arXiv 2203.07404) with tolerance 100 and 32 chunks.
 With tolerance 1, the released value of arXiv 2502.00604, a network of this size stays near 0 in the middle.
 """
 
