@@ -34,6 +34,7 @@ LAYERS = [
         "solvers",
     },
     {"problems", "optimizers"},
+    {"experiments"},
     {"references", "claims", "training"},
     {"evaluation"},
     {"runs"},

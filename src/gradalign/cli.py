@@ -80,7 +80,7 @@ def claim(
     curves: Annotated[Path | None, typer.Option("--curves", help="file for the points of its figures (.csv)")] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Check the numbered claims of one topic in float64; writes a row per record, and a row per point of its figures."""
+    """Check the numbered claims of one topic in float64; writes a row per record and per point of its figures."""
     with _user_errors():
         from importlib import import_module
 

@@ -24,7 +24,7 @@ REFERENCE_COLUMNS = [
 
 
 def summarise(results: Path, claims: list[str], references: list[str], runs: list[str]) -> None:
-    """Write ``claims.csv``, ``claim_curves.csv``, ``references.csv``, ``runs.csv``, ``curves.csv`` and ``fields/<run>.npz`` in ``summary/``.
+    """Write claims, claim_curves, references, runs and curves (.csv) and ``fields/<run>.npz`` in ``summary/``.
 
     ``results`` is the directory of one scale; the lists name what belongs to the summary, so that a file left over
     from another configuration is not taken in. README describes the columns. Raises ``ConfigurationError`` where a

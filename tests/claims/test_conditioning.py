@@ -10,7 +10,7 @@ from topic_contract import TopicContract
 
 from gradalign.batches import scores
 from gradalign.claims import conditioning as topic
-from gradalign.linear_residuals import TwoLosses, random_jacobian, raw_directions
+from gradalign.experiments.linear_residuals import TwoLosses, random_jacobian, raw_directions
 
 SEED = st.integers(0, 2**32 - 1)
 ROWS = st.integers(1, 4)

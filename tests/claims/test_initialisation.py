@@ -9,8 +9,8 @@ from oracles import initialisation as oracle
 from tolerances import CONDITIONED, DIFFERENCES, IDENTITY, ROUNDING, STANDARD_ERRORS
 from topic_contract import TopicContract
 
-from gradalign import shallow
 from gradalign.claims import initialisation as topic
+from gradalign.experiments import shallow_networks
 
 SEED = st.integers(0, 2**32 - 1)
 LENGTHS = st.floats(0.4, 2)
@@ -25,7 +25,7 @@ def problem(seed, boundary=2, inner=4):
     generator = np.random.default_rng(seed)
     points = generator.uniform(-1, 1, boundary + inner)
     values, source = generator.standard_normal(boundary), generator.standard_normal(inner)
-    return shallow.Poisson(points[:boundary], values, points[boundary:], source)
+    return shallow_networks.Poisson(points[:boundary], values, points[boundary:], source)
 
 
 @given(SEED, st.integers(1, 5), st.sampled_from(["cosine", "tanh"]), st.floats(0.1, 2))
@@ -33,14 +33,17 @@ def test_gradients_of_shallow_networks(seed, M, name, scale):
     parameters = np.random.default_rng(seed).standard_normal((3, M))
     case = problem(seed)
     network = oracle.shallow(getattr(oracle, name), scale)
-    found = shallow.shallow_gradients(parameters, case, getattr(shallow, f"{name}_derivatives"), scale)
+    found = shallow_networks.shallow_gradients(parameters, case, getattr(shallow, f"{name}_derivatives"), scale)
     assert found == pytest.approx(oracle.gradients(network, parameters, *case), rel=CONDITIONED, abs=IDENTITY)
 
 
 def test_losses_of_any_network():
     parameters, case = np.random.default_rng(0).standard_normal((3, 7)), problem(1)
     expected = oracle.losses(oracle.shallow(oracle.tanh, 0.5), parameters, *case)
-    found = [loss(jnp.asarray(parameters)) for loss in shallow.losses(shallow.shallow_network(jnp.tanh, 0.5), case)]
+    found = [
+        loss(jnp.asarray(parameters))
+        for loss in shallow_networks.losses(shallow_networks.shallow_network(jnp.tanh, 0.5), case)
+    ]
     assert np.array(found) == pytest.approx(expected, rel=IDENTITY, abs=0)
 
 
@@ -50,14 +53,14 @@ def test_T34_only_an_exactly_zero_network_has_no_score():
     case = problem(2)._replace(values=np.zeros(2))
     silent = np.stack([np.zeros(30), w[0], phase[0]])
     assert np.all(oracle.gradients(network, silent, *case)[0] == 0)
-    gradients = shallow.shallow_gradients(silent, case, shallow.cosine_derivatives, 30**-0.5)
+    gradients = shallow_networks.shallow_gradients(silent, case, shallow_networks.cosine_derivatives, 30**-0.5)
     assert np.all(gradients[0] == 0)
     assert np.any(gradients[1] != 0)
     with np.errstate(invalid="ignore"):
-        assert np.isnan(shallow.gram_scores(shallow.gram(gradients.reshape(1, 2, -1)))[0])
+        assert np.isnan(shallow_networks.gram_scores(shallow_networks.gram(gradients.reshape(1, 2, -1)))[0])
     loud = silent + np.array([[1e-9], [0], [0]])
-    gradients = shallow.shallow_gradients(loud, case, shallow.cosine_derivatives, 30**-0.5)
-    assert np.isfinite(shallow.gram_scores(shallow.gram(gradients.reshape(1, 2, -1)))[0])
+    gradients = shallow_networks.shallow_gradients(loud, case, shallow_networks.cosine_derivatives, 30**-0.5)
+    assert np.isfinite(shallow_networks.gram_scores(shallow_networks.gram(gradients.reshape(1, 2, -1)))[0])
 
 
 @given(SEED, st.integers(2, 10), st.integers(1, 3))
@@ -101,7 +104,7 @@ def test_T35_wide_networks_follow_the_law():
     generator = np.random.default_rng(35)
     w, phase = topic.draw_features(generator, 1000, 1000)
     output = topic.boundary_output(w, phase, generator.standard_normal(w.shape), case.boundary)
-    assert np.cov(output.T)[0, 1] == pytest.approx(shallow.kernel(np.array(0.2), topic.LENGTH)[0], abs=0.15)
+    assert np.cov(output.T)[0, 1] == pytest.approx(shallow_networks.kernel(np.array(0.2), topic.LENGTH)[0], abs=0.15)
     squares = topic.small_output_scores(w, phase, {"zero": output}, case)["zero"] ** 2
     limit = topic.zero_data_law(case, topic.LENGTH, topic.CIRCLE) ** 2
     error = STANDARD_ERRORS * squares.std() / np.sqrt(squares.size)
@@ -113,7 +116,7 @@ def test_T35_wide_networks_follow_the_law():
 def test_T36_kernel_of_gaussian_features(t, length):
     expected = oracle.kernels(t * length, length)
     scale = length ** np.array([0, 2, 4])
-    assert np.array(shallow.kernel(np.array(t * length), length)) * scale == pytest.approx(
+    assert np.array(shallow_networks.kernel(np.array(t * length), length)) * scale == pytest.approx(
         np.array(expected) * scale, abs=CONDITIONED
     )
 
@@ -153,7 +156,7 @@ def test_T36_coincident_points_show_the_kurtosis(draw, kurtosis):
     generator = np.random.default_rng(1)
     # uniform on [-1, 1]; the other two have their location and their scale
     w = getattr(generator, draw)(*((-1, 1) if draw == "uniform" else (0, 1)), (20, 20_000))
-    point = shallow.Poisson(np.zeros(1), np.ones(1), np.zeros(1), np.ones(1))
+    point = shallow_networks.Poisson(np.zeros(1), np.ones(1), np.zeros(1), np.ones(1))
     phase = generator.uniform(0, 2 * np.pi, w.shape)
     found = topic.small_output_scores(w, phase, {"data": -point.values}, point)["data"]
     assert np.mean(found) == pytest.approx(kurtosis**-0.5, abs=0.01)

@@ -9,7 +9,7 @@ from tolerances import CONDITIONED, IDENTITY
 
 from gradalign.claims import network_initialisation as topic
 from gradalign.errors import ConfigurationError
-from gradalign.shallow import losses
+from gradalign.experiments.shallow_networks import losses
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from topic_contract import TopicContract
 
 from gradalign.alignment import inter_step_score
 from gradalign.claims import sign_descent as topic
-from gradalign.two_modes import MODES, MODES_START
+from gradalign.experiments.two_modes import MODES, MODES_START
 
 SEED = st.integers(0, 2**32 - 1)
 ETA = 1e-3

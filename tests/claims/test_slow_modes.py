@@ -10,7 +10,7 @@ from topic_contract import TopicContract
 
 from gradalign.batches import scores
 from gradalign.claims import slow_modes as topic
-from gradalign.linear_residuals import (
+from gradalign.experiments.linear_residuals import (
     TwoLosses,
     damped_newton,
     descend,

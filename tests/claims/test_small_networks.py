@@ -12,9 +12,9 @@ from oracles import small_pinns as oracle
 from oracles.soap import Adam
 from tolerances import CONDITIONED, DIFFERENCES, IDENTITY
 
-from gradalign import following, small_pinns
 from gradalign.claims import small_networks as topic
 from gradalign.errors import ConfigurationError
+from gradalign.experiments import followed_runs, small_pinns
 from gradalign.optimizers import adam, soap
 from gradalign.randomness import stream
 
@@ -37,7 +37,7 @@ def linearisation(task):
 @pytest.fixture(scope="module")
 def runs(task):
     method = adam.method(adam.Settings(learning_rate=topic.RATE), STEPS)
-    return dict(zip(("fixed", "redrawn"), following.follow(task, method, STEPS, 1, SEEDS, keep=True), strict=True))
+    return dict(zip(("fixed", "redrawn"), followed_runs.follow(task, method, STEPS, 1, SEEDS, keep=True), strict=True))
 
 
 def points_at(task, kind, seed, step):
@@ -190,14 +190,14 @@ def test_T33_structure(task, linearisation):
         both = [task.network.init(jax.random.key(seed + k)) for k in range(2)]
         logs.append(jax.tree.map(lambda *parts: np.stack(parts), *[(params, (state,)) for params in both]))
     params, state = jax.tree.map(lambda *parts: np.stack(parts), *logs)
-    history = following.History(np.array([1, STEPS]), {}, params, state)
-    found = following.structures(task, history, SEEDS[:2], (1, STEPS))
+    history = followed_runs.History(np.array([1, STEPS]), {}, params, state)
+    found = followed_runs.structures(task, history, SEEDS[:2], (1, STEPS))
     params = params_at(history, 1, 1)
     points = points_at(task, "fixed", SEEDS[1], 0)
     J = np.asarray(linearisation(params, points)[1])
     F = J.T @ J
     last = jax.tree.map(lambda v: v[1, 1], state)[0]
-    Q = following.soap_basis(last)
+    Q = followed_runs.soap_basis(last)
     assert np.max(np.abs(Q.T @ Q - np.eye(len(Q)))) < IDENTITY
     G = tree["hidden"][1]["kernel"]
     left, right = (np.asarray(side) for side in last.bases[3])
@@ -250,7 +250,7 @@ def made_up(value, **others):
     values = {name: np.tile(row, (3, 1)) for name in names}
     values |= {"loss": np.full((3, 11), 1e-3), "damping_bound": np.full((3, 11), 2.0)}
     values |= {name: np.full((3, 11), other) for name, other in others.items()}
-    return following.History(steps, values, None, None)
+    return followed_runs.History(steps, values, None, None)
 
 
 def heat_runs(soap_redrawn, adam=-0.9):

@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 
 from gradalign.alignment import alignment_score
 from gradalign.batches import units
-from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, Status, in_band, timed, vanishes
-from gradalign.shallow import (
+from gradalign.experiments.shallow_networks import (
     Poisson,
     gram,
     gram_scores,
@@ -29,6 +27,8 @@ from gradalign.shallow import (
     slope,
     tanh_derivatives,
 )
+from gradalign.precision import dtype_of
+from gradalign.records import Claim, Curve, Status, in_band, timed, vanishes
 
 Floats = NDArray[np.floating[Any]]
 Data = tuple[float, float]

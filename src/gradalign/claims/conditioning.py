@@ -22,7 +22,7 @@ from gradalign.curvature import (
     irreducible_conflict,
     random_orthogonal,
 )
-from gradalign.linear_residuals import Steps, TwoLosses, descend, random_jacobian, raw_directions
+from gradalign.experiments.linear_residuals import Steps, TwoLosses, descend, random_jacobian, raw_directions
 from gradalign.precision import dtype_of
 from gradalign.records import Claim, Curve, Status, holds, never, timed, vanishes
 

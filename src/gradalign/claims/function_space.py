@@ -1,8 +1,8 @@
 """Claim T23: Gauss-Newton steps in function space, where all losses decay at one rate and do not interfere.
 
 L_i = ||r_i||^2 / 2 with Jacobians J_i, stacked to r and J; the step is delta = J^+ r and K = J J^T. Problems are drawn
-from explicit seeds in float64. The network is that of ``gradalign.least_squares``; "rich" means a first kernel 15 times
-Glorot's and first biases N(0, 1). A record of status "false in general" reproduces a counterexample.
+from explicit seeds in float64. The network is that of ``gradalign.experiments.least_squares``; "rich" means a first
+kernel 15 times Glorot's and first biases N(0, 1). A record of status "false in general" reproduces a counterexample.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gradalign.alignment import interference_matrix
 from gradalign.batches import largest, score
 from gradalign.curvature import condition_number, random_orthogonal
-from gradalign.least_squares import (
+from gradalign.experiments.least_squares import (
     LOSSES,
     directions,
     grid,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gradalign.alignment import null_value
 from gradalign.batches import largest, score, scores
 from gradalign.curvature import random_orthogonal
-from gradalign.least_squares import (
+from gradalign.experiments.least_squares import (
     COLUMNS,
     CUTOFF,
     ROWS,

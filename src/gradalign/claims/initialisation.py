@@ -20,9 +20,7 @@ from jax import Array
 from numpy.typing import NDArray
 
 from gradalign.alignment import alignment, alignment_score
-from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, in_band, never, timed, vanishes
-from gradalign.shallow import (
+from gradalign.experiments.shallow_networks import (
     Poisson,
     cosine_derivatives,
     gram,
@@ -35,6 +33,8 @@ from gradalign.shallow import (
     share_z,
     slope,
 )
+from gradalign.precision import dtype_of
+from gradalign.records import Claim, Curve, in_band, never, timed, vanishes
 
 Floats = NDArray[np.floating[Any]]
 

@@ -13,9 +13,9 @@ from scipy import signal
 
 from gradalign.batches import misaligned, misalignments, score, scores
 from gradalign.curvature import random_positive_definite
+from gradalign.experiments.two_modes import MODES, MODES_START, SHOWN_SHARES, SHOWN_STEPS
 from gradalign.precision import dtype_of
 from gradalign.records import Claim, Curve, Status, holds, never, timed, vanishes
-from gradalign.two_modes import MODES, MODES_START, SHOWN_SHARES, SHOWN_STEPS
 
 Floats = NDArray[np.floating[Any]]
 

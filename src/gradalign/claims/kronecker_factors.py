@@ -22,7 +22,7 @@ from gradalign.curvature import (
     second_moment,
     shampoo_factors,
 )
-from gradalign.ideal_soap import factors_of, ideal_soap
+from gradalign.experiments.ideal_soap import factors_of, ideal_soap
 from gradalign.precision import dtype_of
 from gradalign.records import Claim, Curve, holds, timed, vanishes
 

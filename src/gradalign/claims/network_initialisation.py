@@ -15,9 +15,9 @@ from jax import Array
 from numpy.typing import NDArray
 
 from gradalign.alignment import alignment_score
+from gradalign.experiments.shallow_networks import Poisson, losses, share_z
 from gradalign.precision import dtype_of
 from gradalign.records import Claim, Curve, in_band, never, timed
-from gradalign.shallow import Poisson, losses, share_z
 from gradalign.trees import Tree
 
 Floats = NDArray[np.floating[Any]]

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from gradalign.batches import misalignments, score, scores, units
 from gradalign.curvature import hessian_matrix, random_orthogonal, random_positive_definite
+from gradalign.experiments.two_modes import MODES, MODES_START, SHOWN_SHARES
 from gradalign.precision import dtype_of
 from gradalign.records import Claim, Curve, never, timed, vanishes
-from gradalign.two_modes import MODES, MODES_START, SHOWN_SHARES
 
 Floats = NDArray[np.floating[Any]]
 

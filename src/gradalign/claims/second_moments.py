@@ -22,7 +22,7 @@ from gradalign.curvature import (
     second_moment,
     symmetric_power,
 )
-from gradalign.ideal_soap import ideal_soap
+from gradalign.experiments.ideal_soap import ideal_soap
 from gradalign.precision import dtype_of
 from gradalign.records import Claim, Curve, holds, timed, vanishes
 

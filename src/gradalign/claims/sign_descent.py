@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from gradalign.batches import score, scores
 from gradalign.curvature import random_positive_definite
+from gradalign.experiments.two_modes import MODES, MODES_START, SHOWN_SHARES, SHOWN_STEPS
 from gradalign.precision import dtype_of
 from gradalign.records import Claim, Curve, holds, in_band, never, timed, vanishes
-from gradalign.two_modes import MODES, MODES_START, SHOWN_SHARES, SHOWN_STEPS
 
 Floats = NDArray[np.floating[Any]]
 

@@ -17,7 +17,7 @@ from scipy import optimize
 from gradalign.alignment import score_from_gram
 from gradalign.batches import Floats, misaligned, scores
 from gradalign.curvature import condition_number, conflict_factor, gauss_newton_gram, irreducible_conflict
-from gradalign.linear_residuals import (
+from gradalign.experiments.linear_residuals import (
     Path,
     TwoLosses,
     damped_newton,

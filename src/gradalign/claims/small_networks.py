@@ -16,16 +16,16 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
-from gradalign import small_pinns
 from gradalign.alignment import inter_step_score, null_value, score_from_gram
 from gradalign.curvature import gauss_newton_gram, kernel_matrix
-from gradalign.following import DAMPING, History, follow, structures
+from gradalign.experiments import small_pinns
+from gradalign.experiments.followed_runs import DAMPING, History, follow, structures
+from gradalign.experiments.small_pinns import Fit
 from gradalign.method import Method
 from gradalign.optimizers import adam, levenberg_marquardt, soap
 from gradalign.precision import dtype_of
 from gradalign.randomness import stream
 from gradalign.records import Claim, Comparison, Curve, holds, timed
-from gradalign.small_pinns import Fit
 
 Floats = NDArray[np.floating[Any]]
 Runs = dict[str, History]

@@ -23,7 +23,7 @@ from gradalign.curvature import (
     shampoo_factors,
     symmetric_power,
 )
-from gradalign.ideal_soap import CUTOFF, IdealSoap, factors_of, ideal_soap
+from gradalign.experiments.ideal_soap import CUTOFF, IdealSoap, factors_of, ideal_soap
 from gradalign.precision import dtype_of
 from gradalign.records import Claim, Curve, Status, timed, vanishes
 

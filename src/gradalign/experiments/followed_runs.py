@@ -13,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 from numpy.typing import NDArray
 from scipy.linalg import block_diag
 
-from gradalign import randomness, small_pinns, trees
+from gradalign import randomness, trees
 from gradalign.alignment import alignment_score, inter_step_score, score_from_gram
 from gradalign.curvature import (
     best_kronecker,
@@ -23,10 +23,11 @@ from gradalign.curvature import (
     kernel_matrix,
     off_diagonal_energy,
 )
+from gradalign.experiments import small_pinns
+from gradalign.experiments.small_pinns import Fit, by_loss, draw
 from gradalign.method import Method, State
 from gradalign.objective import Objective
 from gradalign.optimizers.soap import ScaleBySoapState
-from gradalign.small_pinns import Fit, by_loss, draw
 from gradalign.trees import Tree
 
 Floats = NDArray[np.floating[Any]]
