@@ -33,7 +33,9 @@ def test_gradients_of_shallow_networks(seed, M, name, scale):
     parameters = np.random.default_rng(seed).standard_normal((3, M))
     case = problem(seed)
     network = oracle.shallow(getattr(oracle, name), scale)
-    found = shallow_networks.shallow_gradients(parameters, case, getattr(shallow, f"{name}_derivatives"), scale)
+    found = shallow_networks.shallow_gradients(
+        parameters, case, getattr(shallow_networks, f"{name}_derivatives"), scale
+    )
     assert found == pytest.approx(oracle.gradients(network, parameters, *case), rel=CONDITIONED, abs=IDENTITY)
 
 
