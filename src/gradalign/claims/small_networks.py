@@ -3,7 +3,8 @@
 Two problems with closed-form solutions, tanh networks, float64, seeds 0 to 2, every method at the untuned step size
 3e-3 of SOAP's paper, on points drawn once (fixed) or at every step (redrawn). Single values of SOAP's scores are
 chaotic at the level of rounding, so records use means over the last quarter of the steps. Expected values and
-tolerances were set before these runs, from theory (2/n - 1, b1) and from runs of an independent implementation.
+tolerances were set before these runs, from theory (2/n - 1, b1) and from runs of an independent implementation; the
+statements that the first runs violated were restated, and the limits in the paper name them.
 """
 
 from collections.abc import Sequence
