@@ -1,16 +1,18 @@
-"""Random vectors and gradients of layers by seed, and the score by one program for each number of vectors."""
+"""Random vectors and gradients of layers by seed, and scores by one program for each number of vectors."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies as st
 
-from gradalign.alignment import alignment_score
+from gradalign.alignment import alignment_score, inter_step_score, misalignment
 
 SEED = st.integers(0, 2**32 - 1)
 WIDTH = 32
 
 _score = jax.jit(alignment_score)
+_inter_step = jax.jit(lambda pair: inter_step_score(pair[0], pair[1]))
+_misalignment = jax.jit(misalignment)
 
 
 def padded(vectors):
@@ -21,6 +23,15 @@ def padded(vectors):
 
 def score(vectors):
     return float(_score(padded(vectors)))
+
+
+def inter_step(one, other):
+    return float(_inter_step(padded([one, other])))
+
+
+def defect(one, other):
+    """1 - cos of the library."""
+    return float(_misalignment(padded([one, other])))
 
 
 def draw(seed, n, d, decades=0.0):

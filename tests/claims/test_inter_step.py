@@ -2,17 +2,15 @@
 
 from itertools import pairwise
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_vectors import defect, inter_step
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from oracles import inter_step as oracle
 from tolerances import CONDITIONED, IDENTITY, LEADING_ORDER, ROUNDING, STOCHASTIC
 from topic_contract import TopicContract
 
-from gradalign.alignment import inter_step_score, misalignment
 from gradalign.claims import inter_step as topic
 from gradalign.curvature import random_positive_definite
 
@@ -39,23 +37,6 @@ class TestTopic(TopicContract):
             assert unprojected[0] > 20 * measured[0]
 
 
-_cosine = jax.jit(inter_step_score)
-_misalignment = jax.jit(lambda one, other: misalignment([one, other]))
-
-
-def padded(vector):
-    """Zeros at the end change no cosine; one length leaves one program to compile."""
-    return jnp.asarray(np.pad(vector, (0, 8 - len(vector))))
-
-
-def cosine(one, other):
-    return float(_cosine(padded(one), padded(other)))
-
-
-def defect(one, other):
-    return float(_misalignment(padded(one), padded(other)))
-
-
 def problem(seed, d, condition=100.0):
     generator = np.random.default_rng(seed)
     H, P = (random_positive_definite(generator, d, condition) for _ in range(2))
@@ -70,9 +51,9 @@ def test_T14_inter_step_formula(seed, d, share):
     assume(abs(share - 1) > CONDITIONED)
     eta = share / a
     after = P @ H @ (theta - eta * v)
-    assert cosine(v, after) == pytest.approx(oracle.closed_form(H, P, v, eta), abs=CONDITIONED)
+    assert inter_step(v, after) == pytest.approx(oracle.closed_form(H, P, v, eta), abs=CONDITIONED)
     assert topic.closed_form(eta, a, b) == pytest.approx(oracle.closed_form(H, P, v, eta), abs=CONDITIONED)
-    assert (cosine(v, after) < 0) == (share > 1)
+    assert (inter_step(v, after) < 0) == (share > 1)
 
 
 @given(SEED, SIZE)
@@ -82,7 +63,7 @@ def test_T14_eigenvectors_and_line_search(seed, d):
     mode = vectors[:, 0]
     assert defect(mode, mode - 0.7 / values[-1] * H @ mode) < ROUNDING
     g = H @ theta
-    assert cosine(g, g - (g @ g) / (g @ H @ g) * H @ g) == pytest.approx(0, abs=CONDITIONED)
+    assert inter_step(g, g - (g @ g) / (g @ H @ g) * H @ g) == pytest.approx(0, abs=CONDITIONED)
     _, b = topic.update_rates(H, g)
     share = (vectors.T @ g) ** 2 / (g @ g)
     assert b**2 == pytest.approx(share @ (values - share @ values) ** 2, abs=IDENTITY)
@@ -159,4 +140,4 @@ def test_T14_late_gradients_of_the_figure(monkeypatch):
     monkeypatch.setattr(topic, "LATE", 3)  # the limit hides how it is reached
     for eta in (0.3, 0.9, 1.6):
         expected = oracle.gradient_descent(np.diag(topic.MODES), topic.MODES_START, eta, 4)[-2:]
-        assert cosine(*topic.late_gradients(eta)) == pytest.approx(cosine(*expected), abs=IDENTITY)
+        assert inter_step(*topic.late_gradients(eta)) == pytest.approx(inter_step(*expected), abs=IDENTITY)

@@ -4,13 +4,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_vectors import defect, inter_step
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from oracles import newton_steps as oracle
 from tolerances import CONDITIONED, IDENTITY, LEADING_ORDER, ROUNDING
 from topic_contract import TopicContract
 
-from gradalign.alignment import inter_step_score, misalignment
+from gradalign.alignment import misalignment
 from gradalign.claims import newton_steps as topic
 from gradalign.curvature import hessian_matrix, random_positive_definite
 
@@ -34,23 +35,6 @@ class TestTopic(TopicContract):
                 assert curve.y[0] == pytest.approx(curve.x[0] ** power, rel=0.02, abs=0)
 
 
-_cosine = jax.jit(inter_step_score)
-_misalignment = jax.jit(lambda one, other: misalignment([one, other]))
-
-
-def padded(vector):
-    """Zeros at the end change no cosine; one length leaves one program to compile."""
-    return jnp.asarray(np.pad(vector, (0, 8 - len(vector))))
-
-
-def cosine(one, other):
-    return float(_cosine(padded(one), padded(other)))
-
-
-def defect(one, other):
-    return float(_misalignment(padded(one), padded(other)))
-
-
 def minimiser(seed, d):
     """Coefficients (g, H, T, Q) at a minimiser, H of condition number 10, and a unit vector."""
     generator = np.random.default_rng(seed)
@@ -69,8 +53,8 @@ def test_T18_newton_inter_step(seed, d, eta):
     theta = generator.standard_normal(d)
     g = H @ theta
     after = H @ (theta - eta * np.linalg.solve(H, g))
-    assert cosine(g, after) == pytest.approx(np.sign(1 - eta), abs=CONDITIONED)
-    assert cosine(theta, np.linalg.solve(H, after)) == pytest.approx(np.sign(1 - eta), abs=CONDITIONED)
+    assert inter_step(g, after) == pytest.approx(np.sign(1 - eta), abs=CONDITIONED)
+    assert inter_step(theta, np.linalg.solve(H, after)) == pytest.approx(np.sign(1 - eta), abs=CONDITIONED)
 
 
 def test_T18_newton_flow_keeps_the_direction_of_the_gradient():
@@ -167,7 +151,7 @@ def test_T19_full_steps_lose_the_direction(seed, d):
     assume(np.linalg.norm(tau) > 0.1)
     e = 1e-6 * u
     n = oracle.newton(*problem, e)
-    assert cosine(n, oracle.newton(*problem, e - n)) == pytest.approx(cosine(u, tau), abs=LEADING_ORDER)
+    assert inter_step(n, oracle.newton(*problem, e - n)) == pytest.approx(inter_step(u, tau), abs=LEADING_ORDER)
 
 
 def test_T19_full_steps_reach_any_cosine():
@@ -178,7 +162,7 @@ def test_T19_full_steps_reach_any_cosine():
         assert jet.T[k] == pytest.approx(np.transpose(jet.T[k], (2, 0, 1)), abs=ROUNDING)
         assert jet.T[k] == pytest.approx(np.transpose(jet.T[k], (1, 0, 2)), abs=ROUNDING)
         tau = np.linalg.solve(jet.H[k], oracle.contract(jet.T[k], e[k], 2))
-        assert cosine(e[k], tau) == pytest.approx(expected, abs=IDENTITY)
+        assert inter_step(e[k], tau) == pytest.approx(expected, abs=IDENTITY)
 
 
 @given(SEED, SIZE)
