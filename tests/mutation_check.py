@@ -40,9 +40,8 @@ class Mutation:
     tests: tuple[str, ...]
     survives: str = ""
 
-    def mutated(self) -> str:
+    def mutated(self, text: str) -> str:
         """The changed text; raises ``ValueError`` unless ``old`` occurs exactly once and differs from ``new``."""
-        text = (ROOT / self.file).read_text(encoding="utf-8")
         if text.count(self.old) != 1 or self.old == self.new:
             raise ValueError(
                 f"{self.file}: {self.old!r} occurs {text.count(self.old)} times; allowed: once, and changed"
@@ -90,7 +89,7 @@ def judged(mutation: Mutation, copies: Copies) -> tuple[str, float]:
     copy, start = copies.here(), time.perf_counter()
     path = copy / mutation.file
     original = path.read_text(encoding="utf-8")
-    path.write_text(mutation.mutated(), encoding="utf-8")
+    path.write_text(mutation.mutated(original), encoding="utf-8")
     try:
         done = run_tests(copy, mutation.tests)
     finally:
@@ -100,13 +99,13 @@ def judged(mutation: Mutation, copies: Copies) -> tuple[str, float]:
 
 
 def main(
-    only: Annotated[str, typer.Option(help="only files whose path contains this")] = "",
+    only: Annotated[list[str], typer.Option(help="only files whose path contains this; may be repeated")] = [],  # noqa: B006
     workers: Annotated[int, typer.Option(min=1, help="mutations tried at a time")] = 2,
 ) -> None:
     """Try all mutations; exit 1 where one survives without an explanation or cannot be tried."""
-    mutations = [mutation for mutation in load() if only in mutation.file]
-    for mutation in mutations:
-        mutation.mutated()  # a list that does not fit the code is an error before any test runs
+    mutations = [mutation for mutation in load() if not only or any(part in mutation.file for part in only)]
+    for mutation in mutations:  # a list that does not fit the code is an error before any test runs
+        mutation.mutated((ROOT / mutation.file).read_text(encoding="utf-8"))
     console = Console()
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(workers) as pool:
         copies = Copies(Path(folder))
