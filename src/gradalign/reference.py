@@ -127,3 +127,12 @@ def relative_l2(values: Values, reference: Values) -> float:
     0.1
     """
     return float(np.linalg.norm(values - reference) / np.linalg.norm(reference))
+
+
+def part_of(progress: Progress, start: float, end: float) -> Progress:
+    """The progress of one part of the work, which spans the shares from ``start`` to ``end`` of the whole.
+
+    >>> part_of(lambda share, text: print(share, text), 0.5, 1.0)(0.5, "half of the second half")
+    0.75 half of the second half
+    """
+    return lambda share, text: progress(start + (end - start) * share, text)

@@ -8,7 +8,7 @@ from scipy.integrate import solve_ivp
 
 from gradalign.problems.allen_cahn import DOMAIN, SAMPLES, band_limited_coefficients
 from gradalign.problems.allen_cahn import Settings as ProblemSettings
-from gradalign.reference import Progress, Reference, Values, relative_l2
+from gradalign.reference import Progress, Reference, Values, part_of, relative_l2
 from gradalign.settings import StrictModel
 from gradalign.solvers import spectral
 
@@ -55,13 +55,13 @@ def compute(settings: Settings, progress: Progress | None, problem_settings: Pro
     t, x = np.linspace(first, last, settings.times), np.linspace(left, right, settings.points)
 
     def spectral_solution(modes: int, time_step: float, start: float, end: float) -> Values:
-        return fourier(t, x, problem_settings, modes, time_step, _part(report, start, end))
+        return fourier(t, x, problem_settings, modes, time_step, part_of(report, start, end))
 
     u = spectral_solution(settings.modes, settings.time_step, 0.0, 0.15)
     finer = spectral_solution(settings.refined_modes, settings.time_step, 0.15, 0.45)
     shorter = spectral_solution(settings.modes, settings.time_step / 2, 0.45, 0.75)
     independent = finite_differences(
-        t, settings.points, problem_settings, settings.subdivisions, _part(report, 0.75, 1.0)
+        t, settings.points, problem_settings, settings.subdivisions, part_of(report, 0.75, 1.0)
     )
     self_convergence = max(relative_l2(u, finer), relative_l2(u, shorter))
     difference = relative_l2(u, independent)
@@ -151,8 +151,3 @@ def _moment(m: Values) -> Values:
     """A(m) = ∫_0^1 x² cos(mπx) dx for whole numbers m."""
     squared = np.where(m == 0, 1, m * np.pi) ** 2
     return np.where(m == 0, 1 / 3, 2 * (-1.0) ** np.abs(m) / squared)
-
-
-def _part(report: Progress, start: float, end: float) -> Progress:
-    """The progress of one part of the work, which spans the shares from ``start`` to ``end`` of the whole."""
-    return lambda share, text: report(start + (end - start) * share, text)

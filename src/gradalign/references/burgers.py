@@ -8,7 +8,7 @@ from pydantic import Field, PositiveFloat, model_validator
 
 from gradalign.problems.burgers import DOMAIN
 from gradalign.problems.burgers import Settings as ProblemSettings
-from gradalign.reference import Progress, Reference, Values, relative_l2
+from gradalign.reference import Progress, Reference, Values, part_of, relative_l2
 from gradalign.settings import StrictModel
 from gradalign.solvers import cole_hopf, spectral
 
@@ -52,9 +52,9 @@ def compute(
     t, x = np.linspace(first, last, settings.times), np.linspace(left, right, settings.points)
     viscosity = problem_settings.viscosity
 
-    u = cole_hopf.burgers(t, x, viscosity, settings.nodes, _part(report, 0.0, 0.2))
-    refined = cole_hopf.burgers(t, x, viscosity, settings.refined_nodes, _part(report, 0.2, 0.6))
-    independent = fourier(t, x, viscosity, settings.modes, settings.time_step, _part(report, 0.6, 1.0))
+    u = cole_hopf.burgers(t, x, viscosity, settings.nodes, part_of(report, 0.0, 0.2))
+    refined = cole_hopf.burgers(t, x, viscosity, settings.refined_nodes, part_of(report, 0.2, 0.6))
+    independent = fourier(t, x, viscosity, settings.modes, settings.time_step, part_of(report, 0.6, 1.0))
     self_convergence, difference = relative_l2(u, refined), relative_l2(u, independent)
     return Reference(
         problem="burgers",
@@ -84,8 +84,3 @@ def fourier(t: Values, x: Values, viscosity: float, modes: int, time_step: float
     diffusion = -viscosity * space.wavenumbers**2
     initial = space.interpolate(lambda y: -np.sin(np.pi * y))
     return space.evaluate(spectral.solve(diffusion, convection, initial, t, time_step, progress), x)
-
-
-def _part(report: Progress, start: float, end: float) -> Progress:
-    """The progress of one part of the work, which spans the shares from ``start`` to ``end`` of the whole."""
-    return lambda share, text: report(start + (end - start) * share, text)
