@@ -225,10 +225,11 @@ def conflict_fraction(cosines: Array) -> Array:
 def score_certificate(score: Array | float) -> Array:
     """(1 + |A|) / (1 - |A|): what one raw score of two loss terms proves about conditioning (T13c).
 
-    With residuals r_i and Jacobians J_i, |A(g_1, g_2)| <= c at every point, c being the cosine of the smallest angle
-    between the row spaces. So no loss weighting, and no preconditioning of the residuals of each loss on its own, makes
-    the condition number of the Gauss-Newton matrix on its range smaller than this. A score near -1 and one near +1
-    certify the same. For n > 2 losses take the pairwise cosines, which certify a lower bound each. Range [1, inf].
+    With Jacobians J_i of independent row spaces, |A(g_1, g_2)| <= c at every point, c being the cosine of the smallest
+    angle between the row spaces. So no loss weighting, and no preconditioning of the residuals of each loss on its own,
+    makes the condition number of the kernel J J^T of the stacked residuals smaller than this. A score near -1 and one
+    near +1 certify the same. For n > 2 losses take the pairwise cosines, which certify a lower bound each. Range
+    [1, inf].
 
     >>> float(score_certificate(-0.5)), float(score_certificate(0.0))
     (3.0, 1.0)
@@ -242,9 +243,10 @@ def interference_matrix(gradients: Vectors, directions: Vectors) -> Array:
 
     v_j = P g_j is the direction of loss j under a preconditioner P. Off the diagonal, a positive entry says that the
     step for loss j helps loss i, a negative one that it harms it, 0 that they do not interfere: exact Gauss-Newton
-    directions of independent residuals give diag(||r_i||^2). Unlike the score it does not change with the coordinates
-    of the parameters (T24). In the accumulation dtype; rows and columns of mappings follow the sorted keys. Raises as
-    ``gram_matrix``, and ``ValueError`` for gradients and directions of unequal number or structure.
+    directions of independent residuals give diag(||r_i||^2). What a given step does to a loss does not depend on the
+    coordinates of the parameters, unlike the score of directions (T24). In the accumulation dtype; rows and columns of
+    mappings follow the sorted keys. Raises as ``gram_matrix``, and ``ValueError`` for gradients and directions of unequal
+    number or structure.
 
     >>> gradients = {"bc": jnp.asarray([2.0, 0.0]), "pde": jnp.asarray([1.0, 1.0])}
     >>> interference_matrix(gradients, gradients).tolist()

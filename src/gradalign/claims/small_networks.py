@@ -160,9 +160,9 @@ def score_records(runs: Runs, n: int, name: str) -> list[Claim]:
     soap_runs = [run for label, run in first.items() if label.startswith("SOAP")]
     slack = [run.values["damping_bound"] - np.abs(run.values["whitened"] - null) for run in runs.values()]
     sources = {
-        "common": "Common-state directions of SOAP on redrawn points score near 2/n - 1.",
-        "own": "Own-state directions of SOAP on redrawn points score near 2/n - 1.",
-        "own_momentum": "Own-state directions of SOAP with momentum, on redrawn points, score near 2/n - 1.",
+        "common": "Common-state directions of SOAP on redrawn points score within 0.2 of 2/n - 1.",
+        "own": "Own-state directions of SOAP on redrawn points score within 0.2 of 2/n - 1.",
+        "own_momentum": "Own-state directions of SOAP with momentum, on redrawn points, score within 0.2 of 2/n - 1.",
     }
     return [
         measured(
