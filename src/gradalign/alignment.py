@@ -245,8 +245,8 @@ def interference_matrix(gradients: Vectors, directions: Vectors) -> Array:
     step for loss j helps loss i, a negative one that it harms it, 0 that they do not interfere: exact Gauss-Newton
     directions of independent residuals give diag(||r_i||^2). What a given step does to a loss does not depend on the
     coordinates of the parameters, unlike the score of directions (T24). In the accumulation dtype; rows and columns of
-    mappings follow the sorted keys. Raises as ``gram_matrix``, and ``ValueError`` for gradients and directions of unequal
-    number or structure.
+    mappings follow the sorted keys. Raises as ``gram_matrix``, and ``ValueError`` for gradients and directions of
+    unequal number or structure.
 
     >>> gradients = {"bc": jnp.asarray([2.0, 0.0]), "pde": jnp.asarray([1.0, 1.0])}
     >>> interference_matrix(gradients, gradients).tolist()
