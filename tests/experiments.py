@@ -6,7 +6,9 @@ from gradalign.reference import Reference
 from gradalign.settings import NetworkSettings, RunSpecification, TrainingSettings
 
 
-def specification(method, steps=12, learning_rate=1e-3, width=4, precision="float64", **training):
+def specification(
+    method, steps=12, learning_rate=1e-3, width=4, precision="float64", problem_settings=None, **training
+):
     """Burgers with a tiny network and a handful of points; two seeds, logged every four steps."""
     loop = {
         "steps": steps,
@@ -21,7 +23,7 @@ def specification(method, steps=12, learning_rate=1e-3, width=4, precision="floa
         scale="smoke",
         device="cpu",
         problem="burgers",
-        problem_settings={},
+        problem_settings=problem_settings or {},
         points={"ic": 8, "bc": 4, "pde": 16},
         network=NetworkSettings(architecture="mlp", width=width, depth=2, activation="tanh"),
         method=method,

@@ -60,7 +60,7 @@ WRONG_VALUES: list[tuple[str, Any, str, str]] = [
         "problems.burgers.points.wall",
         16,
         "problems.burgers.points is {",
-        "exactly the loss terms of burgers: ic, bc, pde",
+        "exactly the point sets of burgers: ic, bc, pde",
     ),
     ("problems.burgers.settings", {"viscosity": -1.0}, "problems.burgers.settings.viscosity is -1.0", "a number > 0"),
     (
@@ -110,7 +110,7 @@ WRONG_RUNS: list[tuple[dict[str, Any], str, str]] = [
     (RUN | {"training": "long"}, "runs[0].training", "a key of training: allen_cahn, first_order"),
     (RUN | {"name": "Adam 1"}, "runs[0].name", "a name that matches"),
     (RUN | {"seed": 1}, "runs[0].seed", "changed, method, method_settings, name, network"),
-    (RUN | {"points": {"ic": 8, "pde": 8}}, "runs[0].points", "exactly the loss terms of burgers: ic, bc, pde"),
+    (RUN | {"points": {"ic": 8, "pde": 8}}, "runs[0].points", "exactly the point sets of burgers: ic, bc, pde"),
     ({"problem": "burgers"}, "runs[0].method", "a key of methods"),
     (RUN | {"settings": [1]}, "runs[0].settings", "a mapping"),
     (RUN | {"changed": ""}, "runs[0].changed", "at least 1 character"),
@@ -143,7 +143,7 @@ WRONG_OWN_SETTINGS: list[tuple[dict[str, Any], str, str, str]] = [
         ALLEN_CAHN | {"settings": {"boundary": "penalised"}},
         "points",
         "{'ic': 128, 'pde': 1024}",
-        "exactly the loss terms of allen_cahn: ic, bc, pde",
+        "exactly the point sets of allen_cahn: ic, bc, pde",
     ),
 ]
 

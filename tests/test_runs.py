@@ -29,7 +29,7 @@ def killer(at):
 def numbers(directory):
     """Everything a run computes, without the times it took."""
     curves = pd.read_csv(directory / "curves.csv").drop(columns="seconds")
-    parameters = {path.name: path.read_bytes() for path in sorted(directory.glob("parameters-*.safetensors"))}
+    parameters = {path.name: path.read_bytes() for path in sorted((directory / "parameters").glob("*.safetensors"))}
     return curves, parameters
 
 
@@ -138,6 +138,6 @@ def test_a_gpu_run_refuses_a_cpu_before_any_compute(tmp_path):
 def test_parameters_load_into_the_network(finished):
     experiment = build(specification("soap"))
     like = experiment.start(0).params
-    params, metadata = checkpoints.load(finished / "parameters-7.safetensors", like)
+    params, metadata = checkpoints.load(finished / "parameters" / "seed-7.safetensors", like)
     assert metadata == {"step": 12}
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))

@@ -44,7 +44,7 @@ def score(vectors):
 
 def test_diagnostics_agree_with_gradients_formed_by_hand(adam):
     experiment, key, loop, row = adam
-    points = experiment.points(key, loop.step)
+    points = experiment.points(key, loop)
     gradients = gradients_of(experiment, loop, loop.params, points)
     assert row["score_raw"] == pytest.approx(score(gradients.values()), abs=1e-12)
     for name, gradient in gradients.items():
@@ -61,7 +61,7 @@ def test_diagnostics_agree_with_gradients_formed_by_hand(adam):
 
 def test_common_and_own_state_scores_use_the_right_statistics(adam):
     experiment, key, loop, row = adam
-    gradients = gradients_of(experiment, loop, loop.params, experiment.points(key, loop.step))
+    gradients = gradients_of(experiment, loop, loop.params, experiment.points(key, loop))
 
     def root(state):
         second_moment = np.asarray(ravel_pytree(state[0].nu)[0])
@@ -81,7 +81,7 @@ def test_own_states_saw_one_loss_term_each():
     for name, state in loop.own_states.items():
         moment = np.zeros(1)
         for before in (first, after_one):
-            points = experiment.points(key, before.step)
+            points = experiment.points(key, before)
             moment = 0.9 * moment + 0.1 * gradients_of(experiment, before, before.params, points)[name]
         np.testing.assert_allclose(ravel_pytree(state[0].mu)[0], moment, rtol=1e-10, atol=1e-14)
 
@@ -93,7 +93,7 @@ def test_inter_step_scores_compare_consecutive_steps(adam):
         visited.append(jax.jit(experiment.advance)(key, visited[-1], np.int32(1)))
     flat = [np.asarray(ravel_pytree(state.params)[0]) for state in visited]
     updates = [flat[1] - flat[0], flat[2] - flat[1]]
-    now, later = (experiment.points(key, state.step) for state in visited[:2])
+    now, later = (experiment.points(key, state) for state in visited[:2])
     here = sum(gradients_of(experiment, loop, loop.params, now).values())
     same = sum(gradients_of(experiment, loop, visited[1].params, now).values())
     there = sum(gradients_of(experiment, visited[1], visited[1].params, later).values())
@@ -117,7 +117,8 @@ def test_steps_do_not_depend_on_how_they_are_grouped(adam):
 def test_points_are_redrawn_as_often_as_asked():
     experiment = build(specification("adam", points_every=3))
     key = randomness.stream(0, "points")
-    drawn = [np.asarray(experiment.points(key, jnp.asarray(step))["pde"]) for step in range(6)]
+    start = experiment.start(0)
+    drawn = [np.asarray(experiment.points(key, start._replace(step=jnp.asarray(step)))["pde"]) for step in range(6)]
     assert (drawn[0] == drawn[2]).all()
     assert (drawn[3] == drawn[5]).all()
     assert (drawn[2] != drawn[3]).any()
@@ -129,7 +130,7 @@ def test_gradient_norm_weights_balance_the_gradients():
     key = randomness.stream(3, "points")
     start = experiment.start(3)
     loop, _ = experiment.step(key, start)
-    gradients = gradients_of(experiment, start, start.params, experiment.points(key, start.step))
+    gradients = gradients_of(experiment, start, start.params, experiment.points(key, start))
     mean = np.mean([np.linalg.norm(gradient) for gradient in gradients.values()])
     for name, gradient in gradients.items():
         assert loop.loss_weights[name] * np.linalg.norm(gradient) == pytest.approx(mean, rel=1e-3)
@@ -138,7 +139,7 @@ def test_gradient_norm_weights_balance_the_gradients():
 def test_causal_weights_scale_the_rows_of_the_objective():
     experiment = build(specification("adam", causal={"tolerance": 2.0, "chunks": 4}))
     key, loop = randomness.stream(3, "points"), experiment.start(3)
-    points = experiment.points(key, loop.step)
+    points = experiment.points(key, loop)
     objective = experiment.objective({name: jnp.ones(()) for name in loop.loss_weights})
     residuals = experiment.problem.residuals(experiment.network.apply, loop.params, points)["pde"]
     chunks = np.asarray(residuals).reshape(4, 4)
@@ -151,7 +152,7 @@ def test_causal_weights_scale_the_rows_of_the_objective():
 def test_linearisation_gives_rows_and_their_jacobian():
     experiment = build(specification("levenberg_marquardt", learning_rate=None, causal={"tolerance": 2.0, "chunks": 4}))
     key, loop = randomness.stream(3, "points"), experiment.start(3)
-    points = experiment.points(key, loop.step)
+    points = experiment.points(key, loop)
     objective = experiment.objective(loop.loss_weights)
     rows, jacobian = objective.linearisation(loop.params, points)
     expected = jnp.concatenate(list(objective.rows(loop.params, points).values()))

@@ -27,6 +27,7 @@ from gradalign.settings import (
     Scale,
     Seed,
     StrictModel,
+    StudySpecification,
     TrainingSettings,
 )
 from gradalign.yaml_files import read
@@ -40,6 +41,9 @@ class RunEntry(StrictModel):
     network: Name = Field(description="a key of networks")
     training: Name = Field(description="a key of training")
     name: RunName | None = Field(default=None, description="name of the run; problem-method where left out")
+    seeds: list[Seed] | None = Field(
+        default=None, min_length=1, description="seeds of this run, in place of those of the configuration"
+    )
     points: dict[Name, PositiveInt] | None = Field(
         default=None, description="collocation points of this run, in place of those of the problem"
     )
@@ -65,7 +69,7 @@ class ProblemEntry(StrictModel):
     """Everything about one problem that is not the network or the method."""
 
     settings: dict[str, Any] = Field(default={}, description="Settings of gradalign.problems.<problem>")
-    points: dict[Name, PositiveInt] = Field(description="collocation points per step by loss term")
+    points: dict[Name, PositiveInt] = Field(description="collocation points per step by point set")
     reference: dict[str, Any] = Field(default={}, description="Settings of gradalign.references.<problem>")
 
 
@@ -77,11 +81,15 @@ class Configuration(StrictModel):
     seeds: list[Seed] = Field(min_length=1, description="seeds of every run, trained one after the other")
     claims: list[Name] = Field(min_length=1, description="topics in gradalign.claims to check")
     references: list[Name] = Field(min_length=1, description="problems whose reference solution is computed")
+    studies: list[Name] = Field(description="studies in gradalign.studies to make")
     runs: list[RunEntry] = Field(min_length=1, description="training runs")
     networks: dict[Name, NetworkSettings] = Field(description="network settings by name")
     problems: dict[Name, ProblemEntry] = Field(description="problem settings by module in gradalign.problems")
     methods: dict[Name, dict[str, Any]] = Field(description="method settings by module in gradalign.optimizers")
     training: dict[Name, TrainingSettings] = Field(description="training settings by name")
+    study_settings: dict[Name, dict[str, Any]] = Field(
+        description="settings of the studies by module in gradalign.studies"
+    )
 
     @property
     def run_names(self) -> list[str]:
@@ -106,7 +114,7 @@ class Configuration(StrictModel):
             method=entry.method,
             method_settings=self.methods[entry.method] | entry.method_settings,
             training=self.training[entry.training],
-            seeds=self.seeds,
+            seeds=entry.seeds or self.seeds,
         )
 
     def reference(self, problem: str) -> ReferenceSpecification:
@@ -119,6 +127,12 @@ class Configuration(StrictModel):
             problem_settings=self.problems[problem].settings,
             reference_settings=self.problems[problem].reference,
         )
+
+    def study(self, name: str) -> StudySpecification:
+        """All that the study ``name`` depends on. Raises ``ConfigurationError`` for an unknown name."""
+        if name not in self.studies:
+            raise unknown_name("study", name, self.studies)
+        return StudySpecification(scale=self.scale, study=name, settings=self.study_settings.get(name, {}))
 
 
 def load(paths: Sequence[Path | str], overrides: Mapping[str, Any] | None = None) -> Configuration:
@@ -167,11 +181,12 @@ def schema() -> dict[str, Any]:
         },
         "additionalProperties": False,
     }
-    result["properties"]["methods"] |= {
-        "properties": {name: settings("optimizers", name) for name in module_names("optimizers")},
-        "additionalProperties": False,
-    }
-    for mapping in ("problems", "methods"):
+    for mapping, package in (("methods", "optimizers"), ("study_settings", "studies")):
+        result["properties"][mapping] |= {
+            "properties": {name: settings(package, name) for name in module_names(package)},
+            "additionalProperties": False,
+        }
+    for mapping in ("problems", "methods", "study_settings"):
         result["properties"][mapping].pop("patternProperties", None)
     return result
 
@@ -218,6 +233,8 @@ def _settings_problems(mapping: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
     parts: list[tuple[str, Key, Any]] = []
     for method, settings in _mapping(mapping.get("methods")).items():
         parts.append(("optimizers", ("methods", method), settings))
+    for study, settings in _mapping(mapping.get("study_settings")).items():
+        parts.append(("studies", ("study_settings", study), settings))
     for problem, entry in _mapping(mapping.get("problems")).items():
         parts.append(("problems", ("problems", problem, "settings"), _mapping(entry).get("settings", {})))
         if "reference" in _mapping(entry):
@@ -226,7 +243,9 @@ def _settings_problems(mapping: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
         name = str(key[1])
         allowed = module_names(package)
         if name not in allowed:
-            kind = {"optimizers": "method", "problems": "problem", "references": "reference"}[package]
+            kind = {"optimizers": "method", "problems": "problem", "references": "reference", "studies": "study"}[
+                package
+            ]
             yield key[:2], message(key[:2], f"an unknown {kind}", one_of(allowed), advice(name, allowed))
         elif isinstance(settings, Mapping):
             model = _settings_model(package, name)
@@ -271,8 +290,11 @@ def _misfits(configuration: Configuration) -> Iterator[tuple[Key, str]]:
         place = ("references", index)
         yield from _unknown(place, problem, module_names("references"), "a problem in gradalign.references")
         yield from _unknown(place, problem, configuration.problems, "a key of problems")
+    for index, study in enumerate(configuration.studies):
+        yield from _unknown(("studies", index), study, module_names("studies"), "a module in gradalign.studies")
     lists: dict[str, Sequence[Hashable]] = {
         "seeds": configuration.seeds,
+        "studies": configuration.studies,
         "claims": configuration.claims,
         "references": configuration.references,
         "runs": configuration.run_names,
@@ -312,11 +334,33 @@ def _training_misfits(key: Key, training: TrainingSettings) -> Iterator[tuple[Ke
         allowed = f"a multiple of log_every = {training.log_every}"
         yield place, message(place, shown(training.checkpoint_every), allowed, "change one of the two")
 
+    yield from _stage_misfits(key, training)
+
+
+def _stage_misfits(key: Key, training: TrainingSettings) -> Iterator[tuple[Key, str]]:
+    """Windows and curricula must share the steps out, so that the log has a row at the end of every stage."""
+    if training.windows is not None and training.curriculum is not None:
+        place = (*key, "curriculum")
+        yield place, message(place, "given beside windows", "one of the two", "leave one out")
+    elif training.curriculum is not None and sum(training.stage_steps) != training.steps:
+        place, total = (*key, "curriculum", "stages"), sum(training.stage_steps)
+        yield place, message(place, f"{total} steps in all", f"a sum of steps = {training.steps}", "change one of them")
+    elif training.windows is not None and training.steps % training.windows.count:
+        place = (*key, "windows", "count")
+        allowed = f"a divisor of steps = {training.steps}"
+        yield place, message(place, shown(training.windows.count), allowed, "change one of the two")
+    for index, steps in enumerate(training.stage_steps):
+        if steps % training.log_every:
+            place = (*key, "log_every")
+            allowed = f"a divisor of the {steps} steps of stage {index + 1}"
+            yield place, message(place, shown(training.log_every), allowed, "change one of the two")
+            return
+
 
 def _points_misfits(key: Key, problem: Problem, points: Mapping[str, int]) -> Iterator[tuple[Key, str]]:
-    if set(points) != set(problem.losses):
-        allowed = f"exactly the loss terms of {problem.name}: {', '.join(problem.losses)}"
-        yield key, message(key, shown(points), allowed, "name each loss term once, with its number of points")
+    if set(points) != set(problem.sets):
+        allowed = f"exactly the point sets of {problem.name}: {', '.join(problem.sets)}"
+        yield key, message(key, shown(points), allowed, "name each point set once, with its number of points")
 
 
 def _run_misfits(configuration: Configuration, key: Key, entry: RunEntry) -> Iterator[tuple[Key, str]]:
@@ -346,6 +390,7 @@ def _run_misfits(configuration: Configuration, key: Key, entry: RunEntry) -> Ite
             term: Key = ("training", entry.training, "weighting", "initial", name)
             given = f"not a loss term of {entry.problem}, which the run {entry.run_name} trains"
             yield term, message(term, given, one_of(problem.losses), advice(name, problem.losses))
+    yield from _marching_misfits(entry, problem, training, shared.settings | entry.settings)
     if training.causal is None:
         return
     causal: Key = ("training", entry.training, "causal")
@@ -353,10 +398,34 @@ def _run_misfits(configuration: Configuration, key: Key, entry: RunEntry) -> Ite
     if not problem.causal:
         allowed = f"nothing for {entry.problem}, which has no causal loss term"
         yield causal, message(causal, "given", allowed, f"use another training in the run {entry.run_name}")
-    for name in problem.causal:
+    for name in dict.fromkeys(problem.point_sets[loss] for loss in problem.causal):
         if points.get(name, 0) % training.causal.chunks:
             allowed = f"a divisor of {points_key}.{name} = {points[name]}"
             yield place, message(place, shown(training.causal.chunks), allowed, "change one of the two")
+
+
+def _marching_misfits(
+    entry: RunEntry, problem: Problem, training: TrainingSettings, settings: Mapping[str, Any]
+) -> Iterator[tuple[Key, str]]:
+    """Whether the problem of a run can be cut into the windows, or led through the curriculum, of its training."""
+    key: Key = ("training", entry.training)
+    if training.windows is not None and not problem.has_windows:
+        place = (*key, "windows")
+        allowed = f"nothing for {problem.name}, which cannot be cut into windows of time"
+        yield place, message(place, "given", allowed, f"use another training in the run {entry.run_name}")
+    if training.curriculum is None:
+        return
+    parameter, place = training.curriculum.parameter, (*key, "curriculum", "parameter")
+    free = sorted({name for names in problem.given.values() for name in names} - set(problem.fields))
+    if parameter not in free:
+        allowed = f"a parameter of {problem.name} that may change along a run: {one_of(free) if free else 'none'}"
+        yield place, message(place, shown(parameter), allowed, f"use another training in the run {entry.run_name}")
+        return
+    own = getattr(_validate(_settings_model("problems", entry.problem), settings), parameter)
+    last, place = training.curriculum.stages[-1].value, (*key, "curriculum", "stages")
+    if last != own:
+        allowed = f"a last value of {own}, as in problems.{entry.problem}, whose reference scores the run"
+        yield place, message(place, f"{last} at the end", allowed, "change one of the two")
 
 
 def _override_misfits(

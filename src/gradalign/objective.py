@@ -25,7 +25,8 @@ class Objective:
     the sum of their squares, which is the form that Gauss-Newton methods use. Dimensionless; the dtype is
     that of the parameters.
 
-    ``loss_weights`` is data, so that a change of weights does not recompile; the functions are static.
+    ``loss_weights`` is data, so that a change of weights does not recompile; the functions are static. ``point_sets``
+    pairs a loss term with the points it is taken at, where these do not have its own name.
 
     >>> line = Objective({"fit": jnp.asarray(4.0)}, lambda slope, points: {"fit": slope * points["fit"] - 1.0})
     >>> round(float(line.loss(jnp.asarray(2.0), {"fit": jnp.asarray([1.0, 0.0])})), 6)  # 4 ((2-1)² + (0-1)²) / 2
@@ -35,6 +36,7 @@ class Objective:
     loss_weights: dict[str, Array]
     residuals: Residuals = field(metadata={"static": True})
     row_weights: Callable[[dict[str, Array]], dict[str, Array]] | None = field(default=None, metadata={"static": True})
+    point_sets: tuple[tuple[str, str], ...] = field(default=(), metadata={"static": True})
 
     def rows(self, params: Tree, points: Points) -> dict[str, Array]:
         """Weighted residual rows by loss term: L is the sum of their squares."""
@@ -49,15 +51,16 @@ class Objective:
         residuals do; the factors of the rows are constants. The gradient of L is 2 J^T r.
         """
         flat, unravel = ravel_pytree(params)
+        sets = dict(self.point_sets)
 
         def residual(theta: Array, point: Array, name: str) -> Array:
-            single = {other: values[:1] for other, values in points.items()} | {name: point[None]}
+            single = {other: values[:1] for other, values in points.items()} | {sets.get(name, name): point[None]}
             return self.residuals(unravel(theta), single)[name][0]
 
         residuals, rows = {}, {}
         for name in self.loss_weights:
             pointwise = jax.vmap(jax.value_and_grad(partial(residual, name=name)), in_axes=(None, 0))
-            residuals[name], rows[name] = pointwise(flat, points[name])
+            residuals[name], rows[name] = pointwise(flat, points[sets.get(name, name)])
         factors = self._factors(residuals)
         return (
             jnp.concatenate([factors[name] * residuals[name] for name in rows]),

@@ -1,40 +1,71 @@
 """The problem contract: a PDE is a function from parameters and points to named residual vectors."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from operator import itemgetter
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+from numpy.typing import NDArray
 
 from gradalign.trees import Tree
 
 Apply = Callable[[Tree, Array], Array]
-"""``apply(params, coordinates)``: coordinates (N, D) to fields (N, F)."""
+"""``apply(params, coordinates)``: coordinates (N, D) to the fields of the network (N, F)."""
 
 Points = dict[str, Array]
-"""Collocation points by loss term, each (N_k, D)."""
+"""Collocation points by point set, each (N_s, D + G_s): the D coordinates, then what is given there."""
+
+Quantity = Callable[[Mapping[str, NDArray[np.float64]]], NDArray[np.float64]]
+"""What is scored, from the arrays of the observed fields; their shape, or stacked arrays of it."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A problem in words and formulas, as ``gradalign reference --list`` and the tables show it; dimensionless.
+
+    equation: all equations, in Unicode. domain: space and time. conditions: initial and boundary conditions.
+    """
+
+    equation: str
+    domain: str
+    conditions: str
 
 
 @dataclass(frozen=True)
 class Problem:
     """One PDE with its domain and conditions, as everything else in gradalign sees it.
 
+    A module in ``gradalign.problems`` defines ``STATEMENT``, ``Settings`` and ``problem(settings, windows=1)``, which
+    poses the equation on the first of ``windows`` equal windows of time. All equations are autonomous, so that the
+    other windows differ from it in their initial condition only: their time starts at 0 again.
+
     Attributes
     ----------
     name: module name in ``gradalign.problems``.
-    coordinates: names of the D coordinates, for instance ``("t", "x")``; time, if any, comes first.
+    coordinates: names of the D coordinates, for instance ``("t", "x")``; time, if any, comes first and is named t.
     fields: names of the F outputs of the network.
     losses: names of the n loss terms, in the order in which tables and figures show them.
-    domain: ``((low, high), ...)`` per coordinate. Dimensionless.
+    domain: ``((low, high), ...)`` per coordinate; in time, of the first window. Dimensionless.
+    sample: ``sample(key, counts, dtype) -> points``, ``counts`` being the number of points by point set; traceable,
+        so that points are redrawn on the device. The point sets of the losses in ``causal`` come sorted by time.
+    residuals: ``residuals(apply, params, points) -> {loss: (N_s,)}``, row i from point i of its set alone; a loss term
+        of the objective is the mean square of its vector. Traceable and differentiable.
     periodic: coordinates in which every field is periodic over the domain (networks embed them exactly).
-    sample: ``sample(key, counts, dtype) -> points``, ``counts`` being the number of points by loss term;
-        traceable, so that points are redrawn on the device. For every loss in ``causal`` the points come
-        sorted by time.
-    residuals: ``residuals(apply, params, points) -> {loss: (N_k,)}``; a loss term of the objective is the
-        mean square of its vector. Traceable and differentiable.
     causal: loss terms whose rows may carry causal weights.
     formulation: settings that change how the problem is posed to a network but not its solution, so that runs which
         differ in them share one reference.
+    point_sets: the point set by loss term, where several terms are taken at the same points; a term that is not named
+        has a set of its own name.
+    given: names of the G_s columns behind the coordinates, by point set. Names of fields: their values at the start of
+        the window, which from the second window on come from the network of the window before; without any, the
+        problem cannot be cut into windows. Names of settings: parameters that a curriculum may change in steps.
+    observed: names of the fields that references hold and scores are made of; ``fields`` where left empty.
+    observe: ``observe(apply, params, coordinates) -> (N, len(observed))``; the network itself where left out.
+    quantities: what is scored by name, from the observed fields; each of them where left empty.
+    score: the name of the quantity that stands in the main table; the first where left empty.
     """
 
     name: str
@@ -47,3 +78,28 @@ class Problem:
     periodic: tuple[str, ...] = ()
     causal: tuple[str, ...] = ()
     formulation: tuple[str, ...] = ()
+    point_sets: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    observed: tuple[str, ...] = ()
+    observe: Callable[[Apply, Tree, Array], Array] | None = None
+    quantities: Mapping[str, Quantity] = field(default_factory=dict)
+    score: str = ""
+
+    def __post_init__(self) -> None:
+        """Fill in what follows from the rest, so that readers of a problem need not know the defaults."""
+        fill = partial(object.__setattr__, self)  # frozen for everyone else
+        fill("point_sets", {name: self.point_sets.get(name, name) for name in self.losses})
+        fill("observed", self.observed or self.fields)
+        fill("observe", self.observe or (lambda apply, params, coordinates: apply(params, coordinates)))
+        fill("quantities", self.quantities or {name: itemgetter(name) for name in self.observed})
+        fill("score", self.score or next(iter(self.quantities)))
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The point sets, in the order of the loss terms."""
+        return tuple(dict.fromkeys(self.point_sets.values()))
+
+    @property
+    def has_windows(self) -> bool:
+        """Whether the problem can be cut into windows of time."""
+        return any(name in self.fields for names in self.given.values() for name in names)

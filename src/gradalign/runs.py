@@ -15,14 +15,17 @@ import pandas as pd
 
 from gradalign import checkpoints, provenance, randomness, trees
 from gradalign.errors import CheckpointError, DeviceError, NonFiniteLossError
-from gradalign.evaluation import predictor, relative_l2
+from gradalign.evaluation import predictor, quantities, thinned, window_of
 from gradalign.files import write_table
 from gradalign.method import load_method
-from gradalign.reference import Reference
+from gradalign.reference import Reference, relative_l2
 from gradalign.settings import RunSpecification
 from gradalign.training import Experiment, LoopState, build
 
 Row = dict[str, float]
+
+LOGGED_POINTS = 131_072
+"""Most points of the grid on which the error is logged along a run; the final error is taken on the whole grid."""
 
 
 class Progress(NamedTuple):
@@ -63,8 +66,8 @@ def train(
     """Train every seed of a run, one after the other, and write ``directory``.
 
     Files: ``runs.csv`` (a row per seed), ``curves.csv`` (long: a row per seed, logged step and quantity),
-    ``parameters-<seed>.safetensors``. ``checkpoints/seed-<seed>.safetensors`` lets a run that was killed go on where
-    it was, bit for bit on a CPU; it counts only for the same settings, sources and reference.
+    ``parameters/seed-<seed>.safetensors``. ``checkpoints/seed-<seed>.safetensors`` lets a run that was killed go on
+    where it was, bit for bit on a CPU; it counts only for the same settings, sources and reference.
 
     Raises ``DeviceError`` before any compute, ``NonFiniteLossError`` with step, problem, method and seed after saving
     the log so far as ``curves-failed.csv``, ``CheckpointError`` for a damaged checkpoint.
@@ -85,13 +88,18 @@ class _Runner:
     ) -> None:
         self.experiment, self.reference, self.directory, self.listen = experiment, reference, directory, listen
         self.specification = experiment.specification
+        self.stage_ends = np.cumsum(self.specification.training.stage_steps).tolist()
         self.identity = _identity(self.specification, reference)
         self.commit = provenance.commit()
-        self.predict = predictor(experiment, reference)
+        grid, fields = thinned(reference, LOGGED_POINTS)
+        self.times = grid.get("t")
+        self.exact = quantities(experiment.problem, fields)[experiment.problem.score]
+        self.predict = predictor(experiment, grid)
         start = time.perf_counter()
         key, loop = randomness.stream(0, "points"), jax.eval_shape(lambda: experiment.start(0))
         self.advance = jax.jit(experiment.advance, donate_argnums=1).lower(key, loop, np.int32(1)).compile()
         self.diagnose = jax.jit(experiment.diagnose).lower(key, loop).compile()
+        self.next_stage = jax.jit(experiment.next_stage)
         self.compile_seconds = time.perf_counter() - start
 
     def finish(self, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -109,9 +117,12 @@ class _Runner:
             if int(loop.failed_step) >= 0:
                 self._fail(seed, int(loop.failed_step), "a parameter is not finite after the update", log)
             self._log(seed, loop, seconds, log, key)
+            if done in self.stage_ends[:-1]:
+                loop = self.next_stage(randomness.stream(seed, "parameters"), loop)
             if done % training.checkpoint_every == 0 or done == training.steps:
                 self._save(seed, loop, seconds, log)
-        checkpoints.save(self.directory / f"parameters-{seed}.safetensors", loop.params, {"step": done})
+        solution = self.experiment.solution(loop)
+        checkpoints.save(self.directory / "parameters" / f"seed-{seed}.safetensors", solution, {"step": done})
         self._failed_log(seed).unlink(missing_ok=True)  # of an earlier attempt with other settings
         return self._row(seed, loop, seconds, log), self._curves(seed, log)
 
@@ -120,10 +131,21 @@ class _Runner:
         step = int(loop.step)
         if not math.isfinite(scalars["loss"]):
             self._fail(seed, step, f"the loss is {scalars['loss']}", log)
-        error = relative_l2(self.predict(loop.params), self.reference.fields)
+        error = self._error(loop)
         log.append({"step": step, "seconds": seconds, **scalars, "error": error})
         steps = self.specification.training.steps
         self.listen(Progress(self.specification.name, seed, step, steps, scalars["loss"], error))
+
+    def _error(self, loop: LoopState) -> float:
+        """The relative L2 error of the main quantity so far: over the windows up to the present one."""
+        problem = self.experiment.problem
+        found, exact = quantities(problem, self.predict(self.experiment.solution(loop)))[problem.score], self.exact
+        if self.experiment.windows > 1:
+            assert self.times is not None  # windows are windows of time
+            reached = int(np.sum(window_of(self.times, problem, self.experiment.windows) <= int(loop.stage)))
+            time = exact.ndim - len(problem.coordinates)
+            found, exact = (np.take(values, range(reached), axis=time) for values in (found, exact))
+        return relative_l2(found.astype(np.float64), exact)
 
     def _fail(self, seed: int, step: int, what: str, log: list[Row]) -> None:
         path = self._failed_log(seed)
@@ -171,6 +193,10 @@ class _Runner:
             if name not in ("step", "seconds")
         ]
 
+    def _setting(self, name: str) -> float:
+        """A setting of the problem by name, NaN for a problem without it."""
+        return float(getattr(self.experiment.settings, name, math.nan))
+
     def _row(self, seed: int, loop: LoopState, seconds: float, log: list[Row]) -> dict[str, Any]:
         given = self.specification
         method_settings = load_method(given.method).Settings(**given.method_settings)
@@ -187,6 +213,9 @@ class _Runner:
             "parameters": trees.size(loop.params),
             "steps": int(loop.step),
             "loss_terms": len(self.experiment.problem.losses),
+            "windows": self.experiment.windows,
+            "stages": len(given.training.stage_steps),
+            "reynolds": self._setting("reynolds"),
             "compile_seconds": self.compile_seconds,
             "train_seconds": seconds,
             "milliseconds_per_step": 1000 * seconds / int(loop.step),

@@ -37,6 +37,27 @@ def stratified_in_time(key: Array, box: Box, count: int, dtype: jnp.dtype) -> Ar
     return _into(unit.at[:, 0].set((jnp.arange(count, dtype=dtype) + unit[:, 0]) / count), box)
 
 
+def with_values(coordinates: Array, *values: Array) -> Array:
+    """Points (N, D + G) from coordinates (N, D) and the G values (N,) that are given there.
+
+    >>> with_values(jnp.asarray([[0.0, 0.5]]), jnp.asarray([3.0])).tolist()
+    [[0.0, 0.5, 3.0]]
+    """
+    return jnp.concatenate([coordinates, jnp.stack(values, axis=1)], axis=1)
+
+
+def first_window(box: Box, windows: int) -> tuple[tuple[float, float], ...]:
+    """The box with its first coordinate (time) cut to the first of ``windows`` equal parts; ``ValueError`` below 1.
+
+    >>> first_window(((0.0, 1.0), (-1.0, 1.0)), 4)
+    ((0.0, 0.25), (-1.0, 1.0))
+    """
+    if windows < 1:
+        raise ValueError(f"{windows} windows; allowed: 1 or more")
+    (start, end), *space = box
+    return ((start, start + (end - start) / windows), *space)
+
+
 def _into(unit: Array, box: Box) -> Array:
     """Points of the unit cube carried into the box; the clip undoes a rounding beyond the upper face."""
     low, high = (jnp.asarray(side, unit.dtype) for side in zip(*box, strict=True))

@@ -33,10 +33,36 @@ class CausalSettings(StrictModel):
     chunks: int = Field(ge=2, description="number of chunks in time; must divide the number of points")
 
 
-class TrainingSettings(StrictModel):
-    """The loop of one run."""
+class WindowSettings(StrictModel):
+    """Time marching: equal windows in time, each trained from the end of the one before (arXiv 2308.08468)."""
 
-    steps: PositiveInt = Field(description="optimizer steps")
+    count: int = Field(ge=2, description="number of equal windows; must divide the steps")
+    network: Literal["warm", "fresh"] = Field(
+        description="what the next window starts from: the parameters of the window before, or new ones"
+    )
+
+
+class CurriculumStage(StrictModel):
+    """One stage of a curriculum."""
+
+    value: PositiveFloat = Field(description="value of the parameter in this stage")
+    steps: PositiveInt = Field(description="optimizer steps of this stage; a multiple of log_every")
+
+
+class CurriculumSettings(StrictModel):
+    """A parameter of the equation that grows in stages, the network being kept (arXiv 2308.08468, section 3.7)."""
+
+    parameter: Name = Field(description="setting of the problem that changes, for instance reynolds")
+    stages: list[CurriculumStage] = Field(min_length=2, description="in order; the last value is that of the problem")
+
+
+class TrainingSettings(StrictModel):
+    """The loop of one run. It has one stage, or one for each time window, or those of a curriculum.
+
+    Every stage starts with a new state of the optimizer, hence of its learning-rate schedule, and the first weights.
+    """
+
+    steps: PositiveInt = Field(description="optimizer steps of the run, all stages together")
     precision: Literal["float32", "float64"] = Field(description="dtype of parameters, points and statistics")
     log_every: int = Field(ge=2, description="steps between two rows of diagnostics; divides the steps")
     checkpoint_every: PositiveInt = Field(description="steps between two checkpoints; a multiple of log_every")
@@ -44,6 +70,25 @@ class TrainingSettings(StrictModel):
     points_every: PositiveInt = Field(default=1, description="steps between two draws of collocation points")
     weighting: WeightingSettings = Field(description="weights of the loss terms")
     causal: CausalSettings | None = Field(default=None, description="causal row weights; none where left out")
+    windows: WindowSettings | None = Field(default=None, description="time marching; one window where left out")
+    curriculum: CurriculumSettings | None = Field(
+        default=None, description="stages of a parameter; none where left out"
+    )
+
+    @property
+    def stage_steps(self) -> list[int]:
+        """Optimizer steps by stage; they sum to ``steps``.
+
+        >>> loop = dict(steps=6, precision="float32", log_every=2, checkpoint_every=2, own_state=False)
+        >>> weighting = WeightingSettings(scheme="constant")
+        >>> windows = WindowSettings(count=3, network="warm")
+        >>> TrainingSettings(**loop, weighting=weighting, windows=windows).stage_steps
+        [2, 2, 2]
+        """
+        if self.curriculum is not None:
+            return [stage.steps for stage in self.curriculum.stages]
+        count = 1 if self.windows is None else self.windows.count
+        return [self.steps // count] * count
 
 
 class NetworkSettings(StrictModel):
@@ -78,6 +123,14 @@ class RunSpecification(StrictModel):
     method_settings: dict[str, Any]
     training: TrainingSettings
     seeds: list[Seed]
+
+
+class StudySpecification(StrictModel):
+    """All that one study depends on, resolved from a configuration."""
+
+    scale: Scale
+    study: Name
+    settings: dict[str, Any]
 
 
 class ReferenceSpecification(StrictModel):

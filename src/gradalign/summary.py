@@ -4,11 +4,11 @@ import shutil
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from gradalign.errors import ConfigurationError
 from gradalign.files import write_atomically, write_table
+from gradalign.reference import Reference
 
 REFERENCE_COLUMNS = [
     "problem",
@@ -23,8 +23,22 @@ REFERENCE_COLUMNS = [
 ]
 
 
-def summarise(results: Path, claims: list[str], references: list[str], runs: list[str]) -> None:
-    """Write claims, claim_curves, references, runs and curves (.csv) and ``fields/<run>.npz`` in ``summary/``.
+TABLES = (
+    "claims",
+    "claim_curves",
+    "references",
+    "reference_evidence",
+    "studies",
+    "runs",
+    "curves",
+    "errors",
+    "errors_in_time",
+)
+"""The summary tables, each a CSV file of that name."""
+
+
+def summarise(results: Path, claims: list[str], references: list[str], studies: list[str], runs: list[str]) -> None:
+    """Write the tables of ``TABLES`` (.csv) and ``fields/<run>.npz`` in ``summary/``.
 
     ``results`` is the directory of one scale; the lists name what belongs to the summary, so that a file left over
     from another configuration is not taken in. README describes the columns. Raises ``ConfigurationError`` where a
@@ -37,6 +51,10 @@ def summarise(results: Path, claims: list[str], references: list[str], runs: lis
         "references": [
             _reference_row(results / "references" / f"{problem}.npz", results.name) for problem in references
         ],
+        "reference_evidence": [
+            _reference_evidence(results / "references" / f"{problem}.npz") for problem in references
+        ],
+        "studies": [_table(results / "studies" / f"{study}.csv") for study in studies],
         "runs": [
             _table(results / "runs" / run / "runs.csv").merge(
                 _table(results / "evaluation" / f"{run}.csv"), on=["run", "seed"], validate="one_to_one"
@@ -44,12 +62,16 @@ def summarise(results: Path, claims: list[str], references: list[str], runs: lis
             for run in runs
         ],
         "curves": [_table(results / "runs" / run / "curves.csv") for run in runs],
+        "errors": [_table(results / "evaluation" / "errors" / f"{run}.csv") for run in runs],
+        "errors_in_time": [_table(results / "evaluation" / "errors_in_time" / f"{run}.csv") for run in runs],
     }
     for run in runs:
         fields = _present(results / "evaluation" / f"{run}.npz")
         write_atomically(summary / "fields" / f"{run}.npz", partial(shutil.copy, fields))
-    for name, parts in tables.items():
-        write_table(summary / f"{name}.csv", pd.concat(parts, ignore_index=True) if parts else pd.DataFrame())
+    for name in TABLES:
+        parts = [part for part in tables[name] if len(part)]
+        empty = tables[name][0] if tables[name] else pd.DataFrame()
+        write_table(summary / f"{name}.csv", pd.concat(parts, ignore_index=True) if parts else empty)
 
 
 def _present(path: Path) -> Path:
@@ -65,7 +87,12 @@ def _table(path: Path) -> pd.DataFrame:
 
 
 def _reference_row(path: Path, scale: str) -> pd.DataFrame:
-    with np.load(_present(path), allow_pickle=False) as stored:
-        row = {name: stored[name].item() for name in REFERENCE_COLUMNS}
-        commit = str(stored["commit"])
-    return pd.DataFrame([{**row, "bytes": path.stat().st_size, "scale": scale, "commit": commit}])
+    reference = Reference.load(_present(path))
+    row = {name: getattr(reference, name) for name in REFERENCE_COLUMNS}
+    return pd.DataFrame([{**row, "bytes": path.stat().st_size, "scale": scale, "commit": reference.commit}])
+
+
+def _reference_evidence(path: Path) -> pd.DataFrame:
+    reference = Reference.load(_present(path))
+    rows = [{"problem": reference.problem, "check": name, "value": v} for name, v in reference.evidence.items()]
+    return pd.DataFrame(rows, columns=["problem", "check", "value"])

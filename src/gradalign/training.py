@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from gradalign import diagnostics, networks, randomness, trees, weighting
@@ -16,7 +17,7 @@ from gradalign.method import Method, State, all_finite, load_method
 from gradalign.objective import Objective
 from gradalign.precision import dtype_of
 from gradalign.problem import Points, Problem
-from gradalign.settings import RunSpecification
+from gradalign.settings import RunSpecification, StrictModel
 from gradalign.trees import Tree
 
 
@@ -24,7 +25,10 @@ class LoopState(NamedTuple):
     """Everything that changes along a run; a checkpoint holds just this.
 
     step: () int32, optimizer steps done.
+    stage: () int32, the present time window or stage of a curriculum; 0 where there is only one.
+    stage_start: () int32, steps done before the present stage.
     params: parameters of the network.
+    finished: parameters of the windows, leading axis the window, filled up to the present one; empty for one window.
     state: state of the method.
     own_states: by loss term, a state of the method that saw only that term; empty unless asked for.
     loss_weights: by loss term, ().
@@ -32,7 +36,10 @@ class LoopState(NamedTuple):
     """
 
     step: Array
+    stage: Array
+    stage_start: Array
     params: Tree
+    finished: Tree
     state: State
     own_states: dict[str, State]
     loss_weights: dict[str, Array]
@@ -44,29 +51,78 @@ class Experiment:
     """A problem, a network and a method put together; all methods are pure and can be compiled."""
 
     specification: RunSpecification
+    settings: StrictModel
     problem: Problem
     network: networks.Network
     method: Method
     dtype: jnp.dtype
 
+    @property
+    def windows(self) -> int:
+        """The number of time windows, each with parameters of its own."""
+        given = self.specification.training.windows
+        return 1 if given is None else given.count
+
     def start(self, seed: int) -> LoopState:
         """The state before the first step, from the streams of ``seed``."""
         params = self.network.init(randomness.stream(seed, "parameters"))
+        finished = () if self.windows == 1 else jax.tree.map(lambda leaf: jnp.stack([leaf] * self.windows), params)
+        return self._stage_start(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32), params, finished)
+
+    def next_stage(self, key: Array, loop: LoopState) -> LoopState:
+        """The state before the first step of the next stage; ``key`` is the run's stream "parameters".
+
+        The parameters are kept, or for windows with fresh networks drawn anew; optimizer states and loss weights start
+        again. With windows, those of the one that ends are stored: its network gives the next initial condition.
+        """
+        stage = loop.stage + 1
+        windows = self.specification.training.windows
+        params = loop.params
+        if windows is not None and windows.network == "fresh":
+            params = self.network.init(randomness.at_step(key, stage))
+        after = self._stage_start(loop.step, stage, params, self.solution(loop) if self.windows > 1 else ())
+        return after._replace(failed_step=loop.failed_step)
+
+    def solution(self, loop: LoopState) -> Tree:
+        """What a run leaves: the parameters, for several windows stacked along a leading axis of that length."""
+        if self.windows == 1:
+            return loop.params
+        return jax.tree.map(lambda every, one: every.at[loop.stage].set(one), loop.finished, loop.params)
+
+    def _stage_start(self, step: Array, stage: Array, params: Tree, finished: Tree) -> LoopState:
         own = self.problem.losses if self.specification.training.own_state else ()
         initial = self.specification.training.weighting.initial
         return LoopState(
-            step=jnp.zeros((), jnp.int32),
+            step=step,
+            stage=stage,
+            stage_start=step + 0,  # an array of its own, because the loop donates all of them
             params=params,
+            finished=finished,
             state=self.method.init(params),
             own_states={name: self.method.init(params) for name in own},
             loss_weights={name: jnp.asarray(initial.get(name, 1.0), self.dtype) for name in self.problem.losses},
             failed_step=jnp.full((), -1, jnp.int32),
         )
 
-    def points(self, key: Array, step: Array) -> Points:
-        """The collocation points of a step; ``key`` is the run's stream "points"."""
-        draw = step // self.specification.training.points_every
-        return self.problem.sample(randomness.at_step(key, draw), self.specification.points, self.dtype)
+    def points(self, key: Array, loop: LoopState) -> Points:
+        """The points of a step, with what is given there in the present stage; ``key`` is the run's stream "points"."""
+        draw = loop.step // self.specification.training.points_every
+        points = self.problem.sample(randomness.at_step(key, draw), self.specification.points, self.dtype)
+        return points | {name: self._given(loop, points[name], names) for name, names in self.problem.given.items()}
+
+    def _given(self, loop: LoopState, points: Array, names: tuple[str, ...]) -> Array:
+        """Points of one set with the values of the stage: from the window before, or from the curriculum."""
+        count = len(self.problem.coordinates)
+        curriculum = self.specification.training.curriculum
+        if curriculum is not None and curriculum.parameter in names:
+            values = jnp.asarray([stage.value for stage in curriculum.stages], self.dtype)
+            return points.at[:, count + names.index(curriculum.parameter)].set(values[loop.stage])
+        if self.windows == 1 or not set(names) & set(self.problem.fields):
+            return points
+        before = jax.tree.map(lambda leaf: leaf[jnp.maximum(loop.stage - 1, 0)], loop.finished)
+        at_end = points[:, :count].at[:, 0].set(self.problem.domain[0][1])
+        fields = self.network.apply(before, at_end)[:, np.asarray([self.problem.fields.index(name) for name in names])]
+        return jnp.where(loop.stage == 0, points, points.at[:, count:].set(fields))
 
     def objective(self, loss_weights: dict[str, Array]) -> Objective:
         """The objective with these loss weights and the causal row weights of the specification."""
@@ -74,11 +130,12 @@ class Experiment:
             loss_weights,
             residuals=self._residuals,
             row_weights=None if self.specification.training.causal is None else self._row_weights,
+            point_sets=tuple(self.problem.point_sets.items()),
         )
 
     def step(self, key: Array, loop: LoopState) -> tuple[LoopState, dict[str, Array]]:
         """One optimizer step, preceded by an update of the loss weights where one is due."""
-        points = self.points(key, loop.step)
+        points = self.points(key, loop)
         loss_weights = self._loss_weights(loop, points)
         objective = self.objective(loss_weights)
         gradient, own_states = None, loop.own_states
@@ -91,7 +148,15 @@ class Experiment:
         params, state, metrics = self.method.step(objective, loop.params, loop.state, points, gradient)
         step = loop.step + 1
         failed_step = jnp.where((loop.failed_step < 0) & ~all_finite(params), step, loop.failed_step)
-        return LoopState(step, params, state, own_states, loss_weights, failed_step), metrics
+        after = loop._replace(
+            step=step,
+            params=params,
+            state=state,
+            own_states=own_states,
+            loss_weights=loss_weights,
+            failed_step=failed_step,
+        )
+        return after, metrics
 
     def advance(self, key: Array, loop: LoopState, steps: Array) -> LoopState:
         """Up to ``steps`` steps on the device; stops after a step whose parameters are not finite."""
@@ -110,7 +175,7 @@ class Experiment:
         (``score_inter_gradient_same_points``), and of the updates (``score_inter_update``). They look two steps ahead;
         the state itself does not move.
         """
-        points, objective = self.points(key, loop.step), self.objective(loop.loss_weights)
+        points, objective = self.points(key, loop), self.objective(loop.loss_weights)
         losses = objective.losses(loop.params, points)
         gradients = objective.loss_gradients(loop.params, points)
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *gradients.values())
@@ -140,7 +205,7 @@ class Experiment:
 
     def _look(self, key: Array, loop: LoopState) -> tuple[LoopState, dict[str, Tree]]:
         """One step, with the gradients of one and the same function before and after it."""
-        points, objective = self.points(key, loop.step), self.objective(loop.loss_weights)
+        points, objective = self.points(key, loop), self.objective(loop.loss_weights)
         after, metrics = self.step(key, loop)
         return after, {
             "gradient": objective.gradient(loop.params, points),
@@ -167,7 +232,8 @@ class Experiment:
             gradients = unweighted.loss_gradients(loop.params, points)
             return weighting.gradient_norm_weights(gradients, loop.loss_weights, settings.momentum)
 
-        return jax.lax.cond(loop.step % settings.every == 0, updated, lambda: loop.loss_weights)
+        due = (loop.step - loop.stage_start) % settings.every == 0
+        return jax.lax.cond(due, updated, lambda: loop.loss_weights)
 
 
 def build(specification: RunSpecification) -> Experiment:
@@ -177,13 +243,16 @@ def build(specification: RunSpecification) -> Experiment:
     """
     dtype = dtype_of(specification.training.precision)
     module: ModuleType = import_module(f"gradalign.problems.{specification.problem}")
-    problem: Problem = module.problem(module.Settings(**specification.problem_settings))
+    windows = specification.training.windows
+    settings_of_problem = module.Settings(**specification.problem_settings)
+    problem: Problem = module.problem(settings_of_problem, 1 if windows is None else windows.count)
     optimizer = load_method(specification.method)
     settings = optimizer.Settings(**specification.method_settings)
     return Experiment(
         specification=specification,
+        settings=settings_of_problem,
         problem=problem,
         network=networks.build(specification.network, problem, dtype),
-        method=optimizer.method(settings, specification.training.steps),
+        method=optimizer.method(settings, max(specification.training.stage_steps)),
         dtype=dtype,
     )

@@ -42,13 +42,19 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 
 from gradalign.derivatives import partial_derivatives
-from gradalign.problem import Apply, Points, Problem
-from gradalign.sampling import stratified_in_time, uniform
+from gradalign.problem import Apply, Points, Problem, Statement
+from gradalign.sampling import first_window, stratified_in_time, uniform, with_values
 from gradalign.settings import StrictModel
 from gradalign.trees import Tree
 
 DOMAIN = ((0.0, 1.0), (-1.0, 1.0))
 """Times and places: t in [0, 1], x in [-1, 1]."""
+
+STATEMENT = Statement(
+    equation="∂u/∂t = D ∂²u/∂x² + ρ (u - u³)",
+    domain="x in [-1, 1], t in [0, 1]",
+    conditions="u(0, x) = x² cos(πx), or its trigonometric interpolant on 511 points; periodic in x",
+)
 
 SAMPLES = 511
 """Points that the band-limited initial condition interpolates; an odd number, so that it has 256 cosines."""
@@ -67,8 +73,8 @@ class Settings(StrictModel):
     reaction: PositiveFloat = Field(default=5.0, description="ρ; small u grow as exp(ρt)")
 
 
-def problem(settings: Settings) -> Problem:
-    """The Allen-Cahn equation as residuals of one field u over the coordinates (t, x).
+def problem(settings: Settings, windows: int = 1) -> Problem:
+    """The Allen-Cahn equation as residuals of one field u over (t, x), on the first of equal time windows.
 
     Points of ``bc`` at x = -1 stand for the difference of u between the ends, those at x = 1 for that of ∂u/∂x.
 
@@ -81,16 +87,18 @@ def problem(settings: Settings) -> Problem:
     """
     penalised = settings.boundary == "penalised"
     losses = ("ic", "bc", "pde") if penalised else ("ic", "pde")
-    (start, _), (left, right) = DOMAIN
+    domain = first_window(DOMAIN, windows)
+    (start, _), (left, right) = domain
 
     def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
         keys = dict(zip(losses, jax.random.split(key, len(losses)), strict=True))
+        places = uniform(keys["ic"], ((start, start), domain[1]), counts["ic"], dtype)
         points = {
-            "ic": uniform(keys["ic"], ((start, start), DOMAIN[1]), counts["ic"], dtype),
-            "pde": stratified_in_time(keys["pde"], DOMAIN, counts["pde"], dtype),
+            "ic": with_values(places, initial_condition(places[:, 1], settings.initial_condition)),
+            "pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype),
         }
         if penalised:
-            ends = uniform(keys["bc"], (DOMAIN[0], (left, left)), counts["bc"], dtype)
+            ends = uniform(keys["bc"], (domain[0], (left, left)), counts["bc"], dtype)
             points["bc"] = ends.at[1::2, 1].set(right)
         return {name: points[name] for name in losses}
 
@@ -104,9 +112,8 @@ def problem(settings: Settings) -> Problem:
     def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
         d = partial_derivatives(lambda z: apply(params, z), points["pde"], ("", "t", "xx"), ("t", "x"))
         reaction = settings.reaction * (d[""] - d[""] ** 3)
-        initial = initial_condition(points["ic"][:, 1], settings.initial_condition)
         found = {
-            "ic": apply(params, points["ic"])[:, 0] - initial,
+            "ic": apply(params, points["ic"][:, :2])[:, 0] - points["ic"][:, 2],
             "pde": (d["t"] - settings.diffusion * d["xx"] - reaction)[:, 0],
         }
         if penalised:
@@ -118,12 +125,13 @@ def problem(settings: Settings) -> Problem:
         coordinates=("t", "x"),
         fields=("u",),
         losses=losses,
-        domain=DOMAIN,
+        domain=domain,
         sample=sample,
         residuals=residuals,
         periodic=() if penalised else ("x",),
         causal=("pde",),
         formulation=("boundary",),
+        given={"ic": ("u",)},
     )
 
 

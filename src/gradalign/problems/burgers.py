@@ -28,13 +28,19 @@ from jax import Array
 from pydantic import Field, PositiveFloat
 
 from gradalign.derivatives import partial_derivatives
-from gradalign.problem import Apply, Points, Problem
-from gradalign.sampling import stratified_in_time, uniform
+from gradalign.problem import Apply, Points, Problem, Statement
+from gradalign.sampling import first_window, stratified_in_time, uniform, with_values
 from gradalign.settings import StrictModel
 from gradalign.trees import Tree
 
 DOMAIN = ((0.0, 1.0), (-1.0, 1.0))
 """Times and places: t in [0, 1], x in [-1, 1]."""
+
+STATEMENT = Statement(
+    equation="∂u/∂t + u ∂u/∂x = ν ∂²u/∂x²",
+    domain="x in [-1, 1], t in [0, 1]",
+    conditions="u(0, x) = -sin(πx); u = 0 at x = -1 and x = 1",
+)
 
 
 class Settings(StrictModel):
@@ -43,8 +49,8 @@ class Settings(StrictModel):
     viscosity: PositiveFloat = Field(default=0.01 / math.pi, description="ν; the front is about 4ν wide")
 
 
-def problem(settings: Settings) -> Problem:
-    """Burgers' equation as residuals of one field u over the coordinates (t, x).
+def problem(settings: Settings, windows: int = 1) -> Problem:
+    """Burgers' equation as residuals of one field u over the coordinates (t, x), on the first of equal time windows.
 
     >>> burgers = problem(Settings())
     >>> points = burgers.sample(jax.random.key(0), {"ic": 4, "bc": 4, "pde": 8}, jnp.dtype("float32"))
@@ -52,22 +58,23 @@ def problem(settings: Settings) -> Problem:
     >>> bool(jnp.allclose(residuals["pde"], 4 * points["pde"][:, 1]))  # u ∂u/∂x = 4x
     True
     """
+    domain = first_window(DOMAIN, windows)
 
     def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
         keys = dict(zip(("ic", "bc", "pde"), jax.random.split(key, 3), strict=True))
-        (start, _), (left, right) = DOMAIN
-        ends = uniform(keys["bc"], (DOMAIN[0], (left, left)), counts["bc"], dtype)
+        (start, _), (left, right) = domain
+        ends = uniform(keys["bc"], (domain[0], (left, left)), counts["bc"], dtype)
+        places = uniform(keys["ic"], ((start, start), domain[1]), counts["ic"], dtype)
         return {
-            "ic": uniform(keys["ic"], ((start, start), DOMAIN[1]), counts["ic"], dtype),
+            "ic": with_values(places, initial_condition(places[:, 1])),
             "bc": ends.at[1::2, 1].set(right),
-            "pde": stratified_in_time(keys["pde"], DOMAIN, counts["pde"], dtype),
+            "pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype),
         }
 
     def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
         d = partial_derivatives(lambda z: apply(params, z), points["pde"], ("", "t", "x", "xx"), ("t", "x"))
-        initial = initial_condition(points["ic"][:, 1])
         return {
-            "ic": apply(params, points["ic"])[:, 0] - initial,
+            "ic": apply(params, points["ic"][:, :2])[:, 0] - points["ic"][:, 2],
             "bc": apply(params, points["bc"])[:, 0],
             "pde": (d["t"] + d[""] * d["x"] - settings.viscosity * d["xx"])[:, 0],
         }
@@ -77,10 +84,11 @@ def problem(settings: Settings) -> Problem:
         coordinates=("t", "x"),
         fields=("u",),
         losses=("ic", "bc", "pde"),
-        domain=DOMAIN,
+        domain=domain,
         sample=sample,
         residuals=residuals,
         causal=("pde",),
+        given={"ic": ("u",)},
     )
 
 
