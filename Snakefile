@@ -12,6 +12,7 @@ report: "workflow/report/workflow.rst"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/references.smk"
+include: "workflow/rules/studies.smk"
 include: "workflow/rules/runs.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/summary.smk"
@@ -24,6 +25,7 @@ include: "workflow/rules/verify.smk"
 rule all:
     default_target: True
     input:
+        rules.references.input,  # so that a damaged one comes back even where no run needs it
         rules.summary.output,
         rules.figures.input,
         rules.tables.input,

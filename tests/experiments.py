@@ -7,7 +7,15 @@ from gradalign.settings import NetworkSettings, RunSpecification, TrainingSettin
 
 
 def specification(
-    method, steps=12, learning_rate=1e-3, width=4, precision="float64", problem_settings=None, **training
+    method,
+    steps=12,
+    learning_rate=1e-3,
+    width=4,
+    precision="float64",
+    problem="burgers",
+    points=None,
+    problem_settings=None,
+    **training,
 ):
     """Burgers with a tiny network and a handful of points; two seeds, logged every four steps."""
     loop = {
@@ -19,12 +27,12 @@ def specification(
         "weighting": {"scheme": "gradient_norm", "every": 4},
     }
     return RunSpecification(
-        name=f"burgers-{method}",
+        name=f"{problem}-{method}",
         scale="smoke",
         device="cpu",
-        problem="burgers",
+        problem=problem,
         problem_settings=problem_settings or {},
-        points={"ic": 8, "bc": 4, "pde": 16},
+        points=points or {"ic": 8, "bc": 4, "pde": 16},
         network=NetworkSettings(architecture="mlp", width=width, depth=2, activation="tanh"),
         method=method,
         method_settings={} if learning_rate is None else {"learning_rate": learning_rate},

@@ -1,6 +1,10 @@
 """The command line: it answers questions, refuses wrong input before any compute, and its stages fit together."""
 
+import dataclasses
+import importlib
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +13,10 @@ from experiments import line_reference, specification
 from typer.testing import CliRunner
 
 from gradalign.cli import application
+from gradalign.configuration import load
+from gradalign.discovery import module_names
+from gradalign.reference_listing import horizon, listing
+from gradalign.settings import StrictModel
 
 COMMANDS = ["reference", "claim", "train", "evaluate", "summarise", "render", "verify"]
 
@@ -27,7 +35,82 @@ def test_every_command_explains_itself(command):
 def test_lists_of_methods_and_references():
     methods = call("train", "--list-methods").output
     assert all(name in methods for name in ("adam: ", "soap: ", "levenberg_marquardt: ", "Cost per step"))
-    assert "burgers: " in call("reference", "--list").output
+
+
+def blocks(output):
+    """The blocks of ``reference --list``: {problem: {label: text}}, with wrapped lines joined."""
+    found = {}
+    for block in output.strip().split("\n\n"):
+        name, *lines = block.splitlines()
+        found[name], label = {}, ""
+        for line in lines:
+            label = line[2:18].strip() or label
+            found[name][label] = f"{found[name].get(label, '')} {line[18:].strip()}".strip()
+    return found
+
+
+def test_the_list_of_references_describes_every_problem(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = blocks(call("reference", "--list").output)
+    assert list(found) == module_names("references")
+    labels = ["equation", "domain", "conditions", "horizon", "parameters", "solver", "resolution", "stated error"]
+    for name, block in found.items():
+        assert list(block) == labels, name
+        assert all(block.values()), name
+        statement = importlib.import_module(f"gradalign.problems.{name}").STATEMENT
+        for label in ("equation", "domain", "conditions"):
+            assert block[label] == " ".join(getattr(statement, label).split()), name
+        assert block["stated error"] == "smoke not computed yet, laptop not computed yet, paper not computed yet"
+    burgers = found["burgers"]
+    assert burgers["horizon"] == "1"
+    assert burgers["parameters"] == "viscosity = 0.003183098862: ν; the front is about 4ν wide"
+    assert burgers["solver"].startswith("Burgers' equation by the Cole-Hopf closed form, checked by refinement")
+    assert burgers["resolution"].startswith("times = 201, points = 512, nodes = 1501, ")
+    assert "initial_condition = required (kinked or band_limited): " in found["allen_cahn"]["parameters"]
+
+
+def test_the_list_of_references_takes_settings_of_a_configuration_and_errors_of_results(tmp_path):
+    root = Path(__file__).resolve().parents[1]
+    configuration = load([root / "workflow/config/smoke.yaml"])
+    results = tmp_path / "results"
+    references = results / "smoke" / "references"
+    dataclasses.replace(line_reference(), stated_error=2.5e-7).save(references / "burgers.npz")
+    (references / "allen_cahn.npz").write_bytes((references / "burgers.npz").read_bytes()[:-300])
+    found = blocks("\n\n".join(listing(configuration, results)))
+    grid = configuration.problems["burgers"].reference
+    assert found["burgers"]["resolution"].startswith(f"times = {grid['times']}, points = {grid['points']}, ")
+    assert "initial_condition = band_limited: " in found["allen_cahn"]["parameters"]
+    rest = "laptop not computed yet, paper not computed yet"
+    assert found["burgers"]["stated error"] == f"smoke 2.5e-07, {rest}"
+    assert found["allen_cahn"]["stated error"] == f"smoke damaged, to be computed again, {rest}"
+
+
+def test_the_list_of_references_takes_a_configuration_file_and_refuses_a_missing_one(tmp_path):
+    found = call("reference", "--list", "--config", tmp_path / "missing.yaml")
+    assert found.exit_code == 1
+    assert "missing.yaml" in found.output
+
+
+def test_the_list_of_references_fits_the_terminal(monkeypatch, tmp_path):
+    monkeypatch.setenv("COLUMNS", "72")
+    lines = "\n".join(listing(None, tmp_path)).splitlines()
+    assert max(map(len, lines)) <= 72
+
+
+def test_the_horizon_is_that_of_the_settings_and_steady_problems_have_none():
+    class Settings(StrictModel):
+        horizon: float = 2.0
+
+    def posed(coordinates):
+        problem = SimpleNamespace(Settings=Settings)
+        problem.problem = lambda given: SimpleNamespace(
+            coordinates=coordinates, domain=((0.0, given.horizon), (0.0, 1.0))
+        )
+        return problem
+
+    assert horizon(posed(("t", "x")), {}) == "2"
+    assert horizon(posed(("t", "x")), {"horizon": 0.25}) == "0.25"
+    assert horizon(posed(("x", "y")), {}) == "none, steady"
 
 
 @pytest.mark.parametrize(

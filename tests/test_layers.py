@@ -24,6 +24,7 @@ LAYERS = [
     {
         "batches",
         "configuration",
+        "reference_cache",
         "networks",
         "method",
         "schedules",
@@ -36,7 +37,7 @@ LAYERS = [
     {"problems", "optimizers"},
     {"experiments"},
     {"references", "claims", "training"},
-    {"evaluation"},
+    {"evaluation", "reference_listing", "studies"},
     {"runs"},
     {"cli"},
 ]

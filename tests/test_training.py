@@ -173,6 +173,31 @@ def test_linearisation_gives_rows_and_their_jacobian():
     np.testing.assert_allclose(2 * jacobian.T @ rows, gradient, rtol=1e-9, atol=1e-12)
 
 
+@pytest.fixture(scope="module")
+def gray_scott():
+    """A system: two loss terms at each of two sets of points."""
+    experiment = build(specification("adam", problem="gray_scott", points={"ic": 6, "pde": 8}))
+    return experiment, experiment.start(3), experiment.points(randomness.stream(3, "points"), experiment.start(3))
+
+
+def test_loss_terms_at_the_same_points_have_the_gradients_of_their_own(gray_scott):
+    experiment, loop, points = gray_scott
+    weights = {name: jnp.asarray(1.0 + i) for i, name in enumerate(experiment.problem.losses)}
+    found = experiment.objective(weights).loss_gradients(loop.params, points)
+    assert list(found) == ["u_ic", "v_ic", "ru", "rv"]
+    for name, gradient in gradients_of(experiment, loop._replace(loss_weights=weights), loop.params, points).items():
+        np.testing.assert_allclose(ravel_pytree(found[name])[0], gradient, rtol=1e-9, atol=1e-9)
+
+
+def test_linearisation_of_terms_at_the_same_points(gray_scott):
+    experiment, loop, points = gray_scott
+    objective = experiment.objective(loop.loss_weights)
+    rows, jacobian = objective.linearisation(loop.params, points)
+    np.testing.assert_allclose(rows, jnp.concatenate(list(objective.rows(loop.params, points).values())), rtol=1e-10)
+    gradient = ravel_pytree(objective.gradient(loop.params, points))[0]
+    np.testing.assert_allclose(2 * jacobian.T @ rows, gradient, rtol=1e-8, atol=1e-8)
+
+
 def test_the_second_chunk_does_not_compile_again():
     experiment = build(specification("adam"))
     key = randomness.stream(0, "points")

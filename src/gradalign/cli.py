@@ -37,20 +37,28 @@ def reference(
     config: ConfigurationFiles = [],  # noqa: B006 - typer copies it
     specification: SpecificationFile = None,
     output: Annotated[Path | None, typer.Option("--output", help="file to write (.npz)")] = None,
-    listing: Annotated[bool, typer.Option("--list", help="list the problems with a reference solution")] = False,
+    listing: Annotated[
+        bool, typer.Option("--list", help="list the problems with settings, solvers, and errors found in ./results")
+    ] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="compute, and leave the cache alone")] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Compute the reference solution of a problem, with its stated error."""
+    """Compute the reference solution of a problem, with its stated error, or take it from the cache."""
     with _user_errors():
+        import json
+        from dataclasses import replace
         from importlib import import_module
 
+        from gradalign import reference_cache
         from gradalign.configuration import load
-        from gradalign.discovery import module_names
+        from gradalign.reference import require_npz
         from gradalign.settings import ReferenceSpecification
 
         if listing:
-            for name in module_names("references"):
-                _say(f"{name}: {_headline(import_module(f'gradalign.references.{name}'))}")
+            from gradalign.reference_listing import listing as blocks
+
+            for block in blocks(load(config) if config else None, Path("results")):
+                _say(f"{block}\n")
             return
         if problem is None or output is None:
             raise ConfigurationError(
@@ -61,15 +69,25 @@ def reference(
             _same("problem", problem, resolved.problem, specification)
         else:
             resolved = load(_given(config)).reference(problem)
-        recipe = import_module(f"gradalign.references.{problem}")
-        settings = recipe.Settings.model_validate(resolved.reference_settings)
-        equation = import_module(f"gradalign.problems.{problem}").Settings.model_validate(resolved.problem_settings)
+        require_npz(output)
+        _prepare_jax()  # initial conditions are written in it
+        recipe, posed = (import_module(f"gradalign.{package}.{problem}") for package in ("references", "problems"))
+        settings = recipe.Settings.model_validate_json(json.dumps(resolved.reference_settings))
+        equation = posed.Settings.model_validate_json(json.dumps(resolved.problem_settings))
+        inputs = reference_cache.digest(problem, settings, equation)
+        solution = None if no_cache else reference_cache.fetch(problem, inputs, _say)
         if dry_run:
-            _say(f"would solve {problem} with {settings} and write {output}")
+            _say(f"would {'solve' if solution is None else 'copy'} {problem} with {settings} and write {output}")
             return
-        with _progress(f"reference {problem}") as progress:
-            solution = recipe.compute(settings, progress, equation)
-        solution.save(output)
+        if solution is not None:
+            solution.save(output)
+            _say(f"{problem}: taken from the cache, {reference_cache.location(problem, inputs)}")
+        else:
+            with _progress(f"reference {problem}") as progress:
+                solution = replace(recipe.compute(settings, progress, equation), inputs=inputs)
+            solution.save(output)
+            if not no_cache:
+                reference_cache.store(solution, _say)
         _say(f"{problem}: stated error {solution.stated_error:.1e} (relative L2), {solution.seconds:.1f} s, {output}")
 
 
@@ -105,6 +123,45 @@ def claim(
 
 
 @application.command()
+def study(
+    name: Annotated[str, typer.Argument(help="study to make, a module in gradalign.studies")],
+    output: Output,
+    config: ConfigurationFiles = [],  # noqa: B006 - typer copies it
+    specification: SpecificationFile = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Find the error of published reference data with a solver of their quality; writes a row per point."""
+    with _user_errors():
+        import json
+        from importlib import import_module
+
+        from gradalign.configuration import load
+        from gradalign.discovery import module_names
+        from gradalign.errors import unknown_name
+        from gradalign.settings import StudySpecification
+
+        if name not in module_names("studies"):
+            raise unknown_name("study", name, module_names("studies"))
+        if specification:
+            resolved = StudySpecification.model_validate_json(specification.read_text())
+            _same("study", name, resolved.study, specification)
+        else:
+            resolved = load(_given(config)).study(name)
+        _prepare_jax()
+        module = import_module(f"gradalign.studies.{name}")
+        settings = module.Settings.model_validate_json(json.dumps(resolved.settings))
+        if dry_run:
+            _say(f"would make the study {name} with {settings} and write {output}")
+            return
+        import pandas as pd
+
+        with _progress(f"study {name}") as progress:
+            series = module.compute(settings, progress)
+        write_table(output, pd.DataFrame([row for one in series for row in one.rows()]))
+        _say(f"{name}: {len(series)} lines and numbers, {output}")
+
+
+@application.command()
 def train(
     run: Annotated[str | None, typer.Argument(help="name of the run, by default PROBLEM-METHOD")] = None,
     reference: Annotated[Path | None, typer.Option("--reference", help="reference solution (.npz)")] = None,
@@ -136,7 +193,7 @@ def train(
         from gradalign.runs import train as train_run
 
         require_device(settings.device, settings.scale)
-        solution = Reference.load(reference)
+        solution = Reference.load(reference, settings.problem)
         if dry_run:
             _say(f"would train {run} for {settings.training.steps} steps with seeds {settings.seeds}; writes {output}")
             return
@@ -156,6 +213,8 @@ def evaluate(
     reference: ReferenceFile,
     output: Output,
     fields: Annotated[Path, typer.Option("--fields", help="file for the fields of the first seed (.npz)")],
+    errors: Annotated[Path, typer.Option("--errors", help="file for the errors of every quantity (.csv)")],
+    errors_in_time: Annotated[Path, typer.Option("--errors-in-time", help="file for the errors against time (.csv)")],
     run: Annotated[str | None, typer.Option("--run", help="name of the run; the directory's name by default")] = None,
     config: ConfigurationFiles = [],  # noqa: B006 - typer copies it
     specification: SpecificationFile = None,
@@ -165,16 +224,20 @@ def evaluate(
     with _user_errors():
         settings = _run_settings(run or run_directory.name, config, specification)
         if dry_run:
-            _say(f"would score {run_directory} against {reference}; writes {output} and {fields}")
+            _say(
+                f"would score {run_directory} against {reference}; "
+                f"writes {output}, {fields}, {errors}, {errors_in_time}"
+            )
             return
         _prepare_jax()  # scoring is cheap: any device will do
         from gradalign import evaluation
         from gradalign.reference import Reference
 
-        table, arrays = evaluation.evaluate(settings, run_directory, Reference.load(reference))
-        evaluation.save_arrays(fields, arrays)
-        write_table(output, table)
-        _say(table.to_string(index=False))
+        scores = evaluation.evaluate(settings, run_directory, Reference.load(reference, settings.problem))
+        evaluation.save_arrays(fields, scores.arrays)
+        for path, table in ((errors, scores.quantities), (errors_in_time, scores.in_time), (output, scores.main)):
+            write_table(path, table)
+        _say(scores.main.to_string(index=False))
 
 
 @application.command()
@@ -182,13 +245,14 @@ def summarise(
     results: Annotated[Path, typer.Option("--results", help="directory of one scale's results")],
     claim: Annotated[list[str], typer.Option("--claim", help="topic of claims to take in")] = [],  # noqa: B006
     reference: Annotated[list[str], typer.Option("--reference", help="problem whose reference to take in")] = [],  # noqa: B006
+    study: Annotated[list[str], typer.Option("--study", help="study to take in")] = [],  # noqa: B006
     run: Annotated[list[str], typer.Option("--run", help="run to take in")] = [],  # noqa: B006
 ) -> None:
     """Gather the outputs of all stages into tidy tables, RESULTS/summary/."""
     with _user_errors():
         from gradalign.summary import summarise as gather
 
-        gather(results, claim, reference, run)
+        gather(results, claim, reference, study, run)
 
 
 @application.command()

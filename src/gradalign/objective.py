@@ -95,10 +95,20 @@ class Objective:
     def loss_gradients(self, params: Tree, points: Points) -> dict[str, Tree]:
         """∇(λ_k L_k) by loss term; they sum to ∇L."""
 
-        def gradient(name: str) -> Tree:
-            return jax.grad(lambda p: jnp.sum(self.rows(p, points)[name] ** 2))(params)
+        def weighted(params: Tree, names: list[str]) -> Array:
+            rows = self.rows(params, points)
+            return jnp.stack([jnp.sum(rows[name] ** 2) for name in names])
 
-        return {name: gradient(name) for name in self.loss_weights}
+        sets = dict(self.point_sets)
+        groups: dict[str, list[str]] = {}
+        for name in self.loss_weights:
+            groups.setdefault(sets.get(name, name), []).append(name)
+        # Terms at the same points share their forward pass, and the program that has to be compiled
+        found = {}
+        for names in groups.values():
+            stacked = jax.jacrev(weighted)(params, names)
+            found |= {name: jax.tree.map(lambda leaf, i=i: leaf[i], stacked) for i, name in enumerate(names)}
+        return {name: found[name] for name in self.loss_weights}
 
     def only(self, name: str) -> "Objective":
         """The same objective with one loss term, as the own-state scores need it."""

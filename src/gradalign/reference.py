@@ -1,9 +1,12 @@
 """Reference solutions with their stated errors, and the files that hold them."""
 
-import zipfile
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+import hashlib
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +20,12 @@ Values = NDArray[np.float64]
 Progress = Callable[[float, str], object]
 """``progress(share, text)``: the share of the work that is done, in [0, 1], and what is being done."""
 
+_LISTS = ("coordinates", "fields")
 _NUMBERS = ("step", "self_convergence_error", "independent_difference", "stated_error", "seconds")
-_TEXTS = ("problem", "solver", "resolution", "independent_check", "commit")
+_TEXTS = ("problem", "solver", "resolution", "independent_check", "commit", "inputs")
+_RESERVED = {*_LISTS, *_NUMBERS, *_TEXTS, "evidence", "evidence_values", "checksum"}
+
+_ADVICE = "write it anew with 'gradalign reference PROBLEM --output FILE.npz'; the pipeline does so by itself"
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,13 @@ class Reference:
     stated_error: relative L2, the largest of all that was measured.
     seconds: wall-clock time of the whole computation, checks included.
     commit: the commit of the program that made it.
+    evidence: further errors by name, such as the drift of a conserved quantity or the difference to a published
+        number; relative, none of them larger than the stated error.
+    inputs: digest of the settings and sources that made it (``reference_cache.digest``); empty where it was computed
+        directly.
+
+    Raises ``ValueError`` for an array of another shape or dtype, for a name that the file needs itself, and for a
+    stated error below one of the measured ones.
     """
 
     problem: str
@@ -51,20 +65,32 @@ class Reference:
     stated_error: float
     seconds: float
     commit: str = field(default_factory=commit)
+    evidence: dict[str, float] = field(default_factory=dict)
+    inputs: str = ""
 
     def __post_init__(self) -> None:
-        shape = tuple(len(values) for values in self.coordinates.values())
-        for name, values in self.fields.items():
-            if values.shape != shape:
-                raise ValueError(f"field {name!r} has shape {values.shape}; allowed: {shape}, as the coordinates span")
-        if reserved := sorted((self.coordinates.keys() | self.fields.keys()) & {*_NUMBERS, *_TEXTS, *_LISTS}):
+        shape = tuple(values.size for values in self.coordinates.values())
+        for name, values in (self.coordinates | self.fields).items():
+            kind, allowed = ("field", shape) if name in self.fields else ("coordinate", (values.size,))
+            if values.shape != allowed:
+                raise ValueError(
+                    f"{kind} {name!r} has shape {values.shape}; allowed: {allowed}, as the coordinates span"
+                )
+            if values.dtype != np.float64:
+                raise ValueError(f"{kind} {name!r} has dtype {values.dtype}; allowed: float64")
+        if reserved := sorted((self.coordinates.keys() | self.fields.keys()) & _RESERVED):
             raise ValueError(f"coordinates or fields named {', '.join(reserved)}; these names are taken by the file")
+        for name, error in self._measured().items():
+            if error > self.stated_error:
+                raise ValueError(f"{name} is {error:.3g}; allowed: at most the stated error, {self.stated_error:.3g}")
 
     def save(self, path: Path | str) -> None:
         """Write an ``.npz`` file: one array per coordinate and field, and every other attribute under its name.
 
-        Two lists of names, ``coordinates`` and ``fields``, give their order. The file appears whole or not at all.
-        Raises ``ConfigurationError`` for another suffix than ``.npz``.
+        Two lists of names, ``coordinates`` and ``fields``, give their order; ``evidence`` lists the names of
+        ``evidence_values``. ``checksum`` is the SHA-256 of all other entries. The file appears whole or not at all, and
+        the same reference gives the same bytes. Raises ``ConfigurationError`` for another suffix than ``.npz``, for a
+        number that is not finite, and for a text of the provenance that is empty.
 
         >>> import tempfile
         >>> t, x = np.linspace(0, 1, 2), np.linspace(-1, 1, 3)
@@ -76,48 +102,119 @@ class Reference:
         [[-0.0, 0.0, 0.0], [-1.0, 0.0, 1.0]]
         """
         path = Path(path)
-        if path.suffix != ".npz":
-            raise ConfigurationError(f"{path}: suffix {path.suffix!r}; allowed: '.npz'; rename the output")
-        plain = {name: value for name, value in asdict(self).items() if name not in _LISTS}
-        names = {name: np.array(list(getattr(self, name))) for name in _LISTS}
-        arrays = {**self.coordinates, **self.fields, **names, **plain}
+        require_npz(path)
+        if defect := self._defect():
+            raise ConfigurationError(
+                f"{path}: not written, because {defect}; a solution that is not finite comes from settings at which "
+                "the method is unstable: shorten the time step or refine the grid"
+            )
+        entries = {
+            **self.coordinates,
+            **self.fields,
+            **{name: np.array(list(getattr(self, name)), np.str_) for name in _LISTS},
+            **{name: np.asarray(getattr(self, name)) for name in _NUMBERS + _TEXTS},
+            "evidence": np.array(list(self.evidence), np.str_),
+            "evidence_values": np.array(list(self.evidence.values()), np.float64),
+        }
+        arrays: dict[str, Any] = {**entries, "checksum": np.asarray(_checksum(entries))}
         write_atomically(path, lambda temporary: np.savez(temporary, **arrays))
 
     @classmethod
-    def load(cls, path: Path | str) -> "Reference":
-        """The reference in a file written by ``save``.
+    def load(cls, path: Path | str, problem: str = "") -> "Reference":
+        """The reference in a file written by ``save``, whose every number was checked.
 
-        Raises ``ConfigurationError``, naming the file, where it does not exist, is damaged, lacks an entry, or holds
-        a field of another shape than its coordinates span. Python objects in a file are refused.
+        Raises ``ConfigurationError``, naming the file, what is wrong with it, and what to do, where it does not exist,
+        cannot be read, lacks an entry, holds a field of another shape than its coordinates span or a number that is not
+        finite, does not say where it came from, has another checksum than its content, or belongs to another problem
+        than ``problem``, if one is given. Python objects in a file are refused.
         """
         path = Path(path)
-        advice = "write it with 'gradalign reference PROBLEM --output FILE.npz'"
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                values = {name: stored[name] for name in stored.files}
-        except FileNotFoundError:
-            raise ConfigurationError(f"{path}: no such file; allowed: a reference solution; {advice}") from None
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, TypeError, AttributeError) as error:
-            raise ConfigurationError(
-                f"{path}: cannot be read as a reference solution ({error}); the file is damaged or was written by "
-                f"another program; {advice}"
-            ) from error
+        values = _read(path)
         try:
             named = {kind: {str(name): values[str(name)] for name in values[kind]} for kind in _LISTS}
             numbers = {name: float(values[name]) for name in _NUMBERS}
             texts = {name: str(values[name]) for name in _TEXTS}
+            pairs = zip(values["evidence"], values["evidence_values"], strict=True)
+            evidence, checksum = {str(name): float(value) for name, value in pairs}, str(values["checksum"])
         except KeyError as error:
             raise ConfigurationError(
                 f"{path}: has no entry {error}; allowed: a reference solution, here only {', '.join(sorted(values))}; "
-                f"{advice}"
+                f"the file was written by another program or another version of this one; {_ADVICE}"
             ) from None
+        except (TypeError, ValueError) as error:
+            raise _damaged(path, f"has an entry of another kind ({error})") from error
         try:
-            return cls(**named, **numbers, **texts)  # type: ignore[arg-type]
+            found = cls(**named, **numbers, **texts, evidence=evidence)  # type: ignore[arg-type]
         except ValueError as error:
-            raise ConfigurationError(f"{path}: {error}; the file is damaged; {advice}") from error
+            raise _damaged(path, str(error)) from error
+        if defect := found._defect():
+            raise _damaged(path, defect)
+        if checksum != _checksum({name: array for name, array in values.items() if name != "checksum"}):
+            raise _damaged(path, "its content does not fit its checksum")
+        if problem and found.problem != problem:
+            raise ConfigurationError(
+                f"{path}: holds the solution of {found.problem!r}; allowed: that of {problem!r}; the file was renamed; "
+                f"{_ADVICE}"
+            )
+        return found
+
+    def _measured(self) -> dict[str, float]:
+        evidence = {f"evidence {name!r}": value for name, value in self.evidence.items()}
+        own = {name: getattr(self, name) for name in ("self_convergence_error", "independent_difference")}
+        return own | evidence
+
+    def _defect(self) -> str:
+        """What makes the content unusable, in words; empty where nothing does."""
+        if not self.coordinates or not self.fields:
+            return "it has no coordinates or no fields"
+        for name, values in (self.coordinates | self.fields).items():
+            if bad := values.size - np.count_nonzero(np.isfinite(values)):
+                return f"{name!r} holds {bad} of {values.size} numbers that are not finite"
+        numbers = self._measured() | {"stated_error": self.stated_error, "seconds": self.seconds}
+        if not math.isnan(self.step):  # a method without time steps
+            numbers["step"] = self.step
+        for name, value in numbers.items():
+            if not (math.isfinite(value) and value >= 0):
+                return f"{name} is {value}, which is not a finite number >= 0"
+        if empty := [name for name in _TEXTS if name != "inputs" and not getattr(self, name).strip()]:
+            return f"it does not say its {', '.join(empty)}"
+        return ""
 
 
-_LISTS = ("coordinates", "fields")
+def require_npz(path: Path) -> None:
+    """Raise ``ConfigurationError`` for another suffix than ``.npz``."""
+    if path.suffix != ".npz":
+        raise ConfigurationError(f"{path}: suffix {path.suffix!r}; allowed: '.npz'; rename the output")
+
+
+def stated_error(path: Path) -> float:
+    """The stated error in a file, for listings: read without the fields, hence without the checks of ``load``.
+
+    Raises ``ConfigurationError`` for a file that cannot be read or has no such number.
+    """
+    value = _read(path, "stated_error")["stated_error"]
+    if value.shape != () or value.dtype != np.float64:
+        raise _damaged(path, "its stated error is no number")
+    return float(value)
+
+
+def set_aside(path: Path, problem: str) -> str:
+    """Rename a file that does not hold a sound reference of ``problem`` to ``<stem>.damaged.npz``.
+
+    Returns what is wrong and what was done; an empty text where the file is sound, or where there is none.
+    """
+    if not path.exists():
+        return ""
+    try:
+        Reference.load(path, problem)
+    except ConfigurationError as error:
+        damaged = path.with_suffix(".damaged.npz")
+        try:
+            os.replace(path, damaged)
+        except OSError as obstacle:
+            return f"{error}\n{path.name} could not be renamed ({obstacle.strerror}): remove it yourself"
+        return f"{error}\n{path.name} was renamed to {damaged.name}, so that it is computed again"
+    return ""
 
 
 def relative_l2(values: Values, reference: Values) -> float:
@@ -136,3 +233,36 @@ def part_of(progress: Progress, start: float, end: float) -> Progress:
     0.75 half of the second half
     """
     return lambda share, text: progress(start + (end - start) * share, text)
+
+
+def _read(path: Path, *names: str) -> dict[str, NDArray[Any]]:
+    """The named entries of an ``.npz`` file, or all of them; the archive has checksums of its own for each."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return {name: stored[name] for name in names or stored.files}
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path}: no such file; allowed: a reference solution; {_ADVICE}") from None
+    except (PermissionError, IsADirectoryError) as error:
+        raise ConfigurationError(
+            f"{path}: cannot be opened ({error.strerror}); allowed: a file that you may read; correct its permissions, "
+            "or give another path"
+        ) from error
+    except Exception as error:  # damaged bytes make the readers of zip and npy fail in many ways
+        raise _damaged(path, f"cannot be read as a reference solution ({error})") from error
+
+
+def _damaged(path: Path, what: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path}: {what}; the file is damaged (a copy that broke off, a full or failing disk) or was written by "
+        f"another program; {_ADVICE}"
+    )
+
+
+def _checksum(entries: Mapping[str, NDArray[Any]]) -> str:
+    """SHA-256 over names, dtypes, shapes and contents, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name in sorted(entries):
+        array = np.asarray(entries[name], order="C")
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array)  # type: ignore[arg-type]  # any contiguous array is a buffer
+    return digest.hexdigest()

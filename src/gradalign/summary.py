@@ -49,10 +49,10 @@ def summarise(results: Path, claims: list[str], references: list[str], studies: 
         "claims": [_table(results / "claims" / f"{topic}.csv") for topic in claims],
         "claim_curves": [_table(results / "claims" / "curves" / f"{topic}.csv") for topic in claims],
         "references": [
-            _reference_row(results / "references" / f"{problem}.npz", results.name) for problem in references
+            _reference_row(results / "references" / f"{problem}.npz", problem, results.name) for problem in references
         ],
         "reference_evidence": [
-            _reference_evidence(results / "references" / f"{problem}.npz") for problem in references
+            _reference_evidence(results / "references" / f"{problem}.npz", problem) for problem in references
         ],
         "studies": [_table(results / "studies" / f"{study}.csv") for study in studies],
         "runs": [
@@ -86,13 +86,13 @@ def _table(path: Path) -> pd.DataFrame:
     return pd.read_csv(_present(path))
 
 
-def _reference_row(path: Path, scale: str) -> pd.DataFrame:
-    reference = Reference.load(_present(path))
+def _reference_row(path: Path, problem: str, scale: str) -> pd.DataFrame:
+    reference = Reference.load(_present(path), problem)
     row = {name: getattr(reference, name) for name in REFERENCE_COLUMNS}
     return pd.DataFrame([{**row, "bytes": path.stat().st_size, "scale": scale, "commit": reference.commit}])
 
 
-def _reference_evidence(path: Path) -> pd.DataFrame:
-    reference = Reference.load(_present(path))
+def _reference_evidence(path: Path, problem: str) -> pd.DataFrame:
+    reference = Reference.load(_present(path), problem)
     rows = [{"problem": reference.problem, "check": name, "value": v} for name, v in reference.evidence.items()]
     return pd.DataFrame(rows, columns=["problem", "check", "value"])

@@ -1,5 +1,9 @@
-"""What an edit reruns, and what it leaves alone: dry runs on a copy of the workflow whose outputs are empty files."""
+"""What an edit reruns, and what it leaves alone: dry runs on a copy of the workflow whose outputs are empty files.
 
+Only references are more than empty, because damaged ones are found before anything is planned.
+"""
+
+import dataclasses
 import os
 import re
 import shutil
@@ -11,6 +15,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from experiments import line_reference
+
+from gradalign.reference import Reference
 
 ROOT = Path(__file__).parent.parent.parent
 COPIED = ("Snakefile", "workflow", "profiles", "figures", "paper", "src/gradalign")
@@ -45,13 +52,17 @@ class Workflow:
         for output in re.findall(r"^    output: (.*)$", self.snakemake("--dry-run", "--forceall"), re.MULTILINE):
             for name in output.split(", "):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                (folder / name).touch()
+                if Path(name).parent.name == "references" and name.endswith(".npz"):
+                    dataclasses.replace(line_reference(), problem=Path(name).stem).save(folder / name)
+                else:
+                    (folder / name).touch()
         self.snakemake("--cores", "1", "--touch", "--forceall")
 
     def snakemake(
         self, *arguments: str, files: tuple[str, ...] = ("two.yaml",), scale: str = "smoke", check: bool = True
     ) -> str:
         environment = os.environ | {"PYTHONPATH": str(self.folder / "src"), "COLUMNS": "10000"}
+        environment["XDG_CACHE_HOME"] = str(self.folder / "cache")
         command = [sys.executable, "-m", "snakemake", *arguments, "--config", f"scale={scale}", "--configfile", *files]
         run = subprocess.run(
             command,
@@ -67,7 +78,11 @@ class Workflow:
 
     def planned(self, files: tuple[str, ...] = ("two.yaml",)) -> set[str]:
         """Jobs that would run, as ``rule`` or ``rule wildcard``."""
-        text = self.snakemake("--dry-run", files=files)
+        return self.jobs(self.snakemake("--dry-run", files=files))
+
+    @staticmethod
+    def jobs(text: str) -> set[str]:
+        """Jobs that a dry run has listed, as ``rule`` or ``rule wildcard``."""
         jobs = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", text, re.MULTILINE)
         assert bool(jobs) is not ("Nothing to be done" in text), text
         wildcards = [re.search(r"^    wildcards: \w+=(\S+)$", body, re.MULTILINE) for _, body in jobs]
@@ -206,3 +221,81 @@ def test_a_wrong_configuration_stops_before_anything_runs_with_a_readable_messag
 def test_an_unknown_scale_lists_the_scales(workflow):
     text = workflow.snakemake("--dry-run", scale="huge", check=False)
     assert "unknown scale 'huge'; allowed: laptop, paper, smoke" in text
+
+
+@contextmanager
+def damaged(path: Path, change: Callable[[bytes], bytes]) -> Iterator[None]:
+    """A file with other content, and the old one afterwards; no file is left beside it."""
+    content, times = path.read_bytes(), path.stat()
+    path.write_bytes(change(content))
+    try:
+        yield
+    finally:
+        path.with_suffix(".damaged.npz").unlink(missing_ok=True)
+        path.write_bytes(content)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def flipped(content: bytes) -> bytes:
+    """One bit of the first field, which stands in the file as it is."""
+    place = content.index(line_reference().fields["u"].tobytes())
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize("change", [lambda content: content[:-500], flipped], ids=["truncated", "flipped"])
+def test_a_damaged_reference_is_reported_set_aside_and_computed_again(workflow, change):
+    file = workflow.folder / "results/smoke/references/heat.npz"
+    with damaged(file, change):
+        text = workflow.snakemake("--dry-run", "references")
+        assert text.count("results/smoke/references/heat.npz: cannot be read as a reference solution") == 1
+        assert "heat.npz was renamed to heat.damaged.npz, so that it is computed again" in text
+        assert file.with_suffix(".damaged.npz").is_file()
+        assert not file.exists()
+    assert workflow.jobs(text) == {"reference heat", "references"}
+
+
+def test_the_reference_of_another_problem_is_not_taken(workflow):
+    file = workflow.folder / "results/smoke/references/heat.npz"
+    other = file.with_stem("burgers").read_bytes()
+    with damaged(file, lambda _: other):
+        text = workflow.snakemake("--dry-run", "references")
+    assert "heat.npz: holds the solution of 'burgers'; allowed: that of 'heat'" in text
+    assert workflow.jobs(text) == {"reference heat", "references"}
+
+
+def test_references_that_are_not_configured_are_left_alone(workflow):
+    file = workflow.folder / "results/smoke/references/other.npz"
+    file.write_bytes(b"damaged")
+    assert workflow.planned() == set()
+    assert file.read_bytes() == b"damaged"
+    file.unlink()
+
+
+@pytest.mark.parametrize("mode", ["subprocess", "remote"])
+def test_the_processes_of_jobs_leave_references_as_they_are(workflow, mode):
+    file = workflow.folder / "results/smoke/references/heat.npz"
+    with damaged(file, lambda content: content[:-500]):
+        text = workflow.snakemake("--mode", mode, "--dry-run")
+        assert "cannot be read" not in text
+        assert file.exists()
+        assert not file.with_suffix(".damaged.npz").exists()
+
+
+def test_a_damaged_reference_comes_back_bit_for_bit_from_the_cache(workflow):
+    grid = {"times": 3, "points": 9, "nodes": 801, "refined_nodes": 1001, "modes": 512, "time_step": 5e-3}
+    tiny = {"problems": {"burgers": {"settings": {"viscosity": 0.05}, "reference": grid}}}
+    (workflow.folder / "tiny.yaml").write_text(yaml.safe_dump(tiny))
+    name, log = (f"results/laptop/{part}" for part in ("references/burgers.npz", "logs/references/burgers.log"))
+    command = ("--cores", "1", name)
+    file = workflow.folder / name
+    workflow.snakemake(*command, files=("tiny.yaml",), scale="laptop")
+    first = file.read_bytes()
+    assert Reference.load(file, "burgers").fields["u"].shape == (3, 9)
+    assert "Cole-Hopf, 801 nodes" in (workflow.folder / log).read_text()
+    file.write_bytes(first[:-500])
+    text = workflow.snakemake(*command, files=("tiny.yaml",), scale="laptop")
+    assert "burgers.npz was renamed to burgers.damaged.npz" in text
+    assert file.read_bytes() == first
+    assert "taken from the cache" in (workflow.folder / log).read_text()
+    assert "Nothing to be done" in workflow.snakemake(*command, files=("tiny.yaml",), scale="laptop")
+    shutil.rmtree(workflow.folder / "results/laptop")

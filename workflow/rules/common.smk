@@ -9,10 +9,12 @@ from typing import get_args
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from gradalign import configuration as settings
 from gradalign.errors import GradalignError, unknown_name
 from gradalign.provenance import import_closure
+from gradalign.reference import set_aside
 
 # `gradalign` in shell commands is that of the Python that runs Snakemake, activated or not.
 shell.prefix(f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
@@ -40,6 +42,7 @@ table_names = [name for name, item in items.items() if item["kind"] == "table"]
 wildcard_constraints:
     topic="|".join(configuration.claims),
     problem="|".join(configuration.references),
+    study="|".join(configuration.studies) or "none",
     run="|".join(configuration.run_names),
     figure="|".join(figure_names),
     table="|".join(table_names),
@@ -57,6 +60,10 @@ def reference_sources(wildcards):
 
 def claim_sources(wildcards):
     return closure(f"gradalign.claims.{wildcards.topic}")
+
+
+def study_sources(wildcards):
+    return closure(f"gradalign.studies.{wildcards.study}")
 
 
 def training_sources(wildcards):
@@ -101,6 +108,10 @@ def table_category(wildcards):
 
 def reference_specification(wildcards):
     return configuration.reference(wildcards.problem).model_dump_json(indent=2)
+
+
+def study_specification(wildcards):
+    return configuration.study(wildcards.study).model_dump_json(indent=2)
 
 
 def run_specification(wildcards):

@@ -11,10 +11,13 @@ rule evaluate:
     output:
         table=f"{results}/evaluation/{{run}}.csv",
         fields=f"{results}/evaluation/{{run}}.npz",
+        errors=f"{results}/evaluation/errors/{{run}}.csv",
+        errors_in_time=f"{results}/evaluation/errors_in_time/{{run}}.csv",
     log:
         f"{results}/logs/evaluation/{{run}}.log",
     params:
         directory=subpath(input.runs, parent=True),
     shell:
         "gradalign evaluate {params.directory} --specification {input.specification} --reference {input.reference} "
-        "--output {output.table} --fields {output.fields} > {log} 2>&1"
+        "--output {output.table} --fields {output.fields} --errors {output.errors} "
+        "--errors-in-time {output.errors_in_time} > {log} 2>&1"

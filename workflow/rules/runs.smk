@@ -25,11 +25,7 @@ rule train:
     output:
         runs=f"{results}/runs/{{run}}/runs.csv",
         curves=f"{results}/runs/{{run}}/curves.csv",
-        parameters=expand(
-            f"{results}/runs/{{run}}/parameters-{{seed}}.safetensors",
-            seed=configuration.seeds,
-            allow_missing=True,
-        ),
+        parameters=directory(f"{results}/runs/{{run}}/parameters"),
     log:
         f"{results}/logs/runs/{{run}}.log",
     threads: workflow.cores  # XLA uses every core it finds

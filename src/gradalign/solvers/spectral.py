@@ -1,9 +1,10 @@
-"""Fourier pseudo-spectral solution of periodic one-dimensional PDEs in float64, with a fourth-order exponential step.
+"""Fourier pseudo-spectral solution of periodic PDEs in float64, with a fourth-order exponential step.
 
     ∂u/∂t = ℒu + 𝒩(u),   u(x) = Σ_k û_k exp(2πik(x - a)/P),   x in [a, a + P]
 
 A PDE is given by the linear symbol λ_k of ℒ (real, imaginary or complex) and by a function of the coefficients.
 Coefficients are those of ``numpy.fft.rfft`` divided by the number of points: k = 0..N/2, û_{-k} their conjugates.
+The step takes coefficients of any shape: those of two dimensions are in ``solvers.plane``.
 All quantities are dimensionless.
 """
 
@@ -18,6 +19,9 @@ from gradalign.reference import Progress, Values
 
 Coefficients = NDArray[np.complex128]
 Nonlinear = Callable[[Coefficients], Coefficients]
+
+_BLOCK = 4096
+"""Coefficients whose contours are taken at a time: with 64 points each, a temporary array takes 4 MB."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ class ExponentialStep:
 
     @classmethod
     def of(cls, symbol: NDArray[np.inexact], length: float, contour_points: int = 64) -> "ExponentialStep":
-        """The step of length h for the linear symbol λ (K,).
+        """The step of length h for the linear symbol λ, an array of any shape, which the weights take over.
 
         The weights have removable singularities at λ = 0 and cancel nearby, so that each is taken as the mean over a
         circle of radius 1 around λh (Kassam and Trefethen, SIAM J. Sci. Comput. 26, 2005), over the whole circle
@@ -108,20 +112,20 @@ class ExponentialStep:
         """
         z = np.asarray(symbol, complex) * length
         circle = np.exp(2j * np.pi * (np.arange(contour_points) + 0.5) / contour_points)
-        w = z[:, None] + circle
-        e = np.exp(w)
-
-        def mean(values: NDArray[np.complex128]) -> Coefficients:
-            return length * np.mean(values, axis=1)
-
-        return cls(
-            whole=np.exp(z),
-            half=np.exp(z / 2),
-            average=mean((np.exp(w / 2) - 1) / w),
-            first=mean((-4 - w + e * (4 - 3 * w + w**2)) / w**3),
-            middle=mean((2 + w + e * (w - 2)) / w**3),
-            last=mean((-4 - 3 * w - w**2 + e * (4 - w)) / w**3),
-        )
+        means: NDArray[np.complex128] = np.empty((4, z.size), complex)
+        for start in range(0, z.size, _BLOCK):
+            w = z.reshape(-1)[start : start + _BLOCK, None] + circle
+            e = np.exp(w)
+            integrands = (
+                (np.exp(w / 2) - 1) / w,
+                (-4 - w + e * (4 - 3 * w + w**2)) / w**3,
+                (2 + w + e * (w - 2)) / w**3,
+                (-4 - 3 * w - w**2 + e * (4 - w)) / w**3,
+            )
+            for row, values in zip(means, integrands, strict=True):
+                row[start : start + _BLOCK] = np.mean(values, axis=1)
+        average, first, middle, last = length * means.reshape(4, *z.shape)
+        return cls(np.exp(z), np.exp(z / 2), average, first, middle, last)
 
     def advance(self, v: Coefficients, nonlinear: Nonlinear) -> Coefficients:
         """The coefficients one step later."""
@@ -142,8 +146,9 @@ def solve(
     longest_step: float,
     progress: Progress = lambda share, text: None,
 ) -> Coefficients:
-    """Coefficients at all ``times``, the first of which is that of ``initial``: (T, K).
+    """Coefficients at all ``times``, the first of which is that of ``initial``: (T, ...), as the shape of ``initial``.
 
+    Coefficients are arrays of any shape, for instance (fields, K) for a system; the symbol broadcasts against them.
     Each interval between two times is divided into equal steps, as few as keep them within ``longest_step``; nothing
     is interpolated in time. Fourth order in the step, spectral in space. Raises ``ValueError`` if times do not
     increase or the step is not positive, ``FloatingPointError`` if the solution is no longer finite.
@@ -155,8 +160,9 @@ def solve(
     times = np.asarray(times, float)
     if longest_step <= 0 or np.any(np.diff(times) <= 0):
         raise ValueError(f"longest step {longest_step}, times {times}; allowed: a positive step, increasing times")
-    result = np.empty((len(times), len(initial)), complex)
-    result[0] = v = np.asarray(initial, complex)
+    v = np.asarray(initial, complex)
+    result = np.empty((len(times), *v.shape), complex)
+    result[0] = v
     steps: dict[float, ExponentialStep] = {}
     for index, interval in enumerate(np.diff(times), start=1):
         count = math.ceil(interval / longest_step * (1 - 1e-9))  # a quotient that is whole but for rounding counts
@@ -171,5 +177,14 @@ def solve(
                 f"nonlinear term: make it shorter than {length:.3g}"
             )
         result[index] = v
-        progress(index / (len(times) - 1), f"ETDRK4, {len(initial)} coefficients, step {longest_step:g}")
+        progress(index / (len(times) - 1), f"ETDRK4, {v.size} coefficients, step {longest_step:g}")
     return result
+
+
+def mean_square(coefficients: Coefficients) -> Values:
+    """The mean of u² over a period, from its coefficients, by Parseval's theorem: (..., K) -> (...).
+
+    >>> float(mean_square(np.array([1.0, 0.5, 0.0])))  # u = 1 + cos(x)
+    1.5
+    """
+    return np.sum(np.abs(coefficients) ** 2 * np.where(np.arange(coefficients.shape[-1]) == 0, 1, 2), axis=-1)

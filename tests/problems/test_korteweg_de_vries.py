@@ -1,0 +1,133 @@
+"""Residuals of the Korteweg-de Vries equation on solitons, with signs, conditions, windows and points."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from oracles import korteweg_de_vries as oracle
+from pydantic import ValidationError
+from tolerances import IDENTITY, ROUNDING
+
+from gradalign import networks
+from gradalign.objective import Objective
+from gradalign.problems.korteweg_de_vries import DOMAIN, Settings, initial_condition, problem
+from gradalign.settings import NetworkSettings
+from gradalign.weighting import causal_row_weights
+
+DISPERSION, HEIGHT, LEVEL = 0.02, 1.5, -0.4
+COUNTS = {"ic": 6, "pde": 32}
+
+
+def points(dtype=jnp.float64, seed=0, windows=1):
+    return problem(Settings(), windows).sample(jax.random.key(seed), COUNTS, jnp.dtype(dtype))
+
+
+def soliton(params, z):
+    """The soliton of the oracle, as a network would give it."""
+    k = (HEIGHT / (12 * DISPERSION)) ** 0.5
+    angle = k * (z[:, 1:2] - (LEVEL + HEIGHT / 3) * z[:, :1])
+    return params * (LEVEL + HEIGHT / jnp.cosh(angle) ** 2)
+
+
+# Third derivatives reach 90; float32 keeps seven digits of the terms that cancel.
+@pytest.mark.parametrize(("dtype", "tolerance"), [(jnp.float64, IDENTITY), (jnp.float32, 1e-4)])
+def test_the_soliton_solves_the_equation(dtype, tolerance):
+    equation = problem(Settings(dispersion=DISPERSION))
+    found = jax.jit(lambda z: equation.residuals(soliton, jnp.ones((), dtype), z))(points(dtype))
+    assert found["pde"].dtype == found["ic"].dtype == dtype
+    np.testing.assert_allclose(found["pde"], 0, atol=tolerance)
+
+
+def test_signs_of_every_term():
+    """What is left of the residual on an exact solution names the term that was changed."""
+    one, z = jnp.ones(()), points()
+    t, x = np.asarray(z["pde"]).T
+    u, slope, third = oracle.soliton(t, x, DISPERSION, HEIGHT, LEVEL)
+
+    def left(apply, dispersion=DISPERSION):
+        return problem(Settings(dispersion=dispersion)).residuals(apply, one, z)["pde"]
+
+    np.testing.assert_allclose(left(soliton, 2 * DISPERSION), DISPERSION * third, atol=IDENTITY)
+    doubled = left(lambda params, y: soliton(2 * params, y))
+    np.testing.assert_allclose(doubled, 2 * u * slope, atol=IDENTITY)  # linear terms double, u ∂u/∂x quadruples
+    frozen = left(lambda params, y: soliton(params, y.at[:, 0].set(0)))
+    slope = oracle.soliton(0, x, DISPERSION, HEIGHT, LEVEL)[1]
+    np.testing.assert_allclose(frozen, (LEVEL + HEIGHT / 3) * slope, atol=IDENTITY)  # ∂u/∂t is missing
+
+
+def test_conditions():
+    equation, z = problem(Settings()), points()
+    exact = equation.residuals(lambda params, y: initial_condition(y[:, 1:2]), None, z)
+    np.testing.assert_allclose(exact["ic"], 0, atol=ROUNDING)
+    zero = equation.residuals(lambda params, y: 0 * y[:, 1:2], None, z)
+    np.testing.assert_allclose(zero["ic"], -np.cos(np.pi * np.asarray(z["ic"][:, 1])), atol=ROUNDING)
+
+
+def test_the_initial_residual_uses_the_given_values():
+    """From the second window on they are those of the window before."""
+    equation, z = problem(Settings()), points()
+    z["ic"] = z["ic"].at[:, 2].set(jnp.arange(6.0))
+    found = equation.residuals(lambda params, y: 10 * y[:, 1:2], None, z)
+    np.testing.assert_allclose(found["ic"], 10 * z["ic"][:, 1] - np.arange(6.0), atol=ROUNDING)
+
+
+@pytest.mark.parametrize(("dtype", "windows"), [(jnp.float32, 1), (jnp.float64, 8)])
+def test_points_lie_where_they_belong(dtype, windows):
+    equation = problem(Settings(), windows)
+    assert equation.domain == ((0.0, 1 / windows), DOMAIN[1])
+    drawn = jax.jit(lambda key: equation.sample(key, COUNTS, jnp.dtype(dtype)))(jax.random.key(3))
+    assert {name: value.shape for name, value in drawn.items()} == {"ic": (6, 3), "pde": (32, 2)}
+    assert {value.dtype for value in drawn.values()} == {jnp.dtype(dtype)}
+    for value in drawn.values():
+        for column, (low, high) in zip(value.T[:2], equation.domain, strict=True):
+            assert bool(jnp.all((column >= low) & (column <= high)))
+    assert bool(jnp.all(drawn["ic"][:, 0] == 0))
+    np.testing.assert_array_equal(drawn["ic"][:, 2], jax.jit(initial_condition)(drawn["ic"][:, 1]))
+    assert bool(jnp.all(jnp.diff(drawn["pde"][:, 0]) > 0))
+    assert float(jnp.max(drawn["pde"][:, 0])) > 0.9 / windows
+    other = equation.sample(jax.random.key(4), COUNTS, jnp.dtype(dtype))
+    assert not any(bool(jnp.any(drawn[name][:, 1] == other[name][:, 1])) for name in ("ic", "pde"))
+
+
+def test_row_i_of_a_residual_depends_on_point_i_alone():
+    """Gauss-Newton methods linearise point by point."""
+    equation, z = problem(Settings()), points()
+    whole = equation.residuals(soliton, jnp.ones(()), z)
+    for row in (0, 1, 5):
+        alone = equation.residuals(soliton, jnp.ones(()), {name: value[row : row + 1] for name, value in z.items()})
+        for name in equation.losses:
+            np.testing.assert_allclose(alone[name], whole[name][row : row + 1], atol=IDENTITY)
+
+
+def test_contract():
+    equation = problem(Settings())
+    assert (equation.name, equation.coordinates, equation.fields) == ("korteweg_de_vries", ("t", "x"), ("u",))
+    assert (equation.losses, equation.sets, equation.causal) == (("ic", "pde"), ("ic", "pde"), ("pde",))
+    assert (equation.domain, equation.periodic, equation.formulation) == (((0.0, 1.0), (-1.0, 1.0)), ("x",), ())
+    assert equation.given == {"ic": ("u",)}
+    assert equation.has_windows
+    with pytest.raises(ValueError, match="0 windows; allowed: 1 or more"):
+        problem(Settings(), windows=0)
+
+
+def test_a_network_is_periodic_and_float32_stays_float32():
+    equation = problem(Settings())
+    chosen = NetworkSettings(architecture="mlp", width=4, depth=2, activation="tanh", harmonics=2)
+    network = networks.build(chosen, equation, jnp.dtype(jnp.float32))
+    params = network.init(jax.random.key(0))
+    left, right = (network.apply(params, jnp.asarray([[0.3, x]], jnp.float32)) for x in DOMAIN[1])
+    assert abs(float(left[0, 0] - right[0, 0])) < 1e-6
+    objective = Objective(
+        {name: jnp.ones((), jnp.float32) for name in equation.losses},
+        lambda params, z: equation.residuals(network.apply, params, z),
+        lambda residuals: causal_row_weights(residuals, 1.0, 8, equation.causal),
+    )
+    found = jax.eval_shape(jax.grad(objective.loss), params, points(jnp.float32))
+    assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype(jnp.float32)}
+
+
+def test_settings():
+    assert Settings().dispersion == 0.022**2
+    for wrong in ({"dispersion": 0.0}, {"dispersion": -1.0}, {"dispersion": "small"}, {"delta": 0.022}):
+        with pytest.raises(ValidationError):
+            Settings(**wrong)

@@ -1,0 +1,145 @@
+"""Residuals of the Kuramoto-Sivashinsky equation on a moving front, with signs, conditions, windows and points."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from oracles import kuramoto_sivashinsky as oracle
+from pydantic import ValidationError
+from tolerances import IDENTITY, ROUNDING
+
+from gradalign import networks
+from gradalign.objective import Objective
+from gradalign.problems.kuramoto_sivashinsky import Settings, initial_condition, problem
+from gradalign.settings import NetworkSettings
+from gradalign.weighting import causal_row_weights
+
+COEFFICIENTS = {"convection": 1.3, "growth": 0.8, "damping": 0.6}
+LEVEL = 0.7
+COUNTS = {"ic": 6, "pde": 32}
+
+
+def points(dtype=jnp.float64, seed=0, windows=1):
+    return problem(Settings(), windows).sample(jax.random.key(seed), COUNTS, jnp.dtype(dtype))
+
+
+def front(params, z):
+    """The front of the oracle, as a network would give it."""
+    convection, growth, damping = COEFFICIENTS.values()
+    k = (11 / 19) ** 0.5 / 2
+    y = jnp.tanh(k * (z[:, 1:2] * (growth / damping) ** 0.5 - LEVEL * z[:, :1] * growth**2 / damping))
+    size = growth**1.5 / (convection * damping**0.5)
+    return params * size * (LEVEL + 15 / 19 * (11 / 19) ** 0.5 * (11 * y**3 - 9 * y))
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(jnp.float64, IDENTITY), (jnp.float32, 2e-5)])
+def test_the_moving_front_solves_the_equation(dtype, tolerance):
+    equation = problem(Settings(**COEFFICIENTS))
+    found = jax.jit(lambda z: equation.residuals(front, jnp.ones((), dtype), z))(points(dtype))
+    assert found["pde"].dtype == found["ic"].dtype == dtype
+    np.testing.assert_allclose(found["pde"], 0, atol=tolerance)
+
+
+def test_signs_of_every_term():
+    """What is left of the residual on an exact solution names the term that was changed."""
+    one, z = jnp.ones(()), points()
+    t, x = np.asarray(z["pde"]).T
+    u, first, second, _, fourth = oracle.front(t, x, **COEFFICIENTS, level=LEVEL)
+    np.testing.assert_allclose(front(one, z["pde"])[:, 0], u, atol=ROUNDING)
+
+    def left(apply, **changed):
+        return problem(Settings(**(COEFFICIENTS | changed))).residuals(apply, one, z)["pde"]
+
+    np.testing.assert_allclose(left(front, convection=2.6), 1.3 * u * first, atol=IDENTITY)
+    np.testing.assert_allclose(left(front, growth=1.6), 0.8 * second, atol=IDENTITY)
+    np.testing.assert_allclose(left(front, damping=1.2), 0.6 * fourth, atol=IDENTITY)
+    doubled = left(lambda params, y: front(2 * params, y))
+    np.testing.assert_allclose(doubled, 2 * 1.3 * u * first, atol=IDENTITY)  # linear terms double, u ∂u/∂x quadruples
+    frozen = left(lambda params, y: front(params, y.at[:, 0].set(0)))
+    first = oracle.front(0, x, **COEFFICIENTS, level=LEVEL)[1]
+    speed = LEVEL * 0.8**1.5 / 0.6**0.5
+    np.testing.assert_allclose(frozen, speed * first, atol=IDENTITY)  # ∂u/∂t is missing
+
+
+def test_conditions():
+    equation, z = problem(Settings()), points()
+    exact = equation.residuals(lambda params, y: initial_condition(y[:, 1:2]), None, z)
+    np.testing.assert_allclose(exact["ic"], 0, atol=ROUNDING)
+    zero = equation.residuals(lambda params, y: 0 * y[:, 1:2], None, z)
+    np.testing.assert_allclose(zero["ic"], -oracle.initial(np.asarray(z["ic"][:, 1])), atol=ROUNDING)
+
+
+def test_the_initial_condition_is_odd_about_half_pi():
+    x = jnp.linspace(-1, 7, 33)
+    np.testing.assert_allclose(initial_condition(np.pi - x), -initial_condition(x), atol=ROUNDING)
+
+
+def test_the_initial_residual_uses_the_given_values():
+    """From the second window on they are those of the window before."""
+    equation, z = problem(Settings()), points()
+    z["ic"] = z["ic"].at[:, 2].set(jnp.arange(6.0))
+    found = equation.residuals(lambda params, y: 10 * y[:, 1:2], None, z)
+    np.testing.assert_allclose(found["ic"], 10 * z["ic"][:, 1] - np.arange(6.0), atol=ROUNDING)
+
+
+@pytest.mark.parametrize(("dtype", "windows", "horizon"), [(jnp.float32, 1, 1.0), (jnp.float64, 4, 0.4)])
+def test_points_lie_where_they_belong(dtype, windows, horizon):
+    equation = problem(Settings(horizon=horizon), windows)
+    assert equation.domain == ((0.0, horizon / windows), (0.0, 2 * np.pi))
+    drawn = jax.jit(lambda key: equation.sample(key, COUNTS, jnp.dtype(dtype)))(jax.random.key(3))
+    assert {name: value.shape for name, value in drawn.items()} == {"ic": (6, 3), "pde": (32, 2)}
+    assert {value.dtype for value in drawn.values()} == {jnp.dtype(dtype)}
+    for value in drawn.values():
+        for column, (low, high) in zip(value.T[:2], equation.domain, strict=True):
+            assert bool(jnp.all((column >= low) & (column <= high)))
+    assert bool(jnp.all(drawn["ic"][:, 0] == 0))
+    np.testing.assert_array_equal(drawn["ic"][:, 2], jax.jit(initial_condition)(drawn["ic"][:, 1]))
+    assert bool(jnp.all(jnp.diff(drawn["pde"][:, 0]) > 0))
+    assert float(jnp.max(drawn["pde"][:, 0])) > 0.9 * horizon / windows
+    other = equation.sample(jax.random.key(4), COUNTS, jnp.dtype(dtype))
+    assert not any(bool(jnp.any(drawn[name][:, 1] == other[name][:, 1])) for name in ("ic", "pde"))
+
+
+def test_row_i_of_a_residual_depends_on_point_i_alone():
+    """Gauss-Newton methods linearise point by point."""
+    equation, z = problem(Settings()), points()
+    whole = equation.residuals(front, jnp.ones(()), z)
+    for row in (0, 1, 5):
+        alone = equation.residuals(front, jnp.ones(()), {name: value[row : row + 1] for name, value in z.items()})
+        for name in equation.losses:
+            np.testing.assert_allclose(alone[name], whole[name][row : row + 1], atol=IDENTITY)
+
+
+def test_contract():
+    equation = problem(Settings())
+    assert (equation.name, equation.coordinates, equation.fields) == ("kuramoto_sivashinsky", ("t", "x"), ("u",))
+    assert (equation.losses, equation.sets, equation.causal) == (("ic", "pde"), ("ic", "pde"), ("pde",))
+    assert (equation.domain, equation.periodic, equation.formulation) == (((0.0, 1.0), (0.0, 2 * np.pi)), ("x",), ())
+    assert equation.given == {"ic": ("u",)}
+    assert equation.has_windows
+    with pytest.raises(ValueError, match="0 windows; allowed: 1 or more"):
+        problem(Settings(), windows=0)
+
+
+def test_a_network_is_periodic_and_float32_stays_float32():
+    equation = problem(Settings())
+    chosen = NetworkSettings(architecture="mlp", width=4, depth=2, activation="tanh", harmonics=2)
+    network = networks.build(chosen, equation, jnp.dtype(jnp.float32))
+    params = network.init(jax.random.key(0))
+    left, right = (network.apply(params, jnp.asarray([[0.3, x]], jnp.float32)) for x in equation.domain[1])
+    assert abs(float(left[0, 0] - right[0, 0])) < 1e-5  # 4π is rounded by 5e-7
+    objective = Objective(
+        {name: jnp.ones((), jnp.float32) for name in equation.losses},
+        lambda params, z: equation.residuals(network.apply, params, z),
+        lambda residuals: causal_row_weights(residuals, 1.0, 8, equation.causal),
+    )
+    found = jax.eval_shape(jax.grad(objective.loss), params, points(jnp.float32))
+    assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype(jnp.float32)}
+
+
+def test_settings():
+    chosen = Settings()
+    assert (chosen.convection, chosen.growth, chosen.damping, chosen.horizon) == (6.25, 0.390625, 0.00152587890625, 1.0)
+    for wrong in ({"convection": 0.0}, {"growth": -1.0}, {"damping": "small"}, {"horizon": 0.0}, {"alpha": 1.0}):
+        with pytest.raises(ValidationError):
+            Settings(**wrong)
