@@ -1,7 +1,7 @@
 """What all figures and tables share: reading the summary tables, one look per method, and files that are byte-stable.
 
-An item of ``manifest.yaml`` is a script with ``render(summary: Path) -> Figure | DataFrame`` that reads the summary
-tables and nothing else.
+An item of ``manifest.yaml`` is a script with ``render(summary: Path, **arguments) -> Figure | DataFrame`` that reads
+the summary tables and nothing else; ``arguments`` are those of the item, so that one script serves many problems.
 """
 
 import math
@@ -46,7 +46,33 @@ METHODS = {
 }
 """Label, colour and marker by method; a method that is not listed gets a fixed look from its name."""
 
-LOSS_TERMS = {"ic": "initial condition", "bc": "boundary condition", "pde": "equation"}
+PROBLEMS = {
+    "wave": "Wave equation",
+    "burgers": "Burgers' equation",
+    "allen_cahn": "Allen–Cahn equation",
+    "korteweg_de_vries": "Korteweg–de Vries equation",
+    "kuramoto_sivashinsky": "Kuramoto–Sivashinsky equation",
+    "gray_scott": "Gray–Scott equations",
+    "ginzburg_landau": "Ginzburg–Landau equation",
+    "lid_driven_cavity": "Lid-driven cavity",
+    "kolmogorov_flow": "Kolmogorov flow",
+    "rayleigh_taylor": "Rayleigh–Taylor flow",
+}
+"""Words for problems, in the order of the tables; other names are shown as they are."""
+
+LOSS_TERMS = {
+    "ic": "initial condition",
+    "bc": "boundary condition",
+    "pde": "equation",
+    "u0": "initial value",
+    "ut0": "initial velocity",
+    **{f"{field}_ic": f"initial condition of {field}" for field in "uvT"},
+    **{f"{field}_bc": f"boundary condition of {field}" for field in "uvT"},
+    "ru": "equation of u",
+    "rv": "equation of v",
+    "rc": "continuity",
+    "re": "equation of T",
+}
 """Words for the names of loss terms; other names are shown as they are."""
 
 DASHES = ("-", "--", ":", "-.")
@@ -85,7 +111,7 @@ def render_item(name: str, summary: Path, output: Path) -> list[Path]:
     mpl.use("Agg")
     with mpl.rc_context():
         mpl.style.use(FIGURES / "style.mplstyle")
-        result = import_module(Path(items[name]["script"]).stem).render(summary)
+        result = import_module(Path(items[name]["script"]).stem).render(summary, **items[name].get("arguments", {}))
         if isinstance(result, Figure):
             return save_figure(result, output, name)
         return save_table(result, output, name)
@@ -255,6 +281,26 @@ def method_order(method: str, run: str) -> tuple[int, str]:
     """Sorting key: methods as listed in ``METHODS``, then all others by name."""
     order = list(METHODS)
     return (order.index(method) if method in order else len(order), run)
+
+
+def problem_name(problem: str) -> str:
+    """A problem in words.
+
+    >>> problem_name("burgers"), problem_name("my_problem")
+    ("Burgers' equation", 'My problem')
+    """
+    return PROBLEMS.get(problem, problem.replace("_", " ").capitalize())
+
+
+def problem_order(problem: str) -> tuple[int, str]:
+    """Sorting key: problems as listed in ``PROBLEMS``, then all others by name."""
+    order = list(PROBLEMS)
+    return (order.index(problem) if problem in order else len(order), problem)
+
+
+def no_runs(problem: str) -> Figure:
+    """The notice of a figure whose problem has no runs in the summary."""
+    return notice(f"{problem_name(problem)}: no run at this scale.")
 
 
 def claim_order(claim: str) -> tuple[int, str, str]:

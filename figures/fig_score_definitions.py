@@ -4,12 +4,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from common import BLACK, GREY, ORANGE, PURPLE, Run, late_means, method_look, notice, null_fraction, number
+from common import (
+    BLACK,
+    GREY,
+    ORANGE,
+    PURPLE,
+    Run,
+    late_means,
+    method_look,
+    notice,
+    null_fraction,
+    number,
+    problem_name,
+)
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-from score_definitions import INTRA_STEP, all_runs, points_in_words, problem_name
+from score_definitions import INTRA_STEP, all_runs, points_in_words
 
 LOOKS = {
     "score_raw": (GREY, "o", -0.24),
@@ -49,7 +61,9 @@ def _intra_step(axis: Axes, summary: Path, runs: Sequence[Run]) -> None:
                 axis.plot(means.mean(), row + shift, color=colour, marker=marker, markersize=5.5)
         if row == 0 or runs[row - 1].problem != run.problem:
             axis.axhline(row - 0.5, color=GREY, linewidth=0.8)
-            axis.text(1.02, row - 0.42, problem_name(run), ha="right", va="top", fontsize=7.5, fontweight="bold")
+            axis.text(
+                1.02, row - 0.42, problem_name(run.problem), ha="right", va="top", fontsize=7.5, fontweight="bold"
+            )
     axis.set_yticks(range(len(runs)), [f"{run.label}, n = {run.loss_terms}" for run in runs], fontsize=7)
     axis.set(
         xlim=(-1.05, 1.05),

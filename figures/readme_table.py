@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import tab_verdicts
-from common import markdown, number, read_runs, read_table, spread
+from common import markdown, number, problem_order, read_runs, read_table, spread
 from tab_runs import short_commit
 
 from gradalign.errors import ConfigurationError, GradalignError
@@ -36,7 +36,7 @@ def results_table(results: Path) -> str:
         path = f"results/{scale}/references/{row['problem']}.npz"
         value = f"stated error {number(float(row['stated_error']), 2)}"
         rows.append((f"reference of {row['problem']}", _command(path, scale), float(row["seconds"]), value))
-    for problem in sorted({str(problem) for problem in runs["problem"]}):
+    for problem in sorted({str(problem) for problem in runs["problem"]}, key=problem_order):
         for run in read_runs(summary, problem, variations=True):
             seeds = runs[runs["run"] == run.name]
             seconds = float(seeds["train_seconds"].sum() + seeds["compile_seconds"].max())

@@ -3,24 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from common import Run, read_runs, read_table
+from common import Run, problem_order, read_runs, read_table
 
 INTRA_STEP = {"score_raw": "raw", "score_common_state": "common-state", "score_own_state": "own-state"}
 """Quantities of ``curves.csv`` and their names."""
 
-PROBLEMS = {"burgers": "Burgers", "allen_cahn": "Allen–Cahn"}
-"""Words for problems; other names are shown as they are."""
-
 
 def all_runs(summary: Path) -> Sequence[Run]:
-    """Every run, variations too, problem by problem in the order in which the configuration names them."""
-    problems = read_table(summary, "runs", ["problem"])["problem"].drop_duplicates()
-    return [run for problem in problems for run in read_runs(summary, str(problem), variations=True)]
-
-
-def problem_name(run: Run) -> str:
-    """The problem of a run in words."""
-    return PROBLEMS.get(run.problem, run.problem.replace("_", " ").capitalize())
+    """Every run, variations too, problem by problem."""
+    problems = sorted(set(read_table(summary, "runs", ["problem"])["problem"].astype(str)), key=problem_order)
+    return [run for problem in problems for run in read_runs(summary, problem, variations=True)]
 
 
 def points_in_words(run: Run) -> str:

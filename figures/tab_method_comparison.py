@@ -4,8 +4,8 @@ from math import nan
 from pathlib import Path
 
 import pandas as pd
-from common import method_look, number, read_runs, read_table, spread
-from published import RELATIVE_L2, SOURCE
+from common import method_look, number, problem_name, problem_order, read_runs, read_table, spread
+from published import CONDITIONS, RELATIVE_L2, SOURCE
 
 HEADER = ["problem", "method", "relative L2 error", "Adam / method", "time per step / Adam"]
 HEADER += ["published error", "published Adam / method", "source of the published"]
@@ -20,16 +20,17 @@ def render(summary: Path) -> pd.DataFrame:
         for column in ("relative_l2", "milliseconds_per_step")
     )
     rows = []
-    for problem in sorted(table["problem"].unique()):
-        runs = read_runs(summary, str(problem))
-        published = RELATIVE_L2.get(str(problem), {})
+    for problem in sorted(set(table["problem"].astype(str)), key=problem_order):
+        runs = read_runs(summary, problem)
+        published = RELATIVE_L2.get(problem, {})
+        source = f"{SOURCE}, for {CONDITIONS[problem]}" if problem in CONDITIONS else SOURCE
         adam = next((run.name for run in runs if run.method == "adam"), "")
         for run in runs:
             # A published number belongs to the method itself, not to a variant of it
             known = published.get(run.method) if run.label == method_look(run.method)[0] else None
             rows.append(
                 {
-                    "problem": problem,
+                    "problem": problem_name(problem),
                     "method": run.label,
                     "relative L2 error": spread(table.loc[table["run"] == run.name, "relative_l2"]),
                     "Adam / method": number(error.get(adam, nan) / error[run.name]),
@@ -38,7 +39,7 @@ def render(summary: Path) -> pd.DataFrame:
                     "published Adam / method": number(published["adam"] / known)
                     if known and "adam" in published
                     else "–",
-                    "source of the published": "–" if known is None else SOURCE,
+                    "source of the published": "–" if known is None else source,
                 }
             )
     return pd.DataFrame(rows, columns=HEADER)

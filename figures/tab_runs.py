@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
-from common import method_order, number, read_table, spread
+from common import method_order, number, problem_order, read_table, spread
 
 COLUMNS = ["run", "problem", "method", "seed", "scale", "device", "precision", "commit", "parameters", "steps"]
 COLUMNS += ["train_seconds", "milliseconds_per_step", "relative_l2"]
@@ -17,7 +17,7 @@ def render(summary: Path) -> pd.DataFrame:
     rows = []
     for _, of_run in table.groupby("run"):
         first = of_run.iloc[0]
-        order = (str(first["problem"]), *method_order(str(first["method"]), str(first["run"])))
+        order = (problem_order(str(first["problem"])), *method_order(str(first["method"]), str(first["run"])))
         row = {
             "run": first["run"],
             "relative L2 error": spread(of_run["relative_l2"]),

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pandas as pd
-from common import Run, late_means, null_fraction, number
-from score_definitions import INTRA_STEP, all_runs, points_in_words, problem_name
+from common import Run, late_means, null_fraction, number, problem_name
+from score_definitions import INTRA_STEP, all_runs, points_in_words
 
 HEADER = ["problem", "run", "n", "2/n − 1", "points", "b1", *INTRA_STEP.values(), "updates"]
 
@@ -15,7 +15,7 @@ def render(summary: Path) -> pd.DataFrame:
     for run in all_runs(summary):
         scores = [_mean(summary, run, quantity) for quantity in (*INTRA_STEP, "score_inter_update")]
         setting = [str(run.loss_terms), str(null_fraction(run)), points_in_words(run), number(run.b1)]
-        rows.append([problem_name(run), run.label, *setting, *scores])
+        rows.append([problem_name(run.problem), run.label, *setting, *scores])
     return pd.DataFrame(rows, columns=HEADER)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,10 @@ from common import (
     GREY,
     LOSS_TERMS,
     Run,
-    notice,
+    no_runs,
     null_fraction,
     number,
+    problem_name,
     read_curve,
     read_runs,
     read_table,
@@ -25,6 +27,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 WIDTH = 7.2
+TITLE: dict[str, Any] = {"x": 0.008, "ha": "left", "fontsize": 9, "fontweight": "bold"}
+"""Of the title of a whole figure."""
 WINDOWS = 12
 """A window mean averages over the logged values of all seeds in one of this many equal parts of training."""
 
@@ -36,83 +40,107 @@ INTRA_STEP: list[Panel] = [
     ("score_common_state", "Common-state directions"),
     ("score_own_state", "Own-state directions"),
 ]
+INTER_STEP: list[Panel] = [
+    ("score_inter_gradient", "Gradients, as met"),
+    ("score_inter_gradient_same_points", "Gradients, same points"),
+    ("score_inter_update", "Updates"),
+]
 
 
-def error_figure(summary: Path, problem: str, published: Mapping[str, float]) -> Figure:
-    """Relative L2 error against steps and against seconds: median and range over the seeds, both axes logarithmic.
+def error_figure(summary: Path, problem: str, published: Mapping[str, float], conditions: str = "") -> Figure:
+    """Relative L2 error of the main quantity against steps, seconds and, where the problem has it, time t.
 
-    ``published`` holds published errors by method, second-hand; they and the stated error of the reference are lines.
+    Median and range over the seeds. ``published`` holds published errors by method, second-hand, and ``conditions``
+    what they are for; they and the stated error of the reference are dotted lines.
     """
     runs = read_runs(summary, problem)
     if not runs:
-        return notice(f"No run of {problem} at this scale.")
-    curves = {run.name: read_curve(summary, run, "error") for run in runs}
-    figure = Figure(figsize=(WIDTH, 3.5))
-    axes = figure.subplots(1, 2, sharey=True)
-    for axis, against in zip(axes, ("step", "seconds"), strict=True):
+        return no_runs(problem)
+    table = read_table(summary, "runs", ["problem", "seed", "score", "device"])
+    table = table[table["problem"] == problem]
+    in_time = read_table(summary, "errors_in_time", ["run", "seed", "quantity", "t", "relative_l2"])
+    in_time = in_time[in_time["run"].isin([run.name for run in runs]) & in_time["quantity"].isin(table["score"])]
+    figure = Figure(figsize=(WIDTH, 3.4))
+    axes = figure.subplots(1, 3 if len(in_time) else 2, sharey=True)
+    for axis, against in zip(axes[:2], ("step", "seconds"), strict=True):
         for run in runs:
-            _band(axis, run, curves[run.name], against)
+            _band(axis, run, read_curve(summary, run, "error"), against)
         axis.set(xscale="log", yscale="log")
         _plain_numbers(axis)
-    seeds = pd.concat([curve["seed"] for curve in curves.values()])
+    for axis in axes[2:]:
+        for run in runs:
+            _band(axis, run, in_time[in_time["run"] == run.name].rename(columns={"relative_l2": "value"}), "t")
+        axis.set(title="Along time", xlabel="time $t$ (dimensionless)")
     axes[0].set(
         xlabel="optimizer step",
-        ylabel="relative $L^2$ error (dimensionless)",
-        title=f"Per step: median and range of {seeds_in_words(seeds)}",
+        ylabel=f"relative $L^2$ error of {', '.join(sorted(set(table['score'])))}\n(dimensionless)",
+        title="Per step",
     )
-    axes[1].set(xlabel="training time (s), without compilation", title=f"Per second: {_devices(summary, problem)}")
+    axes[1].set(xlabel="training time (s), without compilation", title="Per second")
+    lines = _published(runs, published, conditions)
+    bottom = min(axes[0].get_ylim()[0], *(value for value, _, _ in lines), np.inf)
+    for value in _stated_errors(summary, problem):
+        below = value < bottom / 10
+        label = f"stated error of the reference {number(value)}" + (", below the axis" if below else "")
+        lines.append((np.nan if below else value, BLACK, label))
+    for axis in axes[:2]:
+        for value, colour, _ in lines:
+            if np.isfinite(value):
+                axis.axhline(value, color=colour, linestyle=":", linewidth=1.4)
+    drawn = [value for value, _, _ in lines if np.isfinite(value)]
+    axes[0].set_ylim(bottom=min([bottom, *(value / 2 for value in drawn)]))
+    handles, labels = axes[0].get_legend_handles_labels()
+    handles += [Line2D([], [], color=colour, linestyle=":", linewidth=1.4) for _, colour, _ in lines]
+    labels += [label for _, _, label in lines]
+    figure.legend(handles, labels, loc="outside lower left", ncols=2, fontsize=7)
+    seeds, devices = seeds_in_words(table["seed"]), ", ".join(sorted(set(table["device"].astype(str))))
+    figure.suptitle(f"{problem_name(problem)}: median and range of {seeds}, {devices}", **TITLE)
+    return figure
+
+
+def _published(runs: Sequence[Run], published: Mapping[str, float], conditions: str) -> list[tuple[float, str, str]]:
+    """Value, colour and label of the published errors of methods that have a run."""
     looks = {run.method: run for run in reversed(runs)}
-    lines = [
-        (value, looks[method].colour, f"{looks[method].label}, published [second-hand] {number(value)}")
+    known = "published [second-hand]" + (f" for {conditions}:" if conditions else "")
+    return [
+        (value, looks[method].colour, f"{looks[method].label}, {known} {number(value)}")
         for method, value in published.items()
         if method in looks
     ]
-    references = read_table(summary, "references", ["problem", "stated_error"])
-    stated = references.loc[references["problem"] == problem, "stated_error"].astype(float)
-    bottom = min(axes[0].get_ylim()[0], *(value for value, _, _ in lines), np.inf)
-    below = ""
-    for value in stated:
-        label = f"stated error of the reference {number(value)}"
-        if value > bottom / 10:
-            lines.append((value, BLACK, label))
-        else:
-            below = f"{label}: below this axis"
-    for axis in axes:
-        for value, colour, _ in lines:
-            axis.axhline(value, color=colour, linestyle=":", linewidth=1.2)
-    lowest = min([bottom, *(value for value, _, _ in lines)])
-    axes[0].set_ylim(bottom=lowest / 2.5)
-    for value, colour, label in lines:
-        axes[0].text(
-            0.02, value * 1.06, label, transform=axes[0].get_yaxis_transform(), color=colour, fontsize=6.5, va="bottom"
-        )
-    if below:
-        axes[0].text(0.02, 0.015, f"↓ {below}", transform=axes[0].transAxes, color=BLACK, fontsize=6.5, va="bottom")
-    _legend(figure, runs)
-    return figure
+
+
+def _stated_errors(summary: Path, problem: str) -> list[float]:
+    table = read_table(summary, "references", ["problem", "stated_error"])
+    return [float(value) for value in table.loc[table["problem"] == problem, "stated_error"]]
 
 
 def loss_figure(summary: Path, problem: str) -> Figure:
     """The weighted total loss and every loss term without its weight: median and range over the seeds."""
     runs = read_runs(summary, problem)
     if not runs:
-        return notice(f"No run of {problem} at this scale.")
+        return no_runs(problem)
     quantities = read_table(summary, "curves", ["problem", "quantity"])
     quantities = quantities[quantities["problem"] == problem]
     terms = [name for name in quantities["quantity"].drop_duplicates() if str(name).startswith("loss/")]
-    panels = [("loss", "Total, with loss weights")]
-    panels += [(term, f"{_words(term)}, mean square") for term in terms]
-    rows = -(-len(panels) // 2)
-    figure = Figure(figsize=(WIDTH, 2.2 * rows + 0.2))
-    axes = figure.subplots(rows, 2, squeeze=False).ravel()
-    for axis, (quantity, title) in zip(axes, panels, strict=False):
+    panels = [("loss", "Total, with loss weights"), *((str(term), _words(str(term))) for term in terms)]
+    columns = 2 if len(panels) <= 6 else 3
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(WIDTH, (2.2 if columns == 2 else 1.75) * rows + 0.5))
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for index, (axis, (quantity, title)) in enumerate(zip(axes.ravel(), panels, strict=False)):
         for run in runs:
             _band(axis, run, read_curve(summary, run, quantity), "step")
-        axis.set(xscale="log", yscale="log", title=title, xlabel="optimizer step", ylabel="loss (dimensionless)")
+        axis.set(xscale="log", yscale="log")
+        axis.set_title(title, fontsize=8.5 if columns == 2 else 7.5)
+        if index % columns == 0:
+            axis.set_ylabel("loss (dimensionless)")
+        if index >= (rows - 1) * columns:
+            axis.set_xlabel("optimizer step")
         _plain_numbers(axis)
-    for axis in axes[len(panels) :]:
+    for axis in axes.ravel()[len(panels) :]:
         axis.set_axis_off()
     _legend(figure, runs)
+    figure.suptitle(f"{problem_name(problem)}: mean squares of the loss terms, without their weights", **TITLE)
     return figure
 
 
@@ -124,8 +152,8 @@ def score_figure(summary: Path, problem: str, panels: Sequence[Panel], null: str
     """
     runs = read_runs(summary, problem, variations)
     if not runs:
-        return notice(f"No run of {problem} at this scale.")
-    figure = Figure(figsize=(WIDTH, 1.75 * len(runs) + 0.45))
+        return no_runs(problem)
+    figure = Figure(figsize=(WIDTH, 1.75 * len(runs) + 0.65))
     axes = figure.subplots(len(runs), len(panels), sharey=True, sharex="row", squeeze=False)
     for index, (row, run) in enumerate(zip(axes, runs, strict=True)):
         neutral = null_fraction(run) if null == "intra" else Fraction(0)
@@ -158,7 +186,9 @@ def score_figure(summary: Path, problem: str, panels: Sequence[Panel], null: str
             label=f"orthogonal vectors: {formula}",
         ),
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    kind = "intra-step" if null == "intra" else "inter-step"
+    figure.suptitle(f"{problem_name(problem)}: {kind} scores (dimensionless)", **TITLE)
     return figure
 
 
@@ -176,12 +206,17 @@ def _scores(axis: Axes, run: Run, curve: pd.DataFrame) -> None:
 
 
 def _band(axis: Axes, run: Run, curve: pd.DataFrame, against: str) -> None:
-    """The median over the seeds as a line, their range as a band; step 0 has no place on a logarithmic axis."""
-    curve = curve[curve["step"] > 0]
+    """The median over the seeds as a line, their range as a band, without step 0 or time 0.
+
+    Step 0 has no place on a logarithmic axis; at time 0 an exact initial condition leaves nothing but rounding.
+    """
+    rows = "t" if against == "t" else "step"
+    curve = curve[curve[rows] > 0].dropna(subset=["value"])
     if curve.empty:
         return
-    by_step = curve.groupby("step")
-    values, place = by_step["value"], by_step[against].median()
+    by_row = curve.groupby(rows)
+    values = by_row["value"]
+    place = values.median().index if against == rows else by_row[against].median()
     axis.fill_between(place, values.min(), values.max(), color=run.colour, alpha=0.2, linewidth=0)
     axis.plot(
         place,
@@ -199,20 +234,15 @@ def _plain_numbers(axis: Axes) -> None:
     low, high = axis.get_xlim()
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     between = FuncFormatter(lambda value, _: number(value) if f"{value:.0e}"[0] in "25" else "")
-    axis.xaxis.set_minor_formatter(between if high < 20 * low else NullFormatter())
+    axis.xaxis.set_minor_formatter(between if high < 60 * low else NullFormatter())
 
 
 def _legend(figure: Figure, runs: Sequence[Run]) -> None:
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=max(len(runs), 1))
-
-
-def _devices(summary: Path, problem: str) -> str:
-    table = read_table(summary, "runs", ["problem", "device"])
-    return ", ".join(sorted(set(table.loc[table["problem"] == problem, "device"].astype(str))))
+    figure.legend(handles, labels, loc="outside lower center", ncols=max(min(len(runs), 4), 1))
 
 
 def _words(term: str) -> str:
     name = term.removeprefix("loss/")
-    words = LOSS_TERMS.get(name)
-    return f"{words.capitalize()} ({name})" if words else name
+    words = LOSS_TERMS.get(name, "")
+    return f"{words[:1].upper()}{words[1:]} ({name})" if words else name

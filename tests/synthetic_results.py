@@ -1,22 +1,44 @@
 """Made-up summary tables, in the shape that the pipeline writes. Their numbers mean nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from synthetic_fields import LAYOUTS, fields
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Which runs there are, and how the loss is split."""
+    """Which runs there are, and how the loss is split.
+
+    ``terms`` are the loss terms of Burgers' equation; other problems have theirs. ``ported`` are the problems with a
+    further run of SOAP in its variant of 2024; ``seeds_of`` holds the seeds of problems that have others.
+    """
 
     methods: tuple[str, ...]
     terms: tuple[str, ...]
     seeds: tuple[int, ...] = (0, 1, 2)
     rows: int = 8
+    problems: tuple[str, ...] = ("burgers",)
+    ported: tuple[str, ...] = ()
+    seeds_of: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def steps(self, method):
         return self.rows * (10 if method == "levenberg_marquardt" else 100)
+
+    def terms_of(self, problem):
+        return self.terms if problem == "burgers" else LAYOUTS[problem].losses
+
+    def runs(self):
+        """Name, problem, method and whether it is the port of 2024, of every run."""
+        for problem in self.problems:
+            for method in self.methods:
+                yield f"{problem}-{method}", problem, method, False
+            if problem in self.ported:
+                yield f"{problem}-soap-2024", problem, "soap", True
+
+    def seeds_for(self, problem):
+        return self.seeds_of.get(problem, self.seeds)
 
 
 SHAPES = {
@@ -24,26 +46,45 @@ SHAPES = {
     "two methods, two terms": Shape(("adam", "soap"), ("bc", "pde"), seeds=(0, 1)),
     "one unknown method, one seed": Shape(("my_method",), ("ic", "bc", "pde"), seeds=(3,)),
 }
+EVERY_PROBLEM = Shape(
+    ("adam", "soap"),
+    ("ic", "bc", "pde"),
+    problems=tuple(LAYOUTS),
+    ported=("wave", "burgers", "allen_cahn", "korteweg_de_vries"),
+    seeds_of={
+        "gray_scott": (0, 1),
+        "ginzburg_landau": (0, 1),
+        "lid_driven_cavity": (0, 1),
+        "kolmogorov_flow": (0,),
+        "rayleigh_taylor": (0,),
+    },
+)
+"""Ten problems in one and two dimensions, one of them steady, with one to three seeds."""
 SCORES = ["raw", "common_state", "own_state", "inter_gradient", "inter_gradient_same_points", "inter_update"]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def write_summary(folder, shape):
-    """Write claims without curves, references, runs, curves and fields into ``folder``."""
+    """Write claims without curves, references, runs, curves, errors and fields into ``folder``."""
     (folder / "fields").mkdir(parents=True)
     claims(shape).to_csv(folder / "claims.csv", index=False)
-    (folder / "claim_curves.csv").write_text("\n")  # what `summarise` writes where there is nothing to gather
-    references().to_csv(folder / "references.csv", index=False)
+    for name in ("claim_curves", "studies"):
+        (folder / f"{name}.csv").write_text("\n")  # what `summarise` writes where there is nothing to gather
+    references(shape).to_csv(folder / "references.csv", index=False)
+    reference_evidence(shape).to_csv(folder / "reference_evidence.csv", index=False)
     curves(shape).to_csv(folder / "curves.csv", index=False)
-    runs(shape).to_csv(folder / "runs.csv", index=False)
-    for method in shape.methods:
-        np.savez_compressed(folder / "fields" / f"burgers-{method}.npz", **fields(method))
+    scored, in_time = errors(shape)
+    scored.to_csv(folder / "errors.csv", index=False)
+    in_time.to_csv(folder / "errors_in_time.csv", index=False)
+    runs(shape, scored).to_csv(folder / "runs.csv", index=False)
+    for name, problem, method, ported in shape.runs():
+        np.savez_compressed(folder / "fields" / f"{name}.npz", **fields(problem, error(method, 1.0, ported)))
     return folder
 
 
-def error(method, progress):
+def error(method, progress, ported=False):
     final = {"adam": 3e-3, "soap": 6e-4, "levenberg_marquardt": 2e-5}.get(method, 1e-2)
-    return final**progress
+    return (final * (1.3 if ported else 1.0)) ** progress
 
 
 def claims(shape):
@@ -70,39 +111,89 @@ def claims(shape):
     return pd.DataFrame(rows[::-1])
 
 
-def references():
+def references(shape):
     return pd.DataFrame(
         [
             {
-                "problem": "burgers",
+                "problem": problem,
                 "solver": "Cole-Hopf quadrature",
                 "resolution": "1501 nodes, refined to 3001",
                 "step": float("nan"),
                 "self_convergence_error": 2.1e-15,
                 "independent_check": "Fourier ETDRK4, 2048 modes, time step 0.00025",
-                "independent_difference": 3.8e-11,
-                "stated_error": 3.8e-11,
+                "independent_difference": 3.8e-11 if problem == "burgers" else 1.2e-5,
+                "stated_error": 3.8e-11 if problem == "burgers" else 1.2e-5,
                 "seconds": 21.4,
                 "bytes": 826_000,
                 "scale": "smoke",
                 "commit": COMMIT,
             }
+            for problem in shape.problems
         ]
     )
 
 
-def runs(shape):
+def reference_evidence(shape):
+    rows = [
+        {"problem": problem, "check": f"drift of conserved quantity {k}", "value": 10.0 ** -(9 + k)}
+        for problem in shape.problems
+        if problem != "burgers"
+        for k in (1, 2)
+    ]
+    return pd.DataFrame(rows, columns=["problem", "check", "value"])
+
+
+def errors(shape):
+    """Rows of ``errors.csv`` and of ``errors_in_time.csv``, from the made-up fields."""
+    rows, in_time = [], []
+    for name, problem, method, ported in shape.runs():
+        layout = LAYOUTS[problem]
+        for seed in shape.seeds_for(problem):
+            arrays = fields(problem, error(method, 1.0, ported) * (1 + 0.2 * seed))
+            exact, found = layout.scored(arrays, "reference"), layout.scored(arrays, "predicted")
+            for quantity, values in exact.items():
+                gap = np.abs(found[quantity] - values)
+                labels = {"run": name, "problem": problem, "method": method, "seed": seed, "quantity": quantity}
+                place = np.unravel_index(gap.argmax(), gap.shape)[gap.ndim - len(layout.grid) :]
+                places = zip(layout.grid.items(), place, strict=True)
+                last = float("nan")
+                if "t" in layout.grid:
+                    time = gap.ndim - len(layout.grid)
+                    other = tuple(axis for axis in range(gap.ndim) if axis != time)
+                    with np.errstate(invalid="ignore", divide="ignore"):  # a field may start at zero
+                        share = np.sqrt((gap**2).sum(axis=other) / (values**2).sum(axis=other))
+                    share = np.where(np.isfinite(share), share, np.nan)
+                    last = share[-1]
+                    in_time += [
+                        {**labels, "t": t, "relative_l2": e} for t, e in zip(layout.grid["t"], share, strict=True)
+                    ]
+                rows.append(
+                    {
+                        **labels,
+                        "relative_l2": np.linalg.norm(gap) / np.linalg.norm(values),
+                        "relative_l2_final_time": last,
+                        "largest_error": gap.max(),
+                        "largest_error_at": ", ".join(f"{axis}={grid[i]:.6g}" for (axis, grid), i in places),
+                    }
+                )
+    columns = ["run", "problem", "method", "seed", "quantity", "t", "relative_l2"]
+    return pd.DataFrame(rows), pd.DataFrame(in_time, columns=columns)
+
+
+def runs(shape, scored):
     rows = []
-    for method in shape.methods:
-        for seed in shape.seeds:
-            final = error(method, 1.0) * (1 + 0.2 * seed)
+    for name, problem, method, ported in shape.runs():
+        for seed in shape.seeds_for(problem):
+            own = scored[(scored["run"] == name) & (scored["seed"] == seed)].set_index("quantity")
+            main = own.loc[LAYOUTS[problem].score]
+            variant = "soap-jax-2024" if ported else "soap"
             rows.append(
                 {
-                    "run": f"burgers-{method}",
-                    "problem": "burgers",
+                    "run": name,
+                    "problem": problem,
                     "method": method,
-                    "variant": "soap" if method == "soap" else "",
-                    "changed": "",
+                    "variant": variant if method == "soap" else "",
+                    "changed": "2024 port" if ported else "",
                     "b1": {"adam": 0.9, "soap": 0.99}.get(method, 0.0),
                     "points_every": 10 if method == "levenberg_marquardt" else 1,
                     "seed": seed,
@@ -112,15 +203,16 @@ def runs(shape):
                     "commit": COMMIT,
                     "parameters": 12_737,
                     "steps": shape.steps(method),
-                    "loss_terms": len(shape.terms),
+                    "windows": 4 if problem == "kuramoto_sivashinsky" else 1,
+                    "stages": 2 if problem == "lid_driven_cavity" else 1,
+                    "reynolds": 400.0 if problem == "lid_driven_cavity" else float("nan"),
+                    "loss_terms": len(shape.terms_of(problem)),
                     "compile_seconds": 10.0,
                     "train_seconds": shape.steps(method) * 0.01,
                     "milliseconds_per_step": {"adam": 11.0, "soap": 16.0}.get(method, 500.0),
-                    "final_loss": final**2,
-                    "relative_l2": final,
-                    "relative_l2_final_time": final / 2,
-                    "largest_error": 8 * final,
-                    "largest_error_at": "t=0.5, x=0",
+                    "final_loss": error(method, 1.0) ** 2,
+                    "score": LAYOUTS[problem].score,
+                    **main[["relative_l2", "relative_l2_final_time", "largest_error", "largest_error_at"]],
                 }
             )
     return pd.DataFrame(rows)
@@ -129,21 +221,23 @@ def runs(shape):
 def curves(shape):
     random = np.random.default_rng(0)
     rows = []
-    for method in shape.methods:
+    for name, problem, method, ported in shape.runs():
         level = {"adam": -0.1, "soap": -0.3}.get(method, -0.6)
-        for seed in shape.seeds:
+        terms = shape.terms_of(problem)
+        for seed in shape.seeds_for(problem):
             for index in range(shape.rows + 1):
-                values = {"error": error(method, index / shape.rows) * (1 + 0.2 * seed) * random.uniform(0.8, 1.25)}
-                values["loss"] = values["error"] ** 2 * len(shape.terms)
-                values |= {f"loss/{term}": values["error"] ** 2 * random.uniform(0.5, 2) for term in shape.terms}
-                values |= {f"score_{name}": np.clip(level + 0.3 * random.normal(), -1, 1) for name in SCORES}
+                size = error(method, index / shape.rows, ported) * (1 + 0.2 * seed)
+                values = {"error": size * random.uniform(0.8, 1.25)}
+                values["loss"] = values["error"] ** 2 * len(terms)
+                values |= {f"loss/{term}": values["error"] ** 2 * random.uniform(0.5, 2) for term in terms}
+                values |= {f"score_{score}": np.clip(level + 0.3 * random.normal(), -1, 1) for score in SCORES}
                 if method == "levenberg_marquardt":
                     values["score_own_state"] = float("nan")
                 step = index * shape.steps(method) // shape.rows
                 rows += [
                     {
-                        "run": f"burgers-{method}",
-                        "problem": "burgers",
+                        "run": name,
+                        "problem": problem,
                         "method": method,
                         "seed": seed,
                         "step": step,
@@ -154,10 +248,3 @@ def curves(shape):
                     for quantity, value in values.items()
                 ]
     return pd.DataFrame(rows)
-
-
-def fields(method):
-    t, x = np.linspace(0, 1, 21), np.linspace(-1, 1, 32)
-    reference = -np.sin(np.pi * x)[None, :] * np.exp(-t)[:, None]
-    bump = np.exp(-20 * x**2)[None, :] * np.sqrt(t)[:, None]
-    return {"t": t, "x": x, "reference_u": reference, "predicted_u": reference + error(method, 1.0) * bump}

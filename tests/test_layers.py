@@ -9,7 +9,7 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / "gradalign"
 
 LAYERS = [
     {"errors"},
-    {"files", "trees", "randomness", "precision", "records", "provenance", "settings", "discovery", "yaml_files"},
+    {"files", "energy_spectrum", "trees", "randomness", "precision", "records", "provenance", "settings", "discovery", "yaml_files"},
     {"problem"},
     {
         "alignment",

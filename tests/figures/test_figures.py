@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import inspect
 import os
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from gradalign.records import claim_number
 
 FIGURES = Path(__file__).resolve().parents[2] / "figures"
 ITEMS = {item["name"]: item for item in yaml.safe_load((FIGURES / "manifest.yaml").read_text(encoding="utf-8"))}
+EXAMPLES = ("common", "field_plots", "readme_table", "soap_2024", "tab_references", "tab_runs", "tab_verdicts")
 SUFFIXES = {"figure": (".pdf", ".png"), "table": (".csv", ".md", ".tex")}
 
 
@@ -41,11 +43,24 @@ def summary(tmp_path):
     return write_summary(tmp_path / "summary", SHAPES["two methods, two terms"])
 
 
+def figure_of(name, summary):
+    """What the script of an item returns, with the item's arguments."""
+    item = ITEMS[name]
+    return importlib.import_module(Path(item["script"]).stem).render(summary, **item.get("arguments", {}))
+
+
 @pytest.fixture(scope="module")
 def rendered(shape_and_summary, common, tmp_path_factory):
-    """All items of a summary, each rendered once."""
+    """All items of a summary, each rendered once; claims and problems without runs are the same in every shape."""
     folder = tmp_path_factory.mktemp("rendered")
-    return {name: common.render_item(name, shape_and_summary[1], folder) for name in ITEMS}
+    shape, summary = shape_and_summary
+    wanted = [
+        name
+        for name, item in ITEMS.items()
+        if shape is SHAPES["two methods, two terms"]
+        or (item["category"] != "Claims" and item.get("arguments", {}).get("problem", "burgers") in shape.problems)
+    ]
+    return {name: common.render_item(name, summary, folder) for name in wanted}
 
 
 def test_every_item_renders_for_every_shape(rendered):
@@ -58,7 +73,7 @@ def test_bytes_are_the_same_in_another_process(shape_and_summary, rendered, tmp_
     code = "import sys; from pathlib import Path; from common import render_item\n"
     code += "for name in sys.argv[3:]: render_item(name, Path(sys.argv[1]), Path(sys.argv[2]))"
     # One figure of each kind of content: lines and text; rasters; text alone
-    names = ["fig_claims", "fig_burgers_fields", "tab_claims"]
+    names = [name for name in ("fig_claims", "fig_burgers_fields", "tab_claims") if name in rendered]
     subprocess.run(
         [sys.executable, "-c", code, str(shape_and_summary[1]), str(tmp_path), *names],
         env=dict(os.environ, PYTHONHASHSEED="12345", PYTHONPATH=str(FIGURES)),
@@ -68,13 +83,16 @@ def test_bytes_are_the_same_in_another_process(shape_and_summary, rendered, tmp_
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 
 
-def test_manifest_lists_each_script_once_with_its_caption():
-    scripts = sorted(f"figures/{path.name}" for pattern in ("fig_*.py", "tab_*.py") for path in FIGURES.glob(pattern))
-    assert sorted(item["script"] for item in ITEMS.values()) == scripts
+def test_manifest_lists_every_script_with_its_caption_and_the_arguments_that_it_takes(common):
+    scripts = {f"figures/{path.name}" for pattern in ("fig_*.py", "tab_*.py") for path in FIGURES.glob(pattern)}
+    assert {item["script"] for item in ITEMS.values()} == scripts
+    assert len({(item["script"], repr(item.get("arguments"))) for item in ITEMS.values()}) == len(ITEMS)
     for item in ITEMS.values():
-        assert set(item) == {"name", "kind", "script", "caption", "category"}
+        assert set(item) - {"arguments"} == {"name", "kind", "script", "caption", "category"}
         assert item["kind"] == {"fig": "figure", "tab": "table"}[item["name"][:3]]
         assert item["caption"].endswith(".")
+        render = importlib.import_module(Path(item["script"]).stem).render
+        inspect.signature(render).bind(Path(), **item.get("arguments", {}))  # raises for too many or too few
 
 
 @pytest.mark.parametrize(
@@ -82,6 +100,8 @@ def test_manifest_lists_each_script_once_with_its_caption():
     [
         ("fig_burgers_error", "curves", "value"),
         ("fig_burgers_error", "references", "stated_error"),
+        ("fig_burgers_error", "errors_in_time", "relative_l2"),
+        ("fig_burgers_error", "runs", "score"),
         ("fig_burgers_scores", "runs", "loss_terms"),
         ("fig_score_definitions", "runs", "changed"),
         ("tab_score_definitions", "runs", "b1"),
@@ -92,6 +112,9 @@ def test_manifest_lists_each_script_once_with_its_caption():
         ("tab_verdicts", "claims", "claim"),
         ("tab_runs", "runs", "relative_l2"),
         ("tab_references", "references", "solver"),
+        ("tab_references", "reference_evidence", "value"),
+        ("tab_errors", "errors", "largest_error_at"),
+        ("tab_soap_2024", "runs", "variant"),
         ("tab_method_comparison", "runs", "milliseconds_per_step"),
     ],
 )
@@ -123,19 +146,25 @@ def test_missing_files_and_names_are_named(summary, common, tmp_path):
         "fig_burgers_fields",
         "fig_claims",
         "fig_score_definitions",
+        "fig_soap_2024",
+        "fig_kolmogorov_flow_spectrum",
+        "fig_gray_scott_fields",
+        "tab_errors",
+        "tab_references",
+        "tab_soap_2024",
         "tab_runs",
         "tab_score_definitions",
     ],
 )
 def test_an_empty_summary_is_no_error(name, summary, common, tmp_path):
-    for table in ("claims", "references", "runs", "curves"):
+    for table in ("claims", "references", "reference_evidence", "runs", "curves", "errors", "errors_in_time"):
         (summary / f"{table}.csv").write_text("\n")  # what `summarise` writes where there is nothing to gather
     assert all(path.is_file() for path in common.render_item(name, summary, tmp_path))
 
 
 def test_null_line_follows_the_number_of_terms(shape_and_summary, common, tmp_path):
     shape, summary = shape_and_summary
-    figure = importlib.import_module("fig_burgers_scores").render(summary)
+    figure = figure_of("fig_burgers_scores", summary)
     null = 2 / len(shape.terms) - 1
     dashed = [line for line in figure.axes[0].lines if line.get_linestyle() == "--"]
     assert [float(line.get_ydata()[0]) for line in dashed] == [pytest.approx(null, abs=1e-15)]
@@ -189,14 +218,14 @@ def test_variations_stay_out_of_the_figures_of_their_problem_unless_asked_for(va
     everything = common.read_runs(varied, "burgers", variations=True)
     assert [run.label for run in everything] == ["Adam", "SOAP", "SOAP, fixed points", "SOAP, b1 = 0"]
     assert len({run.line for run in everything if run.method == "soap"}) == 3
-    labels = [text.get_text() for text in importlib.import_module("fig_burgers_error").render(varied).legends[0].texts]
+    labels = [text.get_text() for text in figure_of("fig_burgers_error", varied).legends[0].texts]
     assert not any("fixed" in label for label in labels)
-    fields = importlib.import_module("fig_allen_cahn_fields").render(varied)
+    fields = figure_of("fig_allen_cahn_fields", varied)
     assert [axis.get_title() for axis in fields.axes[:2]] == ["Reference", "SOAP"]
 
 
 def test_scores_of_runs_with_different_numbers_of_terms_have_their_own_null_lines(varied):
-    figure = importlib.import_module("fig_allen_cahn_scores").render(varied)
+    figure = figure_of("fig_allen_cahn_scores", varied)
     nulls = [
         float(line.get_ydata()[0]) for axis in figure.axes[::3] for line in axis.lines if line.get_linestyle() == "--"
     ]
@@ -236,8 +265,7 @@ def test_definitions_of_the_score_are_means_of_the_second_half_by_seed(varied, c
 
 def test_a_problem_without_runs_is_a_notice(summary):
     for name in ("fig_allen_cahn_error", "fig_allen_cahn_fields", "fig_allen_cahn_scores"):
-        figure = importlib.import_module(name).render(summary)
-        assert "No run of allen_cahn" in figure.texts[0].get_text()
+        assert figure_of(name, summary).texts[0].get_text() == "Allen–Cahn equation: no run at this scale."
 
 
 def test_comparison_with_adam(summary, common, tmp_path):
@@ -314,6 +342,6 @@ def test_numbers_keep_their_size(power, common):
 
 
 def test_examples_in_docstrings(common):
-    modules = [importlib.import_module(name) for name in ("common", "readme_table", "tab_runs", "tab_verdicts")]
+    modules = [importlib.import_module(name) for name in EXAMPLES]
     results = [doctest.testmod(module) for module in modules]
     assert all(result.attempted > 0 and result.failed == 0 for result in results)

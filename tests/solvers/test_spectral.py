@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gradalign.solvers import spectral
 from gradalign.solvers.spectral import ExponentialStep, Fourier, solve
 
 SYMBOLS = {
@@ -50,6 +51,38 @@ def test_weights_agree_with_their_series_near_zero_and_their_formulas_far_from_i
     np.testing.assert_allclose(large.last, (-4 - 3 * z - z**2 + np.exp(z) * (4 - z)) / z**3, rtol=1e-12)
     np.testing.assert_allclose(large.average, (np.exp(z / 2) - 1) / z, rtol=1e-12)
     assert np.max(np.abs(large.first.imag)) > 1e-3  # what a real-valued version would throw away
+
+
+def test_symbols_of_any_shape_taken_in_blocks(monkeypatch):
+    symbol = np.array([[0.0, -3.0, 5.0j], [-40.0, -20.0j, -2.0 + 6.0j]])
+    flat = ExponentialStep.of(symbol.ravel(), 0.1)
+    monkeypatch.setattr(spectral, "_BLOCK", 4)  # two blocks, the second of which is not full
+    shaped = ExponentialStep.of(symbol, 0.1)
+    for name in ("whole", "half", "average", "first", "middle", "last"):
+        assert getattr(shaped, name).shape == (2, 3)
+        np.testing.assert_array_equal(getattr(shaped, name).ravel(), getattr(flat, name))
+
+
+def test_a_system_is_solved_like_its_parts():
+    """Two uncoupled equations in one array of shape (2, 1, 1), and a symbol that broadcasts against it."""
+    times, start = [0.0, 0.5, 1.0], np.array([0.4 + 0.3j, 0.2]).reshape(2, 1, 1)
+    found = solve(np.array([[-3.0]]), lambda v: -(v**2), start, times, 0.05)
+    assert found.shape == (3, 2, 1, 1)
+    for part in range(2):
+        alone = solve(np.array([-3.0]), lambda v: -(v**2), start[part, 0], times, 0.05)
+        np.testing.assert_allclose(found[:, part, 0], alone, rtol=1e-14)
+
+
+def test_a_coupled_system_has_order_four():
+    """u' = -u + u v, v' = -2 v - u², against a much finer solution."""
+    symbol, start = np.array([[-1.0], [-2.0]]), np.array([[0.8], [0.5]])
+
+    def coupling(w):
+        return np.stack([w[0] * w[1], -(w[0] ** 2)])
+
+    fine = solve(symbol, coupling, start, [0.0, 1.0], 1 / 512)[-1]
+    errors = [np.max(np.abs(solve(symbol, coupling, start, [0.0, 1.0], 1 / n)[-1] - fine)) for n in (8, 16, 32)]
+    assert np.all(np.log2(np.divide(errors[:-1], errors[1:])) >= 3.8), errors
 
 
 def test_soliton_of_the_korteweg_de_vries_equation():

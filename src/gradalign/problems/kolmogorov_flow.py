@@ -1,0 +1,224 @@
+"""Kolmogorov flow: incompressible turbulence in the plane, driven by a shear force. All quantities are dimensionless.
+
+    ∂u/∂t + u ∂u/∂x + v ∂u/∂y = -∂p/∂x + ν (∂²u/∂x² + ∂²u/∂y²) + F sin(4πy)
+    ∂v/∂t + u ∂v/∂x + v ∂v/∂y = -∂p/∂y + ν (∂²v/∂x² + ∂²v/∂y²)
+    ∂u/∂x + ∂v/∂y = 0
+    (x, y) in [0, 1]²,   t in [0, T],   everything periodic in x and y
+
+Signs: convection stands on the left with a plus, the pressure gradient on the right with a minus, viscosity and force
+on the right with a plus, so that the first residual is ∂u/∂t + u ∂u/∂x + v ∂u/∂y + ∂p/∂x - ν ∆u - F sin(4πy). The
+vorticity is w = ∂v/∂x - ∂u/∂y. The pressure has a free constant and is neither observed nor scored.
+
+Coefficients: F = 2 and the wave number 4π of the force (released code of arXiv 2502.00604); ν = 1e-4, that is the
+Reynolds number 1/ν = 1e4 (arXiv 2502.00604, table of parameters).
+
+The setting is ours, because the initial condition, the horizon and the data of arXiv 2502.00604 are not public. The
+initial velocity is u = ∂ψ/∂y, v = -∂ψ/∂x with the stream function
+
+    ψ(x, y) = Σ_k a_k cos(2π (k_x x + k_y y) + φ_k)
+
+over whole k with 0 < |k| <= K, one of each pair k and -k: k_x > 0, or k_x = 0 and k_y > 0. The amplitudes are
+a_k ∝ |k|² exp(-π |k|²/κ²) / (2π |k|), scaled so that the mean of u² + v² is 1, and the phases
+
+    φ_k = 2π frac(√2 k_x² + √3 k_y² + √5 k_x k_y + √7 k_x + √11 k_y).
+
+κ = 6, K = 16 (398 modes) and T = 1 are the defaults. The mean velocity is zero at all times.
+
+Loss terms: ``u_ic``, ``v_ic`` (u and v at t = 0), ``ru``, ``rv``, ``rc`` (the residuals, at the same points); n = 5,
+null value -3/5. Windows: 25 for the defaults (released settings of arXiv 2502.00604).
+
+What is hard: the vorticity is wound up to ever thinner filaments, which carry a small share of the energy and most of
+the gradients; small errors grow; three residuals compete at every point, and only ``rc`` knows nothing of time.
+
+Good values to start from: PirateNet, 3 blocks, width 384, tanh, 2 harmonics; float32 with SOAP; points ic 16384,
+pde 8192; gradient-norm weights that start with 100 for u_ic and v_ic; causal weights with tolerance 1 and 16 chunks;
+20,000 steps for each of 25 windows, with a new network in each (released settings of arXiv 2502.00604).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from numpy.typing import NDArray
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from gradalign.derivatives import partial_derivatives
+from gradalign.problem import Apply, Points, Problem, Statement
+from gradalign.sampling import first_window, stratified_in_time, uniform, with_values
+from gradalign.settings import StrictModel
+from gradalign.trees import Tree
+
+BOX = ((0.0, 1.0), (0.0, 1.0))
+"""Places: x in [0, 1], y in [0, 1]."""
+
+FORCE_WAVES = 2
+"""Periods of the force over the unit of y."""
+
+STATEMENT = Statement(
+    equation="∂u/∂t + u ∂u/∂x + v ∂u/∂y = -∂p/∂x + ν ∆u + F sin(4πy), "
+    "∂v/∂t + u ∂v/∂x + v ∂v/∂y = -∂p/∂y + ν ∆v, ∂u/∂x + ∂v/∂y = 0",
+    domain="(x, y) in [0, 1]², t in [0, T]",
+    conditions="u(0, x, y), v(0, x, y) from a sum of plane waves, our own choice; periodic in x and y",
+)
+
+
+class Settings(StrictModel):
+    """Coefficients of Kolmogorov flow, its initial condition and its horizon."""
+
+    viscosity: PositiveFloat = Field(default=1e-4, description="ν; the Reynolds number is 1/ν")
+    forcing: NonNegativeFloat = Field(default=2.0, description="F, the amplitude of the force F sin(4πy)")
+    peak: PositiveFloat = Field(default=6.0, description="κ; initial velocities have amplitudes |k|² exp(-π |k|²/κ²)")
+    cutoff: PositiveInt = Field(default=16, description="K; the initial condition has the wave vectors 0 < |k| <= K")
+    horizon: PositiveFloat = Field(default=1.0, description="T, the last time")
+
+
+def problem(settings: Settings, windows: int = 1) -> Problem:
+    """Kolmogorov flow as residuals of (u, v, p) over (t, x, y), on the first of equal time windows.
+
+    >>> flow = problem(Settings())
+    >>> points = flow.sample(jax.random.key(0), {"ic": 4, "pde": 8}, jnp.dtype("float32"))
+    >>> residuals = flow.residuals(lambda params, z: params * z[:, [1, 2, 1]], jnp.float32(3.0), points)  # (3x, 3y, 3x)
+    >>> residuals["rc"].tolist()  # ∂u/∂x + ∂v/∂y = 6
+    [6.0, 6.0, 6.0, 6.0, 6.0, 6.0, 6.0, 6.0]
+    """
+    domain = first_window(((0.0, settings.horizon), *BOX), windows)
+    start = domain[0][0]
+
+    def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
+        keys = dict(zip(("ic", "pde"), jax.random.split(key, 2), strict=True))
+        places = uniform(keys["ic"], ((start, start), *BOX), counts["ic"], dtype)
+        return {
+            "ic": with_values(places, *initial_velocity(places[:, 1], places[:, 2], settings)),
+            "pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype),
+        }
+
+    def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
+        z = points["pde"]
+        wanted, names = ("", "t", "x", "y", "xx", "yy"), ("t", "x", "y")
+        d = {word: value.T for word, value in partial_derivatives(lambda z: apply(params, z), z, wanted, names).items()}
+        u, v, _ = d[""]
+        # ∂/∂t + u ∂/∂x + v ∂/∂y - ν ∆ of (u, v, p); that of p is not used
+        transport = d["t"] + u * d["x"] + v * d["y"] - settings.viscosity * (d["xx"] + d["yy"])
+        force = settings.forcing * jnp.sin(2 * jnp.pi * FORCE_WAVES * z[:, 2])
+        at_start = apply(params, points["ic"][:, :3])
+        return {
+            "u_ic": at_start[:, 0] - points["ic"][:, 3],
+            "v_ic": at_start[:, 1] - points["ic"][:, 4],
+            "ru": transport[0] + d["x"][2] - force,
+            "rv": transport[1] + d["y"][2],
+            "rc": d["x"][0] + d["y"][1],
+        }
+
+    def observe(apply: Apply, params: Tree, coordinates: Array) -> Array:
+        d = partial_derivatives(lambda z: apply(params, z), coordinates, ("", "x", "y"), ("t", "x", "y"))
+        return jnp.stack([d[""][:, 0], d[""][:, 1], d["x"][:, 1] - d["y"][:, 0]], axis=1)
+
+    return Problem(
+        name="kolmogorov_flow",
+        coordinates=("t", "x", "y"),
+        fields=("u", "v", "p"),
+        losses=("u_ic", "v_ic", "ru", "rv", "rc"),
+        domain=domain,
+        sample=sample,
+        residuals=residuals,
+        periodic=("x", "y"),
+        causal=("ru", "rv", "rc"),
+        point_sets={"u_ic": "ic", "v_ic": "ic", "ru": "pde", "rv": "pde", "rc": "pde"},
+        given={"ic": ("u", "v")},
+        observed=("u", "v", "w"),
+        observe=observe,
+        quantities={
+            "u": lambda fields: fields["u"],
+            "v": lambda fields: fields["v"],
+            "w": lambda fields: fields["w"],
+            "speed": lambda fields: np.hypot(fields["u"], fields["v"]),
+        },
+        score="speed",
+    )
+
+
+@dataclass(frozen=True)
+class InitialModes:
+    """The terms a_k cos(2π (k_x x + k_y y) + φ_k) of the initial stream function, each attribute (modes,).
+
+    kx, ky: whole numbers, int64. amplitudes: a_k, so that the mean of u² + v² is 1. phases: φ_k in [0, 2π).
+    """
+
+    kx: NDArray[np.int64]
+    ky: NDArray[np.int64]
+    amplitudes: NDArray[np.float64]
+    phases: NDArray[np.float64]
+
+
+@cache
+def initial_modes(peak: float, cutoff: int) -> InitialModes:
+    """The initial stream function for κ = ``peak`` and K = ``cutoff``, as the module states it; float64, read-only.
+
+    >>> [len(initial_modes(6.0, cutoff).amplitudes) for cutoff in (3, 6, 16)]
+    [14, 56, 398]
+    >>> k = initial_modes(6.0, 1)  # two waves of equal amplitude a: the mean of u² + v² is (2πa)² = 1
+    >>> k.kx.tolist(), k.ky.tolist(), bool(np.all(abs(2 * np.pi * k.amplitudes - 1) < 1e-15))
+    ([0, 1], [1, 0], True)
+    """
+    kx, ky = (k.ravel() for k in np.mgrid[0 : cutoff + 1, -cutoff : cutoff + 1])
+    wanted = ((kx > 0) | (ky > 0)) & (kx**2 + ky**2 <= cutoff**2)
+    kx, ky = kx[wanted], ky[wanted]
+    size = np.hypot(kx, ky)
+    turns = np.sqrt(2) * kx**2 + np.sqrt(3) * ky**2 + np.sqrt(5) * kx * ky + np.sqrt(7) * kx + np.sqrt(11) * ky
+    # The largest exponent is taken out, so that a small κ underflows in no term that matters
+    speeds = size**2 * np.exp(-np.pi * (size**2 - 1) / peak**2)
+    speeds *= np.sqrt(2 / np.sum(speeds**2))
+    found = InitialModes(kx, ky, speeds / (2 * np.pi * size), 2 * np.pi * (turns % 1))
+    for values in (found.kx, found.ky, found.amplitudes, found.phases):
+        values.setflags(write=False)  # shared by all callers
+    return found
+
+
+def initial_velocity(x: Array, y: Array, settings: Settings) -> tuple[Array, Array]:
+    """u(0, x, y) and v(0, x, y) at N points, each of the shape (N,) and the dtype of x and y; any real x and y.
+
+    Both are bilinear in the 2K + 2 cosines and sines of x and in those of y, so that the cost of a point is one row of
+    a matrix product and not a cosine for each mode.
+
+    >>> one = Settings(cutoff=1)  # u = -sin(2πy + φ_01), v = sin(2πx + φ_10)
+    >>> shift = initial_modes(one.peak, 1).phases / (2 * np.pi)
+    >>> u, v = initial_velocity(jnp.asarray([0.25 - shift[1]]), jnp.asarray([0.25 - shift[0]]), one)
+    >>> round(float(u[0]), 12), round(float(v[0]), 12)
+    (-1.0, 1.0)
+    """
+    k = jnp.arange(settings.cutoff + 1, dtype=x.dtype)
+    along_x, along_y = (
+        jnp.concatenate([jnp.cos(angles), jnp.sin(angles)], axis=1)
+        for angles in (2 * jnp.pi * x[:, None] * k, 2 * jnp.pi * y[:, None] * k)
+    )
+    u, v = (
+        jnp.sum((along_x @ jnp.asarray(matrix, x.dtype)) * along_y, axis=1)
+        for matrix in _bilinear(settings.peak, settings.cutoff)
+    )
+    return u, v
+
+
+@cache
+def _bilinear(peak: float, cutoff: int) -> NDArray[np.float64]:
+    """The matrices of u and v with respect to (cos 2πjx, sin 2πjx) and (cos 2πly, sin 2πly), j, l = 0..K: (2, ., .).
+
+    Per mode, u = -2π k_y a sin(ξ + η + φ) and v = 2π k_x a sin(ξ + η + φ) with ξ = 2π k_x x, η = 2π k_y y.
+    """
+    modes = initial_modes(peak, cutoff)
+    row, column, sign = modes.kx, np.abs(modes.ky), np.sign(modes.ky)  # sin η = sign sin |η|
+    sines = cutoff + 1  # where the sines begin
+    matrices = np.zeros((2, 2 * sines, 2 * sines))
+    for matrix, wave in zip(matrices, (-modes.ky, modes.kx), strict=True):
+        in_phase = 2 * np.pi * wave * modes.amplitudes * np.cos(modes.phases)
+        shifted = 2 * np.pi * wave * modes.amplitudes * np.sin(modes.phases)
+        # k and its mirror image (k_x, -k_y) share their entries, hence the sums
+        np.add.at(matrix, (row, column), shifted)
+        np.add.at(matrix, (row, sines + column), in_phase * sign)
+        np.add.at(matrix, (sines + row, column), in_phase)
+        np.add.at(matrix, (sines + row, sines + column), -shifted * sign)
+    matrices.setflags(write=False)  # shared by all callers
+    return matrices

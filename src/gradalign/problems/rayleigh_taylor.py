@@ -1,0 +1,180 @@
+"""Rayleigh-Taylor flow: hot fluid below cold fluid rises in a plume between two walls. All quantities dimensionless.
+
+    ∂u/∂t + u ∂u/∂x + v ∂u/∂y = -∂p/∂x + ν Δu
+    ∂v/∂t + u ∂v/∂x + v ∂v/∂y = -∂p/∂y + ν Δv + T
+    ∂u/∂x + ∂v/∂y = 0
+    ∂T/∂t + u ∂T/∂x + v ∂T/∂y = κ ΔT,   ν = sqrt(Pr/Ra),   κ = 1/sqrt(Pr Ra)
+    x in [0, 1], periodic,   y in [0, 2],   t in [0, horizon],   u = v = T = 0 at y = 0 and y = 2
+    u = v = 0 and T = (1/2) erfc((y - z)/(2s)) erf(y/(2s)) erf((2 - y)/(2s)) at t = 0, z = 1 - A cos(2πx)
+
+Signs: y points upwards, and T > 0 pushes the fluid upwards. Every residual is the left side minus the right side, so
+that ru = ∂u/∂t + u·∇u + ∂p/∂x - νΔu, rv = ∂v/∂t + u·∇v + ∂p/∂y - νΔv - T, rc = ∂u/∂x + ∂v/∂y and
+re = ∂T/∂t + u·∇T - κΔT. The vorticity is w = ∂v/∂x - ∂u/∂y. The velocity is measured in units of free fall.
+
+Coefficients: Ra = 1e6, Pr = 0.71, the equations and the walls are those of the released settings of arXiv 2502.00604.
+Its initial condition, horizon and data are not public. Domain, initial condition (interface thickness s = 0.04,
+amplitude A = 0.05) and horizon, 8, are this project's own definition, in the spirit of that benchmark: closed formulas,
+so that no file is needed. Numbers from here must not be compared with numbers for other data.
+
+Time windows: four in the released settings; ``ic`` takes over u, v and T, and p has no initial condition.
+
+Loss terms: ``u_ic``, ``v_ic``, ``T_ic`` (field minus initial value, at the points of ``ic``); ``u_bc``, ``v_bc``,
+``T_bc`` (fields at both walls, points of ``bc``); ``ru``, ``rv``, ``rc``, ``re`` (residuals, points of ``pde``);
+n = 10, null value -0.8. The pressure is defined up to a function of time only, and is never scored.
+
+What is hard: the layers of T are thin (thickness about s, later Ra^(-1/4)), the fluid at rest is nearly a solution for
+a long time, and ten loss terms of four fields pull at one network. u is odd, v and T are even about x = 1/2.
+
+Good values to start from: PirateNet with 3 blocks, width 256, swish, float32 with SOAP, a fresh network in each of 4
+windows; points ic 16384, bc 16384, pde 8192; first weights 100 for the terms of u and v, 1 for those of T; causal
+weights with tolerance 1 and 16 chunks (arXiv 2502.00604, released settings).
+"""
+
+import math
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.scipy.special import erf, erfc
+from pydantic import Field, PositiveFloat
+
+from gradalign.derivatives import partial_derivatives
+from gradalign.problem import Apply, Points, Problem, Statement
+from gradalign.sampling import first_window, stratified_in_time, uniform, with_values
+from gradalign.settings import StrictModel
+from gradalign.trees import Tree
+
+STATEMENT = Statement(
+    equation="∂u/∂t + u·∇u = -∇p + sqrt(Pr/Ra) Δu + T e_y, div u = 0, ∂T/∂t + u·∇T = ΔT/sqrt(Pr Ra)",
+    domain="x in [0, 1], y in [0, 2], t in [0, horizon]",
+    conditions="u = 0 and T = (1/2) erfc((y - z)/(2s)) erf(y/(2s)) erf((2 - y)/(2s)) at t = 0, z = 1 - A cos(2πx); "
+    "u = 0 and T = 0 at y = 0 and y = 2; periodic in x (domain and conditions are this project's own definition)",
+)
+
+WIDTH, HEIGHT = 1.0, 2.0
+"""Places: x in [0, WIDTH], y in [0, HEIGHT]."""
+
+NAMES = ("t", "x", "y")
+
+
+class Settings(StrictModel):
+    """Coefficients of the flow, its initial interface, and its horizon."""
+
+    rayleigh: PositiveFloat = Field(default=1e6, description="Ra, of a height and a temperature difference of 1")
+    prandtl: PositiveFloat = Field(default=0.71, description="Pr, viscosity over diffusivity; 0.71 is air")
+    thickness: PositiveFloat = Field(default=0.04, description="s; the layers of T are about 4s wide at the start")
+    amplitude: float = Field(default=0.05, gt=0, lt=1, description="A; the interface lies between 1 - A and 1 + A")
+    horizon: PositiveFloat = Field(default=8.0, description="last time, in units of free fall over a height of 1")
+
+    @property
+    def viscosity(self) -> float:
+        """ν = sqrt(Pr/Ra).
+
+        >>> Settings(rayleigh=100.0, prandtl=1.0).viscosity
+        0.1
+        """
+        return math.sqrt(self.prandtl / self.rayleigh)
+
+    @property
+    def diffusivity(self) -> float:
+        """κ = 1/sqrt(Pr Ra).
+
+        >>> Settings(rayleigh=100.0, prandtl=4.0).diffusivity
+        0.05
+        """
+        return 1 / math.sqrt(self.prandtl * self.rayleigh)
+
+
+def problem(settings: Settings, windows: int = 1) -> Problem:
+    """The flow as residuals of u, v, T, p over the coordinates (t, x, y), on the first of equal time windows.
+
+    >>> flow = problem(Settings(rayleigh=100.0, prandtl=1.0))
+    >>> points = flow.sample(jax.random.key(0), {"ic": 4, "bc": 4, "pde": 8}, jnp.dtype("float32"))
+    >>> def at_rest(params, z):  # u = v = 0, T = y, p = y²/2
+    ...     return jnp.stack([0 * z[:, 2], 0 * z[:, 2], z[:, 2], z[:, 2] ** 2 / 2], axis=1)
+    >>> residuals = flow.residuals(at_rest, None, points)
+    >>> all(bool(jnp.all(jnp.abs(residuals[name]) < 1e-6)) for name in ("ru", "rv", "rc", "re"))
+    True
+    >>> residuals["T_bc"].tolist()  # T = y at the walls y = 0 and y = 2, in turn
+    [0.0, 2.0, 0.0, 2.0]
+    """
+    domain = first_window(((0.0, settings.horizon), (0.0, WIDTH), (0.0, HEIGHT)), windows)
+    viscosity, diffusivity = settings.viscosity, settings.diffusivity
+
+    def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
+        keys = dict(zip(("ic", "bc", "pde"), jax.random.split(key, 3), strict=True))
+        time, across, up = domain
+        places = uniform(keys["ic"], ((time[0], time[0]), across, up), counts["ic"], dtype)
+        walls = uniform(keys["bc"], (time, across, (up[0], up[0])), counts["bc"], dtype)
+        rest = jnp.zeros(counts["ic"], dtype)
+        return {
+            "ic": with_values(places, rest, rest, initial_temperature(places[:, 1], places[:, 2], settings)),
+            "bc": walls.at[1::2, 2].set(up[1]),
+            "pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype),
+        }
+
+    def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
+        wanted = ("", "t", "x", "y", "xx", "yy")
+        d = partial_derivatives(lambda z: apply(params, z), points["pde"], wanted, NAMES)
+        u, v, T, _ = d[""].T
+        carried = d["t"] + u[:, None] * d["x"] + v[:, None] * d["y"]
+        spread = d["xx"] + d["yy"]
+        start = apply(params, points["ic"][:, :3])[:, :3] - points["ic"][:, 3:]
+        wall = apply(params, points["bc"])
+        return {
+            "u_ic": start[:, 0],
+            "v_ic": start[:, 1],
+            "T_ic": start[:, 2],
+            "u_bc": wall[:, 0],
+            "v_bc": wall[:, 1],
+            "T_bc": wall[:, 2],
+            "ru": carried[:, 0] + d["x"][:, 3] - viscosity * spread[:, 0],
+            "rv": carried[:, 1] + d["y"][:, 3] - viscosity * spread[:, 1] - T,
+            "rc": d["x"][:, 0] + d["y"][:, 1],
+            "re": carried[:, 2] - diffusivity * spread[:, 2],
+        }
+
+    def observe(apply: Apply, params: Tree, coordinates: Array) -> Array:
+        d = partial_derivatives(lambda z: apply(params, z), coordinates, ("", "x", "y"), NAMES)
+        return jnp.stack([d[""][:, 0], d[""][:, 1], d["x"][:, 1] - d["y"][:, 0], d[""][:, 2]], axis=1)
+
+    return Problem(
+        name="rayleigh_taylor",
+        coordinates=NAMES,
+        fields=("u", "v", "T", "p"),
+        losses=("u_ic", "v_ic", "T_ic", "u_bc", "v_bc", "T_bc", "ru", "rv", "rc", "re"),
+        domain=domain,
+        sample=sample,
+        residuals=residuals,
+        periodic=("x",),
+        causal=("ru", "rv", "rc", "re"),
+        point_sets={f"{field}_{kind}": kind for kind in ("ic", "bc") for field in ("u", "v", "T")}
+        | dict.fromkeys(("ru", "rv", "rc", "re"), "pde"),
+        given={"ic": ("u", "v", "T")},
+        observed=("u", "v", "w", "T"),
+        observe=observe,
+        quantities={
+            "u": lambda fields: fields["u"],
+            "v": lambda fields: fields["v"],
+            "w": lambda fields: fields["w"],
+            "T": lambda fields: fields["T"],
+            "speed": lambda fields: np.hypot(fields["u"], fields["v"]),
+        },
+        score="T",
+    )
+
+
+def initial_temperature(x: Array, y: Array, settings: Settings) -> Array:
+    """T = (1/2) erfc((y - z)/(2s)) erf(y/(2s)) erf((2 - y)/(2s)) at t = 0, z = 1 - A cos(2πx); shape and dtype of x.
+
+    About 1 below the interface y = z, about 0 above it, and 0 at both walls.
+
+    >>> x, y = jnp.asarray([0.0, 0.0, 0.5]), jnp.asarray([0.75, 0.0, 1.0])
+    >>> [round(float(T), 3) for T in initial_temperature(x, y, Settings(thickness=0.05, amplitude=0.25))]
+    [0.5, 0.0, 1.0]
+    """
+    width = 2 * settings.thickness
+    z = 1 - settings.amplitude * jnp.cos(2 * jnp.pi * x)
+    return 0.5 * erfc((y - z) / width) * erf(y / width) * erf((HEIGHT - y) / width)
