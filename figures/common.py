@@ -130,7 +130,12 @@ def save_figure(figure: Figure, directory: Path, name: str) -> list[Path]:
 
 
 def save_table(frame: pd.DataFrame, directory: Path, name: str) -> list[Path]:
-    """Write ``name.csv``, ``name.md`` and ``name.tex`` (booktabs, special characters escaped)."""
+    """Write ``name.csv``, ``name.md`` and ``name.tex`` (booktabs, special characters escaped).
+
+    A table without rows gets one that says so, as a figure with nothing to show gets a ``notice``.
+    """
+    if frame.empty:
+        frame = pd.DataFrame([["nothing at this scale", *[""] * (frame.shape[1] - 1)]], columns=frame.columns)
     texts = {
         ".csv": frame.to_csv(index=False, lineterminator="\n"),
         ".md": markdown(frame),

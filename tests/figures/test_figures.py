@@ -162,6 +162,11 @@ def test_an_empty_summary_is_no_error(name, summary, common, tmp_path):
     assert all(path.is_file() for path in common.render_item(name, summary, tmp_path))
 
 
+def test_a_table_without_rows_says_so(common, tmp_path):
+    path, *_ = common.save_table(pd.DataFrame(columns=["problem", "run"]), tmp_path, "tab_x")
+    assert path.read_text() == "problem,run\nnothing at this scale,\n"
+
+
 def test_null_line_follows_the_number_of_terms(shape_and_summary, common, tmp_path):
     shape, summary = shape_and_summary
     figure = figure_of("fig_burgers_scores", summary)

@@ -35,6 +35,7 @@ rule figure:
         f"{results}/logs/figures/{{figure}}.log",
     params:
         caption=figure_caption,
+        arguments=lambda wildcards: items[wildcards.figure].get("arguments", {}),  # of the script: redraw on a change
         summary=subpath(input[0], parent=True),
         directory=subpath(output.pdf, parent=True),
     shell:
@@ -58,6 +59,7 @@ rule table:
         f"{results}/logs/tables/{{table}}.log",
     params:
         caption=table_caption,
+        arguments=lambda wildcards: items[wildcards.table].get("arguments", {}),  # of the script: redraw on a change
         summary=subpath(input[0], parent=True),
         directory=subpath(output.csv, parent=True),
     shell:

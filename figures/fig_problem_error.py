@@ -1,0 +1,12 @@
+"""One problem: relative L2 error against steps, seconds and time."""
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from published import CONDITIONS, RELATIVE_L2
+from training_plots import error_figure
+
+
+def render(summary: Path, problem: str) -> Figure:
+    """Median and range over the seeds, beside published errors and the error of the reference."""
+    return error_figure(summary, problem, RELATIVE_L2.get(problem, {}), CONDITIONS.get(problem, ""))
