@@ -1,0 +1,128 @@
+"""Complex Ginzburg-Landau equation: a vortex winds up into a spiral that spreads. All quantities dimensionless.
+
+    ∂A/∂t = ε ΔA + k A - k (1 + iβ) A |A|²,   A = u + iv,   (x, y) in [-1, 1]²,   t in [0, T],   periodic in x and y
+    A(0, x, y) = 10 (y + ix) exp(-25 (x² + y²))
+
+In real form, with m = u² + v²:
+
+    ∂u/∂t = ε Δu + k (u - m u + β m v)
+    ∂v/∂t = ε Δv + k (v - m v - β m u)
+
+Signs: everything stands on the right but for the time derivatives, so that the residuals are the left sides less the
+right sides. Of the two terms with β, the one in the equation of u has the plus.
+
+Coefficients: ε = 0.004, k = 10, β = 1.5, T = 1 (arXiv 2402.00326 and the released settings of arXiv
+2502.00604); initial condition, domain and horizon from the same places.
+
+Loss terms: ``u_ic``, ``v_ic`` (u and v less their initial values at t = 0, at the same points), ``ru``, ``rv`` (the
+residuals, at the same points); n = 4, null value -1/2. Scored: u, v, and both stacked, which is the main number. A
+quarter turn of the square turns A by a quarter, A(t, -y, x) = -i A(t, x, y), so that u and v are of the same size.
+
+What is hard: A = 0 solves the equation, and a small A grows by exp(kt) in modulus while |A| = 1 saturates. The phase
+turns at the rate kβ|A|², so that the solution has ever more fronts, about sqrt(ε/k) = 0.02 wide.
+
+Good values to start from: width 256, 3 blocks of a PirateNet, swish, float32 with SOAP; points ic and pde 8192; 5
+windows of time; gradient-norm weights that start with 100 for the initial condition; causal weights with tolerance 5
+and 16 chunks (released settings of arXiv 2502.00604). For t <= 0.2, the first of these windows, less will do.
+"""
+
+from collections.abc import Mapping
+from operator import itemgetter
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from pydantic import Field, PositiveFloat
+
+from gradalign.derivatives import partial_derivatives
+from gradalign.problem import Apply, Points, Problem, Statement
+from gradalign.sampling import first_window, stratified_in_time, uniform, with_values
+from gradalign.settings import StrictModel
+from gradalign.trees import Tree
+
+SQUARE = ((-1.0, 1.0), (-1.0, 1.0))
+"""Places: x and y in [-1, 1]."""
+
+STATEMENT = Statement(
+    equation="∂A/∂t = ε ΔA + k A - k (1 + iβ) A |A|², A = u + iv",
+    domain="(x, y) in [-1, 1]², t in [0, T]",
+    conditions="A(0, x, y) = 10 (y + ix) exp(-25 (x² + y²)); periodic in x and y",
+)
+
+
+class Settings(StrictModel):
+    """Coefficients of the complex Ginzburg-Landau equation and the time until which it is solved."""
+
+    horizon: PositiveFloat = Field(default=1.0, description="T; the solution grows by exp(kT) until it saturates")
+    diffusion: PositiveFloat = Field(default=0.004, description="ε; fronts are about sqrt(ε/k) wide")
+    rate: PositiveFloat = Field(default=10.0, description="k; growth of small |A|, and its saturation at 1")
+    dispersion: float = Field(default=1.5, description="β; the phase turns at the rate -kβ|A|²")
+
+
+def problem(settings: Settings, windows: int = 1) -> Problem:
+    """The complex Ginzburg-Landau equation as residuals of u and v over (t, x, y), on the first of equal time windows.
+
+    >>> ginzburg_landau = problem(Settings())
+    >>> points = ginzburg_landau.sample(jax.random.key(0), {"ic": 4, "pde": 8}, jnp.dtype("float32"))
+    >>> constant = lambda params, z: params + 0 * z[:, :2]  # u = 0, v = 1, hence m = 1
+    >>> residuals = ginzburg_landau.residuals(constant, jnp.asarray([0, 1], jnp.float32), points)
+    >>> float(residuals["ru"][0]), float(residuals["rv"][0])  # only -kβ is left
+    (-15.0, 0.0)
+    """
+    domain = first_window(((0.0, settings.horizon), *SQUARE), windows)
+
+    def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
+        keys = dict(zip(("ic", "pde"), jax.random.split(key), strict=True))
+        places = uniform(keys["ic"], ((0.0, 0.0), *SQUARE), counts["ic"], dtype)
+        return {
+            "ic": with_values(places, *initial_condition(places[:, 1], places[:, 2])),
+            "pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype),
+        }
+
+    def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
+        gaps = apply(params, points["ic"][:, :3]) - points["ic"][:, 3:]
+        wanted = ("", "t", "xx", "yy")
+        found = partial_derivatives(lambda z: apply(params, z), points["pde"], wanted, ("t", "x", "y"))
+        u, v = found[""].T
+        linear_u, linear_v = (found["t"] - settings.diffusion * (found["xx"] + found["yy"])).T
+        m, beta = u**2 + v**2, settings.dispersion
+        return {
+            "u_ic": gaps[:, 0],
+            "v_ic": gaps[:, 1],
+            "ru": linear_u - settings.rate * (u - m * u + beta * m * v),
+            "rv": linear_v - settings.rate * (v - m * v - beta * m * u),
+        }
+
+    return Problem(
+        name="ginzburg_landau",
+        coordinates=("t", "x", "y"),
+        fields=("u", "v"),
+        losses=("u_ic", "v_ic", "ru", "rv"),
+        domain=domain,
+        sample=sample,
+        residuals=residuals,
+        periodic=("x", "y"),
+        causal=("ru", "rv"),
+        point_sets={"u_ic": "ic", "v_ic": "ic", "ru": "pde", "rv": "pde"},
+        given={"ic": ("u", "v")},
+        quantities={
+            "u": itemgetter("u"),
+            "v": itemgetter("v"),
+            "u and v": lambda fields: np.stack([fields["u"], fields["v"]]),
+        },
+        score="u and v",
+    )
+
+
+def initial_condition(x: Array, y: Array) -> tuple[Array, Array]:
+    """u(0, x, y) = 10 y exp(-25 (x² + y²)) and v(0, x, y) = 10 x exp(-25 (x² + y²)), of the shape and dtype of x and y.
+
+    At the edges the modulus is below 2e-10, so that the condition is periodic to that.
+
+    >>> u, v = initial_condition(jnp.asarray(0.1), jnp.asarray(0.2))  # exp(-1.25) and half of it, times 2
+    >>> round(float(u), 6), round(float(v), 6)
+    (0.57301, 0.286505)
+    """
+    height = 10 * jnp.exp(-25 * (x**2 + y**2))
+    return y * height, x * height

@@ -1,0 +1,129 @@
+"""Gray-Scott equations: a fed substance and one that consumes it; rings grow and split. All quantities dimensionless.
+
+    ∂u/∂t = D_u Δu + F (1 - u) - c u v²
+    ∂v/∂t = D_v Δv - d v + c u v²,   (x, y) in [-1, 1]²,   t in [0, T],   periodic in x and y
+    u(0, x, y) = 1 - exp(-10 ((x + 0.05)² + (y + 0.02)²)),   v(0, x, y) = exp(-10 ((x - 0.05)² + (y - 0.02)²))
+
+Signs: everything stands on the right but for the time derivatives, so that the residuals are ∂u/∂t - D_u Δu - F (1 - u)
++ c u v² and ∂v/∂t - D_v Δv + d v - c u v². The reaction takes from u what it gives to v.
+
+Coefficients: D_u = 0.2, D_v = 0.1, F = 40, d = 100, c = 1000, T = 2 (arXiv 2402.00326 and the released
+settings of arXiv 2502.00604); initial condition, domain and horizon from the same places.
+
+The initial condition is not periodic: across the edges it jumps by up to 1e-4 of its height. Diffusion removes the
+jump at once, and the periodic solution starts at the mean of both sides there.
+
+Loss terms: ``u_ic``, ``v_ic`` (u and v less their initial values at t = 0, at the same points), ``ru``, ``rv`` (the
+residuals, at the same points); n = 4, null value -1/2. Scored: u, v, and both stacked, which is the main number.
+
+What is hard: u = 1, v = 0 solves the equations and attracts everything near it, also networks. The reaction first acts
+within 1e-3 and drives v down to 1e-7 before the ring grows, so that a relative error of v is lost there unseen. By
+t = 1.5 the ring has split and filled the square.
+
+Good values to start from: width 256, 3 blocks of a PirateNet, swish, float32 with SOAP; points ic and pde 4096; 10
+windows of time; gradient-norm weights that start with 1; causal weights with tolerance 1 and 32 chunks (released
+settings of arXiv 2502.00604). For t <= 0.2, the first of these windows, a smaller network will do.
+"""
+
+from collections.abc import Mapping
+from operator import itemgetter
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from pydantic import Field, PositiveFloat
+
+from gradalign.derivatives import partial_derivatives
+from gradalign.problem import Apply, Points, Problem, Statement
+from gradalign.sampling import first_window, stratified_in_time, uniform, with_values
+from gradalign.settings import StrictModel
+from gradalign.trees import Tree
+
+SQUARE = ((-1.0, 1.0), (-1.0, 1.0))
+"""Places: x and y in [-1, 1]."""
+
+STATEMENT = Statement(
+    equation="∂u/∂t = D_u Δu + F (1 - u) - c u v², ∂v/∂t = D_v Δv - d v + c u v²",
+    domain="(x, y) in [-1, 1]², t in [0, T]",
+    conditions="u = 1 - exp(-10 ((x + 0.05)² + (y + 0.02)²)), v = exp(-10 ((x - 0.05)² + (y - 0.02)²)) at t = 0; "
+    "periodic in x and y",
+)
+
+
+class Settings(StrictModel):
+    """Coefficients of the Gray-Scott equations and the time until which they are solved."""
+
+    horizon: PositiveFloat = Field(default=2.0, description="T; the ring fills the square at about 1.5")
+    diffusion_u: PositiveFloat = Field(default=0.2, description="D_u")
+    diffusion_v: PositiveFloat = Field(default=0.1, description="D_v")
+    feed: PositiveFloat = Field(default=40.0, description="F; drives u to 1")
+    decay: PositiveFloat = Field(default=100.0, description="d; drives v to 0")
+    reaction: PositiveFloat = Field(default=1000.0, description="c; turns u into v where v is large")
+
+
+def problem(settings: Settings, windows: int = 1) -> Problem:
+    """The Gray-Scott equations as residuals of u and v over (t, x, y), on the first of equal time windows.
+
+    >>> gray_scott = problem(Settings())
+    >>> points = gray_scott.sample(jax.random.key(0), {"ic": 4, "pde": 8}, jnp.dtype("float32"))
+    >>> constant = lambda params, z: params + 0 * z[:, :2]  # u = v = 1/2: the reaction is 1000/8
+    >>> residuals = gray_scott.residuals(constant, jnp.float32(0.5), points)
+    >>> float(residuals["ru"][0]), float(residuals["rv"][0])  # -40/2 + 125, 100/2 - 125
+    (105.0, -75.0)
+    """
+    domain = first_window(((0.0, settings.horizon), *SQUARE), windows)
+
+    def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
+        keys = dict(zip(("ic", "pde"), jax.random.split(key), strict=True))
+        places = uniform(keys["ic"], ((0.0, 0.0), *SQUARE), counts["ic"], dtype)
+        return {
+            "ic": with_values(places, *initial_condition(places[:, 1], places[:, 2])),
+            "pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype),
+        }
+
+    def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
+        gaps = apply(params, points["ic"][:, :3]) - points["ic"][:, 3:]
+        wanted = ("", "t", "xx", "yy")
+        found = partial_derivatives(lambda z: apply(params, z), points["pde"], wanted, ("t", "x", "y"))
+        u, v = found[""].T
+        u_t, v_t = found["t"].T
+        laplacian_u, laplacian_v = (found["xx"] + found["yy"]).T
+        turned = settings.reaction * u * v**2
+        return {
+            "u_ic": gaps[:, 0],
+            "v_ic": gaps[:, 1],
+            "ru": u_t - settings.diffusion_u * laplacian_u - settings.feed * (1 - u) + turned,
+            "rv": v_t - settings.diffusion_v * laplacian_v + settings.decay * v - turned,
+        }
+
+    return Problem(
+        name="gray_scott",
+        coordinates=("t", "x", "y"),
+        fields=("u", "v"),
+        losses=("u_ic", "v_ic", "ru", "rv"),
+        domain=domain,
+        sample=sample,
+        residuals=residuals,
+        periodic=("x", "y"),
+        causal=("ru", "rv"),
+        point_sets={"u_ic": "ic", "v_ic": "ic", "ru": "pde", "rv": "pde"},
+        given={"ic": ("u", "v")},
+        quantities={
+            "u": itemgetter("u"),
+            "v": itemgetter("v"),
+            "u and v": lambda fields: np.stack([fields["u"], fields["v"]]),
+        },
+        score="u and v",
+    )
+
+
+def initial_condition(x: Array, y: Array) -> tuple[Array, Array]:
+    """u(0, x, y) and v(0, x, y), of the shape and dtype of x and y, within [-1, 1]².
+
+    >>> u, v = initial_condition(jnp.asarray(-0.05), jnp.asarray(-0.02))  # the centre of the hole in u
+    >>> float(u), round(float(v), 6)  # exp(-10 (0.1² + 0.04²))
+    (0.0, 0.890475)
+    """
+    u = 1 - jnp.exp(-10 * ((x + 0.05) ** 2 + (y + 0.02) ** 2))
+    return u, jnp.exp(-10 * ((x - 0.05) ** 2 + (y - 0.02) ** 2))

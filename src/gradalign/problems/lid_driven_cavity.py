@@ -1,0 +1,151 @@
+"""Lid-driven cavity: steady flow in a square whose upper wall slides to the right. All quantities dimensionless.
+
+    u ∂u/∂x + v ∂u/∂y + ∂p/∂x - (∂²u/∂x² + ∂²u/∂y²)/Re = 0
+    u ∂v/∂x + v ∂v/∂y + ∂p/∂y - (∂²v/∂x² + ∂²v/∂y²)/Re = 0
+    ∂u/∂x + ∂v/∂y = 0,   (x, y) in [0, 1]²
+    u = lid(x), v = 0 at y = 1;   u = v = 0 at x = 0, x = 1 and y = 0
+
+Signs: the three left sides are the residuals; with Re > 0 the viscous term damps, and the lid pulls the fluid below it
+to the right, so that the primary vortex turns clockwise. p is defined up to a constant, which nothing fixes and which
+is never scored.
+
+Two lids, which are two different problems and must not be mixed; their speeds |(u, v)| differ by about 4e-2 (relative
+L2), most of it near the two upper corners:
+
+- ``regularised``: lid(x) = 1 - cosh(50 (x - 1/2))/cosh(25), 0 at both ends (released settings of arXiv 2502.00604).
+- ``sharp``: lid(x) = 1, also at both ends, where the velocity jumps to that of the walls. The published tables (Ghia et
+  al. 1982, Erturk et al. 2005) are for it.
+
+Coefficients: Re, the Reynolds number, 100 to 5000 (the released settings and text of arXiv 2502.00604); square and
+conditions from the same places. Re stands beside the points of ``pde``, so that a curriculum may raise it in steps.
+
+Loss terms: ``u_bc``, ``v_bc`` (u less that of the walls, and v, at the same points), ``ru``, ``rv``, ``rc`` (the two
+momentum equations and the divergence, at the same points); n = 5, null value -3/5. Scored: u, v and the speed
+sqrt(u² + v²), which is the main number.
+
+What is hard: thin layers on the walls and a core that turns almost as a rigid body, where the residual says little;
+from Re of about 3200 on, training from scratch ends in other flows with small residuals, so that the Reynolds number
+is raised in steps, each from the network before. There is no time and there are no causal weights.
+
+Good values to start from: width 256, 4 blocks of a PirateNet, tanh, Fourier features of scale 15, float32 with SOAP;
+points bc and pde 4096; first weights 100 for u_bc and v_bc, 1 for ru and rv, 10 for rc; Re 100, 400, 1000, 1600, 3200
+for 10, 20, 50, 50, 500 thousand steps (released settings of arXiv 2502.00604).
+"""
+
+from collections.abc import Mapping
+from operator import itemgetter
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from pydantic import Field, PositiveFloat
+
+from gradalign.derivatives import partial_derivatives
+from gradalign.errors import ConfigurationError
+from gradalign.problem import Apply, Points, Problem, Statement
+from gradalign.sampling import uniform, with_values
+from gradalign.settings import StrictModel
+from gradalign.trees import Tree
+
+DOMAIN = ((0.0, 1.0), (0.0, 1.0))
+"""Places: x and y in [0, 1]."""
+
+STATEMENT = Statement(
+    equation="u·∇u = -∇p + Δu/Re, ∇·u = 0",
+    domain="(x, y) in [0, 1]², steady",
+    conditions="u = 1 - cosh(50 (x - 1/2))/cosh(25) or u = 1, v = 0 at y = 1; u = v = 0 on the other walls",
+)
+
+STEEPNESS = 50.0
+"""The regularised lid rises over a width of about 1/50 at both ends."""
+
+
+class Settings(StrictModel):
+    """The Reynolds number and the lid of the cavity."""
+
+    reynolds: PositiveFloat = Field(description="Re; the flow is smooth at 100, has thin layers at 5000")
+    lid: Literal["regularised", "sharp"] = Field(
+        default="regularised", description="at rest at its ends, or moving along all of its length; two problems"
+    )
+
+
+def problem(settings: Settings, windows: int = 1) -> Problem:
+    """The cavity as residuals of (u, v, p) over (x, y). Rows of ``bc`` lie on the lid and on the walls x = 0, x = 1
+    and y = 0 in turn. Raises ``ConfigurationError`` for more than one window: the flow does not depend on time.
+
+    >>> cavity = problem(Settings(reynolds=100.0))
+    >>> points = cavity.sample(jax.random.key(0), {"bc": 4, "pde": 8}, jnp.dtype("float32"))
+    >>> shear = lambda params, z: jnp.stack([z[:, 1], z[:, 0], params * z[:, 0]], axis=1)  # u = y, v = x, p = 3x
+    >>> residuals = cavity.residuals(shear, jnp.float32(3.0), points)
+    >>> bool(jnp.all(residuals["ru"] == points["pde"][:, 0] + 3)), bool(jnp.all(residuals["rc"] == 0))
+    (True, True)
+    """
+    if windows != 1:
+        raise ConfigurationError(
+            f"lid_driven_cavity in {windows} windows; allowed: 1, because the flow is steady; leave 'windows' out of "
+            "the run, and use a curriculum in 'reynolds' instead"
+        )
+    (left, right), (bottom, top) = DOMAIN
+
+    def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
+        keys = dict(zip(("bc", "pde"), jax.random.split(key), strict=True))
+        walls = uniform(keys["bc"], DOMAIN, counts["bc"], dtype)
+        walls = walls.at[0::4, 1].set(top).at[1::4, 0].set(left).at[2::4, 0].set(right).at[3::4, 1].set(bottom)
+        inside = uniform(keys["pde"], DOMAIN, counts["pde"], dtype)
+        return {"bc": walls, "pde": with_values(inside, jnp.full(counts["pde"], settings.reynolds, dtype))}
+
+    def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
+        walls, reynolds = points["bc"], points["pde"][:, 2]
+        at_walls = apply(params, walls)
+        wall_speed = jnp.where(walls[:, 1] == top, lid_speed(walls[:, 0], settings.lid), 0)
+        wanted = ("", "x", "y", "xx", "yy")
+        found = partial_derivatives(lambda z: apply(params, z), points["pde"][:, :2], wanted, ("x", "y"))
+        u, v, _ = found[""].T
+        u_x, v_x, p_x = found["x"].T
+        u_y, v_y, p_y = found["y"].T
+        laplacian_u, laplacian_v, _ = (found["xx"] + found["yy"]).T
+        return {
+            "u_bc": at_walls[:, 0] - wall_speed,
+            "v_bc": at_walls[:, 1],
+            "ru": u * u_x + v * u_y + p_x - laplacian_u / reynolds,
+            "rv": u * v_x + v * v_y + p_y - laplacian_v / reynolds,
+            "rc": u_x + v_y,
+        }
+
+    return Problem(
+        name="lid_driven_cavity",
+        coordinates=("x", "y"),
+        fields=("u", "v", "p"),
+        losses=("u_bc", "v_bc", "ru", "rv", "rc"),
+        domain=DOMAIN,
+        sample=sample,
+        residuals=residuals,
+        point_sets={"u_bc": "bc", "v_bc": "bc", "ru": "pde", "rv": "pde", "rc": "pde"},
+        given={"pde": ("reynolds",)},
+        observed=("u", "v"),
+        observe=lambda apply, params, coordinates: apply(params, coordinates)[:, :2],
+        quantities={
+            "u": itemgetter("u"),
+            "v": itemgetter("v"),
+            "speed": lambda fields: np.hypot(fields["u"], fields["v"]),
+        },
+        score="speed",
+    )
+
+
+def lid_speed(x: Array, lid: Literal["regularised", "sharp"]) -> Array:
+    """u on the lid, of the shape and dtype of x in [0, 1]; both ends belong to the lid.
+
+    ``regularised`` is 1 - cosh(50 (x - 1/2))/cosh(25), ``sharp`` is 1.
+
+    >>> x = jnp.asarray([0.0, 0.02, 0.5, 1.0])
+    >>> [round(float(u), 6) + 0.0 for u in lid_speed(x, "regularised")]  # 1 - 1/e at x = 1/50
+    [0.0, 0.632121, 1.0, 0.0]
+    >>> lid_speed(x, "sharp").tolist()
+    [1.0, 1.0, 1.0, 1.0]
+    """
+    if lid == "sharp":
+        return jnp.ones_like(x)
+    return 1 - jnp.cosh(STEEPNESS * (x - 0.5)) / np.cosh(STEEPNESS / 2).item()

@@ -1,0 +1,221 @@
+"""Residuals of the complex Ginzburg-Landau equation on exact solutions, with signs, conditions and points."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from oracles import ginzburg_landau as oracle
+from pydantic import ValidationError
+from tolerances import IDENTITY
+
+from gradalign import networks
+from gradalign.objective import Objective
+from gradalign.problems.ginzburg_landau import Settings, initial_condition, problem
+from gradalign.references.ginzburg_landau import fourier
+from gradalign.settings import NetworkSettings
+from gradalign.weighting import causal_row_weights
+
+COUNTS = {"ic": 6, "pde": 32}
+WAVE = Settings(diffusion=0.05, rate=8.0, dispersion=0.7)
+Q = (np.pi, -2 * np.pi)
+
+
+def points(dtype=jnp.float64, seed=0):
+    return problem(Settings()).sample(jax.random.key(seed), COUNTS, jnp.dtype(dtype))
+
+
+def plane_wave(params, z):
+    """An exact solution of ``WAVE``: A = a exp(i (q·x - ωt)), as a network would give it."""
+    amplitude, frequency = oracle.plane_wave(WAVE.diffusion, WAVE.rate, WAVE.dispersion, Q)
+    phase = Q[0] * z[:, 1] + Q[1] * z[:, 2] - float(frequency) * z[:, 0]
+    return float(amplitude) * jnp.stack([jnp.cos(phase), jnp.sin(phase)], axis=1)
+
+
+def left(apply, z, **changed):
+    found = problem(WAVE.model_copy(update=changed)).residuals(apply, None, z)
+    return np.asarray(found["ru"]) + 1j * np.asarray(found["rv"])
+
+
+# Derivatives of the wave reach ε q² = 50; float32 keeps seven digits of the terms that cancel.
+@pytest.mark.parametrize(("dtype", "tolerance"), [(jnp.float64, IDENTITY), (jnp.float32, 2e-5)])
+def test_plane_waves_solve_the_equation(dtype, tolerance):
+    found = jax.jit(lambda z: problem(WAVE).residuals(plane_wave, None, z))(points(dtype))
+    for name in ("ru", "rv"):
+        assert found[name].dtype == dtype
+        np.testing.assert_allclose(found[name], 0, atol=tolerance)
+
+
+def test_signs_of_every_term():
+    """What is left of the residual on an exact solution names the term that was changed."""
+    z = points()
+    u, v = np.asarray(plane_wave(None, z["pde"])).T
+    A = u + 1j * v
+    m, (a, frequency) = np.abs(A) ** 2, oracle.plane_wave(WAVE.diffusion, WAVE.rate, WAVE.dispersion, Q)
+    np.testing.assert_allclose(m, a**2, atol=IDENTITY)
+    squares = Q[0] ** 2 + Q[1] ** 2
+    np.testing.assert_allclose(left(plane_wave, z, diffusion=0.06), 0.01 * squares * A, atol=IDENTITY)
+    np.testing.assert_allclose(left(plane_wave, z, rate=9.0), -A + (1 + 0.7j) * m * A, atol=IDENTITY)
+    np.testing.assert_allclose(left(plane_wave, z, dispersion=-0.7), -8 * 1.4j * m * A, atol=IDENTITY)
+    doubled = left(lambda params, p: 2 * plane_wave(params, p), z)
+    np.testing.assert_allclose(
+        doubled, 8 * 6 * (1 + 0.7j) * m * A, atol=1e-11
+    )  # linear terms double, the cubic does not
+    frozen = left(lambda params, p: plane_wave(params, p.at[:, 0].set(0)), z)
+    u, v = np.asarray(plane_wave(None, z["pde"].at[:, 0].set(0))).T
+    np.testing.assert_allclose(frozen, 1j * frequency * (u + 1j * v), atol=IDENTITY)  # ∂A/∂t is missing
+    mirrored = left(lambda params, p: plane_wave(params, p) * jnp.asarray([1.0, -1.0]), z)
+    np.testing.assert_allclose(mirrored, 2j * frequency * np.conj(A), atol=IDENTITY)  # the other sense of rotation
+
+
+def test_without_waves_the_modulus_is_logistic():
+    """A = exp(kt - iβ/2 log M) / sqrt(M) c, M = 1 + c² (exp(2kt) - 1): the exact step of the oracle's splitting."""
+    z = points()
+
+    def apply(params, z):
+        growth = 1 + 0.09 * jnp.expm1(2 * 10.0 * z[:, 0])
+        modulus, phase = 0.3 * jnp.exp(10.0 * z[:, 0]) / jnp.sqrt(growth), -1.5 / 2 * jnp.log(growth)
+        return jnp.stack([modulus * jnp.cos(phase), modulus * jnp.sin(phase)], axis=1)
+
+    found = problem(Settings()).residuals(apply, None, z)
+    np.testing.assert_allclose(found["ru"], 0, atol=1e-10)  # exp(20) is divided by itself
+    np.testing.assert_allclose(found["rv"], 0, atol=1e-10)
+
+
+def test_zero_solves_the_equation():
+    found = problem(Settings()).residuals(lambda params, z: 0 * z[:, :2], None, points())
+    assert not np.any(found["ru"])
+    assert not np.any(found["rv"])
+
+
+def test_the_initial_condition_is_that_of_the_oracle():
+    x, y = np.random.default_rng(0).uniform(-1, 1, (2, 50))
+    found = initial_condition(jnp.asarray(x), jnp.asarray(y))
+    np.testing.assert_allclose(found, oracle.initial(x, y).view(float).reshape(-1, 2).T, atol=1e-15)
+
+
+def test_initial_rows_use_the_values_that_are_given():
+    """From the second window on, the network of the window before has written others there."""
+    z = points()
+    x, y = np.asarray(z["ic"][:, 1:3]).T
+    np.testing.assert_allclose(z["ic"][:, 3:].T, oracle.initial(x, y).view(float).reshape(-1, 2).T, atol=1e-15)
+    changed = z | {"ic": z["ic"].at[:, 3].set(0.25).at[:, 4].set(-0.5)}
+    found = problem(Settings()).residuals(lambda params, p: p[:, 1:3], None, changed)  # u = x, v = y
+    np.testing.assert_allclose(found["u_ic"], x - 0.25, atol=1e-15)
+    np.testing.assert_allclose(found["v_ic"], y + 0.5, atol=1e-15)
+
+
+def test_row_i_of_a_residual_depends_on_point_i_alone():
+    """Gauss-Newton methods linearise point by point."""
+    ginzburg_landau, z = problem(Settings()), points()
+    whole = ginzburg_landau.residuals(plane_wave, None, z)
+    for name in ginzburg_landau.losses:
+        used = ginzburg_landau.point_sets[name]
+        for row in (0, 1, 5):
+            single = {other: value[:1] for other, value in z.items()} | {used: z[used][row : row + 1]}
+            alone = ginzburg_landau.residuals(plane_wave, None, single)[name]
+            np.testing.assert_allclose(alone, whole[name][row : row + 1], atol=IDENTITY)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_points_lie_where_they_belong(dtype):
+    ginzburg_landau = problem(Settings(horizon=0.5), windows=2)
+    drawn = jax.jit(lambda key: ginzburg_landau.sample(key, COUNTS, jnp.dtype(dtype)))(jax.random.key(3))
+    assert {name: value.shape for name, value in drawn.items()} == {"ic": (6, 5), "pde": (32, 3)}
+    assert {value.dtype for value in drawn.values()} == {jnp.dtype(dtype)}
+    for value in drawn.values():
+        for column, (low, high) in zip(value.T, ((0.0, 0.25), (-1.0, 1.0), (-1.0, 1.0)), strict=False):
+            assert bool(jnp.all((column >= low) & (column <= high)))
+    assert bool(jnp.all(drawn["ic"][:, 0] == 0))
+    assert bool(jnp.all(jnp.diff(drawn["pde"][:, 0]) > 0))
+    assert float(drawn["pde"][-1, 0]) > 0.24  # the window is filled
+    other = ginzburg_landau.sample(jax.random.key(4), COUNTS, jnp.dtype(dtype))
+    assert not any(bool(jnp.any(drawn[name][:, 1:3] == other[name][:, 1:3])) for name in drawn)
+
+
+def test_contract():
+    ginzburg_landau = problem(Settings())
+    assert (ginzburg_landau.name, ginzburg_landau.coordinates, ginzburg_landau.fields) == (
+        "ginzburg_landau",
+        ("t", "x", "y"),
+        ("u", "v"),
+    )
+    assert (ginzburg_landau.losses, ginzburg_landau.sets) == (("u_ic", "v_ic", "ru", "rv"), ("ic", "pde"))
+    assert ginzburg_landau.domain == ((0.0, 1.0), (-1.0, 1.0), (-1.0, 1.0))
+    assert problem(Settings(), windows=5).domain[0] == (0.0, 1.0 / 5)
+    assert (ginzburg_landau.periodic, ginzburg_landau.causal, ginzburg_landau.given) == (
+        ("x", "y"),
+        ("ru", "rv"),
+        {"ic": ("u", "v")},
+    )
+    assert ginzburg_landau.has_windows
+    assert list(ginzburg_landau.residuals(plane_wave, None, points())) == list(ginzburg_landau.losses)
+
+
+def test_what_is_scored():
+    fields = {"u": np.full((2, 3, 3), 1.0), "v": np.full((2, 3, 3), 2.0)}
+    ginzburg_landau = problem(Settings())
+    found = {name: quantity(fields) for name, quantity in ginzburg_landau.quantities.items()}
+    assert list(found) == ["u", "v", "u and v"]
+    assert ginzburg_landau.score == "u and v"
+    np.testing.assert_array_equal(found["u and v"], [found["u"], found["v"]])
+
+
+def test_networks_are_periodic_and_float32_stays_float32():
+    ginzburg_landau = problem(Settings())
+    chosen = NetworkSettings(architecture="mlp", width=4, depth=2, activation="tanh", harmonics=2)
+    network = networks.build(chosen, ginzburg_landau, jnp.dtype(jnp.float32))
+    params = network.init(jax.random.key(0))
+    corners = jnp.asarray([[0.3, -1, -1], [0.3, 1, -1], [0.3, -1, 1]], jnp.float32)
+    np.testing.assert_allclose(np.ptp(network.apply(params, corners), axis=0), 0, atol=1e-6)
+    objective = Objective(
+        {name: jnp.ones((), jnp.float32) for name in ginzburg_landau.losses},
+        lambda params, z: ginzburg_landau.residuals(network.apply, params, z),
+        lambda residuals: causal_row_weights(residuals, 1.0, 8, ginzburg_landau.causal),
+        tuple(ginzburg_landau.point_sets.items()),
+    )
+    found = jax.eval_shape(jax.grad(objective.loss), params, points(jnp.float32))
+    assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype(jnp.float32)}
+
+
+def series_in_time(plane, series, middle, gap):
+    """The reference near t = ``middle`` as a network would give it, from its coefficients at seven times.
+
+    Its exact series in space; in time, the tangent, whose slope is the central difference of order 6.
+    """
+    slope = np.tensordot([-1 / 60, 3 / 20, -3 / 4, 0, 3 / 4, -3 / 20, 1 / 60], series, axes=1) / gap
+    value, doubled = series[3], np.where(plane.wavenumbers[1] == 0, 1, 2)
+    kappa, mu = (jnp.asarray(waves.ravel()) for waves in plane.wavenumbers)
+
+    def apply(params, z):
+        phase_x = jnp.exp(1j * (kappa * (z[:, 1:2] + 1)).astype(complex))
+        phase_y = jnp.exp(1j * (mu * (z[:, 2:3] + 1)).astype(complex))
+        level, tangent = (
+            jnp.einsum("nj,fjk,nk->nf", phase_x, jnp.asarray(part * doubled), phase_y).real for part in (value, slope)
+        )
+        return level + (z[:, :1] - middle) * tangent
+
+    return apply
+
+
+def test_the_reference_solution_leaves_a_small_residual():
+    middle, gap = 0.1, 1e-3
+    times = np.array([0.0, *(middle + gap * np.arange(-3, 4))])
+    plane, series = fourier(times, Settings(), 96, 5e-4, lambda share, text: None)
+    ginzburg_landau, z = problem(Settings()), points()
+    z["pde"] = z["pde"].at[:, 0].set(middle).at[:, 1:].multiply(0.4)  # where something happens
+    apply = series_in_time(plane, series[1:], middle, gap)
+    left = ginzburg_landau.residuals(apply, None, z)
+    terms = ginzburg_landau.residuals(
+        lambda params, p: jax.lax.stop_gradient(apply(params, p)), None, z
+    )  # no derivatives
+    for name in ("ru", "rv"):
+        # What is truncated in space: measured 2.4e-4, with 128 modes 3.2e-5
+        assert np.linalg.norm(left[name]) < 5e-4 * np.linalg.norm(terms[name])
+
+
+def test_settings():
+    chosen = Settings()
+    assert tuple(chosen.model_dump().values()) == (1.0, 0.004, 10.0, 1.5)
+    for wrong in ({"horizon": 0.0}, {"diffusion": -0.004}, {"rate": 0.0}, {"dispersion": "weak"}, {"viscosity": 0.1}):
+        with pytest.raises(ValidationError):
+            Settings(**wrong)

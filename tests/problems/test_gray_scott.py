@@ -1,0 +1,201 @@
+"""Residuals of the Gray-Scott equations on exact solutions and by hand, with signs, conditions and points."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from oracles import gray_scott as oracle
+from pydantic import ValidationError
+from tolerances import IDENTITY
+
+from gradalign import networks
+from gradalign.objective import Objective
+from gradalign.problems.gray_scott import Settings, initial_condition, problem
+from gradalign.references.gray_scott import fourier
+from gradalign.settings import NetworkSettings
+from gradalign.weighting import causal_row_weights
+
+COUNTS = {"ic": 6, "pde": 32}
+
+
+def points(dtype=jnp.float64, seed=0):
+    return problem(Settings()).sample(jax.random.key(seed), COUNTS, jnp.dtype(dtype))
+
+
+def manufactured(params, z):
+    """The fields of the oracle, as a network would give them."""
+    t, x, y = z[:, 0], np.pi * z[:, 1], np.pi * z[:, 2]
+    u = 0.6 + 0.3 * jnp.exp(-2 * t) * jnp.cos(x) * jnp.sin(2 * y)
+    v = 0.4 + 0.2 * jnp.cos(3 * t) * jnp.sin(x) * jnp.cos(3 * y)
+    return jnp.stack([u, v], axis=1)
+
+
+# Terms of up to 1e3 cancel; float32 keeps seven digits of them.
+@pytest.mark.parametrize(("dtype", "tolerance"), [(jnp.float64, 1e-11), (jnp.float32, 5e-3)])
+def test_residuals_are_those_derived_by_hand(dtype, tolerance):
+    z = points(dtype)
+    gray_scott = problem(Settings())
+    found = jax.jit(lambda z: gray_scott.residuals(manufactured, None, z))(z)
+    _, (ru, rv) = oracle.manufactured(*np.asarray(z["pde"], float).T)
+    assert found["ru"].dtype == dtype
+    np.testing.assert_allclose(found["ru"], ru, atol=tolerance)
+    np.testing.assert_allclose(found["rv"], rv, atol=tolerance)
+
+
+def test_every_coefficient_stands_where_it_belongs():
+    """What a changed coefficient adds to the residuals names its term."""
+    z = points()
+    t, x, y = np.asarray(z["pde"]).T
+    (u, v), (ru, rv) = oracle.manufactured(t, x, y)
+    wave_u, wave_v = u - 0.6, v - 0.4
+    zero = 0 * u
+    expected = {
+        "diffusion_u": (5 * np.pi**2 * wave_u, zero),
+        "diffusion_v": (zero, 10 * np.pi**2 * wave_v),
+        "feed": (-(1 - u), zero),
+        "decay": (zero, v),
+        "reaction": (u * v**2, -u * v**2),
+    }
+    for name, (in_u, in_v) in expected.items():
+        chosen = Settings(**{name: getattr(Settings(), name) + 1})
+        found = problem(chosen).residuals(manufactured, None, z)
+        np.testing.assert_allclose(found["ru"] - ru, in_u, atol=1e-10)
+        np.testing.assert_allclose(found["rv"] - rv, in_v, atol=1e-10)
+
+
+def test_without_v_a_wave_of_u_decays():
+    """v = 0, u = 1 + exp(-(F + 5π² D_u) t) cos(πx) cos(2πy) is exact; without the wave, the spurious solution."""
+
+    def apply(params, z):
+        t, x, y = z[:, 0], np.pi * z[:, 1], np.pi * z[:, 2]
+        u = 1 + params * jnp.exp(-(40 + np.pi**2) * t) * jnp.cos(x) * jnp.cos(2 * y)
+        return jnp.stack([u, 0 * u], axis=1)
+
+    for height in (1.0, 0.0):
+        found = problem(Settings()).residuals(apply, height, points())
+        np.testing.assert_allclose(found["ru"], 0, atol=1e-10)
+        np.testing.assert_allclose(found["rv"], 0, atol=0)
+
+
+def test_the_initial_condition_is_that_of_the_oracle():
+    x, y = np.random.default_rng(0).uniform(-1, 1, (2, 50))
+    found = initial_condition(jnp.asarray(x), jnp.asarray(y))
+    np.testing.assert_allclose(found, oracle.initial(x, y), atol=1e-15)
+
+
+def test_initial_rows_use_the_values_that_are_given():
+    """From the second window on, the network of the window before has written others there."""
+    z = points()
+    x, y = np.asarray(z["ic"][:, 1:3]).T
+    np.testing.assert_allclose(z["ic"][:, 3:].T, oracle.initial(x, y), atol=1e-15)
+    changed = z | {"ic": z["ic"].at[:, 3].set(0.25).at[:, 4].set(-0.5)}
+    found = problem(Settings()).residuals(lambda params, p: p[:, 1:3], None, changed)  # u = x, v = y
+    np.testing.assert_allclose(found["u_ic"], x - 0.25, atol=1e-15)
+    np.testing.assert_allclose(found["v_ic"], y + 0.5, atol=1e-15)
+
+
+def test_row_i_of_a_residual_depends_on_point_i_alone():
+    """Gauss-Newton methods linearise point by point."""
+    gray_scott, z = problem(Settings()), points()
+    whole = gray_scott.residuals(manufactured, None, z)
+    for name in gray_scott.losses:
+        used = gray_scott.point_sets[name]
+        for row in (0, 1, 5):
+            single = {other: value[:1] for other, value in z.items()} | {used: z[used][row : row + 1]}
+            alone = gray_scott.residuals(manufactured, None, single)[name]
+            np.testing.assert_allclose(alone, whole[name][row : row + 1], atol=IDENTITY)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_points_lie_where_they_belong(dtype):
+    gray_scott = problem(Settings(horizon=0.5), windows=2)
+    drawn = jax.jit(lambda key: gray_scott.sample(key, COUNTS, jnp.dtype(dtype)))(jax.random.key(3))
+    assert {name: value.shape for name, value in drawn.items()} == {"ic": (6, 5), "pde": (32, 3)}
+    assert {value.dtype for value in drawn.values()} == {jnp.dtype(dtype)}
+    for value in drawn.values():
+        for column, (low, high) in zip(value.T, ((0.0, 0.25), (-1.0, 1.0), (-1.0, 1.0)), strict=False):
+            assert bool(jnp.all((column >= low) & (column <= high)))
+    assert bool(jnp.all(drawn["ic"][:, 0] == 0))
+    assert bool(jnp.all(jnp.diff(drawn["pde"][:, 0]) > 0))
+    assert float(drawn["pde"][-1, 0]) > 0.24  # the window is filled
+    other = gray_scott.sample(jax.random.key(4), COUNTS, jnp.dtype(dtype))
+    assert not any(bool(jnp.any(drawn[name][:, 1:3] == other[name][:, 1:3])) for name in drawn)
+
+
+def test_contract():
+    gray_scott = problem(Settings())
+    assert (gray_scott.name, gray_scott.coordinates, gray_scott.fields) == ("gray_scott", ("t", "x", "y"), ("u", "v"))
+    assert (gray_scott.losses, gray_scott.sets) == (("u_ic", "v_ic", "ru", "rv"), ("ic", "pde"))
+    assert gray_scott.domain == ((0.0, 2.0), (-1.0, 1.0), (-1.0, 1.0))
+    assert problem(Settings(), windows=5).domain[0] == (0.0, 2.0 / 5)
+    assert (gray_scott.periodic, gray_scott.causal, gray_scott.given) == (("x", "y"), ("ru", "rv"), {"ic": ("u", "v")})
+    assert gray_scott.has_windows
+    assert list(gray_scott.residuals(manufactured, None, points())) == list(gray_scott.losses)
+
+
+def test_what_is_scored():
+    fields = {"u": np.full((2, 3, 3), 1.0), "v": np.full((2, 3, 3), 2.0)}
+    gray_scott = problem(Settings())
+    found = {name: quantity(fields) for name, quantity in gray_scott.quantities.items()}
+    assert list(found) == ["u", "v", "u and v"]
+    assert gray_scott.score == "u and v"
+    np.testing.assert_array_equal(found["u and v"], [found["u"], found["v"]])
+
+
+def test_networks_are_periodic_and_float32_stays_float32():
+    gray_scott = problem(Settings())
+    chosen = NetworkSettings(architecture="mlp", width=4, depth=2, activation="tanh", harmonics=2)
+    network = networks.build(chosen, gray_scott, jnp.dtype(jnp.float32))
+    params = network.init(jax.random.key(0))
+    corners = jnp.asarray([[0.3, -1, -1], [0.3, 1, -1], [0.3, -1, 1]], jnp.float32)
+    np.testing.assert_allclose(np.ptp(network.apply(params, corners), axis=0), 0, atol=1e-6)
+    objective = Objective(
+        {name: jnp.ones((), jnp.float32) for name in gray_scott.losses},
+        lambda params, z: gray_scott.residuals(network.apply, params, z),
+        lambda residuals: causal_row_weights(residuals, 1.0, 8, gray_scott.causal),
+        tuple(gray_scott.point_sets.items()),
+    )
+    found = jax.eval_shape(jax.grad(objective.loss), params, points(jnp.float32))
+    assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype(jnp.float32)}
+
+
+def series_in_time(plane, series, middle, gap):
+    """The reference near t = ``middle`` as a network would give it, from its coefficients at seven times.
+
+    Its exact series in space; in time, the tangent, whose slope is the central difference of order 6.
+    """
+    slope = np.tensordot([-1 / 60, 3 / 20, -3 / 4, 0, 3 / 4, -3 / 20, 1 / 60], series, axes=1) / gap
+    value, doubled = series[3], np.where(plane.wavenumbers[1] == 0, 1, 2)
+    kappa, mu = (jnp.asarray(waves.ravel()) for waves in plane.wavenumbers)
+
+    def apply(params, z):
+        phase_x = jnp.exp(1j * (kappa * (z[:, 1:2] + 1)).astype(complex))
+        phase_y = jnp.exp(1j * (mu * (z[:, 2:3] + 1)).astype(complex))
+        level, tangent = (
+            jnp.einsum("nj,fjk,nk->nf", phase_x, jnp.asarray(part * doubled), phase_y).real for part in (value, slope)
+        )
+        return level + (z[:, :1] - middle) * tangent
+
+    return apply
+
+
+def test_the_reference_solution_leaves_a_small_residual():
+    middle, gap = 0.05, 5e-4
+    times = np.array([0.0, *(middle + gap * np.arange(-3, 4))])
+    plane, series = fourier(times, Settings(), 96, 2.5e-4, lambda share, text: None)
+    gray_scott, z = problem(Settings()), points()
+    z["pde"] = z["pde"].at[:, 0].set(middle).at[:, 1:].multiply(0.4)  # where something happens
+    apply = series_in_time(plane, series[1:], middle, gap)
+    left = gray_scott.residuals(apply, None, z)
+    terms = gray_scott.residuals(lambda params, p: jax.lax.stop_gradient(apply(params, p)), None, z)  # no derivatives
+    for name in ("ru", "rv"):
+        # What is truncated in space: measured 1.3e-4, with 128 modes 2.4e-6
+        assert np.linalg.norm(left[name]) < 5e-4 * np.linalg.norm(terms[name])
+
+
+def test_settings():
+    chosen = Settings()
+    assert tuple(chosen.model_dump().values()) == (2.0, 0.2, 0.1, 40.0, 100.0, 1000.0)
+    for wrong in ({"horizon": 0.0}, {"diffusion_u": -0.2}, {"feed": 0.0}, {"reaction": "fast"}, {"viscosity": 0.1}):
+        with pytest.raises(ValidationError):
+            Settings(**wrong)
