@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from common import BLACK, BLUE, GREEN, GREY, SKY, VERMILLION, notice, number
+import numpy as np
+from common import BLACK, BLUE, GREEN, GREY, SKY, VERMILLION, notice
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from published import CONDITIONS, RELATIVE_L2
-from study_tables import CAVITY_FILES, Studies
+from study_tables import ALLEN_CAHN, BURGERS, CAVITY, CAVITY_FILES, Studies, error_text
 
-BURGERS, ALLEN_CAHN, CAVITY = "published_burgers", "published_allen_cahn", "published_cavity"
 LIDS = {"sharp": (VERMILLION, "o"), "regularised": (BLUE, "s")}
-LOWEST = {BURGERS: 1e-11, ALLEN_CAHN: 1e-10}
-"""Errors below these are of no interest beside those that were published."""
+RANGE = (1e-11, 1e-3)
+"""Of the errors against time; lower ones are of no interest beside those that were published."""
 
 
 def render(summary: Path) -> Figure:
@@ -31,9 +31,9 @@ def render(summary: Path) -> Figure:
 
 def _burgers(axis: Axes, studies: Studies) -> None:
     for series, colour, kind in (
-        ("published", VERMILLION, "modes, as published"),
+        ("published", VERMILLION, "modes, as the published data"),
         ("dealiased", SKY, "modes, dealiased"),
-        ("refined", GREY, "modes, as published"),
+        ("refined", GREY, "modes, not dealiased"),
     ):
         label = f"{studies.count(BURGERS, 'modes', series)} {kind}"
         _against_time(axis, studies, BURGERS, series, colour, label)
@@ -44,7 +44,7 @@ def _burgers(axis: Axes, studies: Studies) -> None:
 def _allen_cahn(axis: Axes, studies: Studies) -> None:
     modes = studies.count(ALLEN_CAHN, "modes", "published")
     for name, colour in (("kinked", VERMILLION), ("band-limited", GREEN)):
-        label = f"{modes} modes, as published, against\nthe {name} initial condition"
+        label = f"{modes} modes, as the published data, against\nthe {name} initial condition"
         _against_time(axis, studies, ALLEN_CAHN, f"published against {name}", colour, label)
     _published(axis, "allen_cahn")
     axis.set(title="Allen-Cahn, against\nthe converged solutions")
@@ -53,11 +53,11 @@ def _allen_cahn(axis: Axes, studies: Studies) -> None:
 def _against_time(axis: Axes, studies: Studies, study: str, series: str, colour: str, label: str) -> None:
     """The error at each time, and dashed that of the whole grid, whose number stands in the legend."""
     t, error = studies.line(study, "relative L2 by time", series)
-    shown = error > LOWEST[study]
     whole = studies.value(study, "relative L2", series)
-    axis.plot(t[shown], error[shown], color=colour, linewidth=1.2, label=f"{label}: {number(whole)}")
+    shown = np.where(error > 0, error, np.nan)
+    axis.plot(t, shown, color=colour, linewidth=1.2, label=f"{label}: {error_text(whole)}")
     axis.axhline(whole, color=colour, linestyle="--", linewidth=0.8)
-    axis.set(xlabel="time t", xlim=(0, None))
+    axis.set(xlabel="time t", xlim=(0, None), ylim=RANGE)
 
 
 def _cavity(axis: Axes, studies: Studies) -> None:
@@ -65,16 +65,18 @@ def _cavity(axis: Axes, studies: Studies) -> None:
     ticks: set[float] = set()
     for lid, (colour, marker) in LIDS.items():
         cells, errors = studies.line(CAVITY, "relative L2 of the speed by cells", lid)
-        label = f"against the {lid} lid"
+        label = f"against the {lid} lid, {cells[-1]:g} cells: {error_text(errors[-1])}"
         axis.plot(cells, errors, color=colour, marker=marker, linewidth=1.2, label=label)
         ticks |= set(cells)
         if reynolds in CAVITY_FILES[lid]:
             of_files = CAVITY_FILES[lid][reynolds]
-            axis.axhline(of_files, color=colour, linestyle="--", linewidth=0.8)
-            axis.plot([], [], color=colour, linestyle="--", linewidth=0.8, label=f"the files, so: {number(of_files)}")
-    _published(axis, "lid_driven_cavity", f", {CONDITIONS['lid_driven_cavity']}")
+            axis.axhline(float(of_files), color=colour, linestyle="--", linewidth=0.8)
+            label = f"published files, against it: {of_files}"
+            axis.plot([], [], color=colour, linestyle="--", linewidth=0.8, label=label)
+    condition = CONDITIONS["lid_driven_cavity"]
+    _published(axis, "lid_driven_cavity", f" for {condition}", comparable=condition == f"Re {reynolds:g}")
     axis.set(
-        title=f"Cavity, Re {reynolds:g}: second\norder, sharp lid",
+        title=f"Cavity, Re {reynolds:g}: scheme\nof order 2, sharp lid",
         xlabel="cells a side",
         ylabel="relative L2 error of the speed",
         xscale="log",
@@ -83,6 +85,11 @@ def _cavity(axis: Axes, studies: Studies) -> None:
     axis.set_xticks([], minor=True)
 
 
-def _published(axis: Axes, problem: str, condition: str = "") -> None:
+def _published(axis: Axes, problem: str, condition: str = "", comparable: bool = True) -> None:
+    """The published error of SOAP, as a line where it is for the same case, in the legend alone where it is not."""
     error = RELATIVE_L2[problem]["soap"]
-    axis.axhline(error, color=BLACK, linestyle=":", label=f"SOAP, published{condition}: {number(error)}")
+    label = f"SOAP, published{condition}: {error_text(error)}"
+    if comparable:
+        axis.axhline(error, color=BLACK, linestyle=":", label=label)
+    else:
+        axis.plot([], [], linestyle="none", label=label)

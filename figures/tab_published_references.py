@@ -5,9 +5,8 @@ from pathlib import Path
 import pandas as pd
 from common import number
 from published import CONDITIONS, RELATIVE_L2
-from study_tables import CAVITY_FILES, MEASURED_ON_THE_FILES, Studies
+from study_tables import ALLEN_CAHN, BURGERS, CAVITY, CAVITY_FILES, MEASURED_ON_THE_FILES, Studies, error_text
 
-BURGERS, ALLEN_CAHN, CAVITY = "published_burgers", "published_allen_cahn", "published_cavity"
 HEADER = ["problem", "published SOAP error", "solution", "against", "relative L2", "largest error", "uncertainty"]
 HEADER += ["source"]
 HERE = "computed here"
@@ -30,7 +29,7 @@ def _burgers(studies: Studies) -> list[dict[str, str]]:
             "published SOAP error": _published("burgers") if series == "published" else "–",
             "solution": f"{studies.count(BURGERS, 'modes', series)} Fourier modes, {kind}",
             "against": "closed form of Cole and Hopf",
-            "relative L2": number(studies.value(BURGERS, "relative L2", series)),
+            "relative L2": error_text(studies.value(BURGERS, "relative L2", series)),
             "largest error": _largest(studies, BURGERS, series),
             "uncertainty": uncertainty if series != "refined" else "–",  # it is what the others are judged by
             "source": HERE,
@@ -59,7 +58,7 @@ def _allen_cahn(studies: Studies) -> list[dict[str, str]]:
                 "published SOAP error": _published("allen_cahn") if first == "published" else "–",
                 "solution": solution,
                 "against": f"converged, {second} initial condition, {modes[second]} modes",
-                "relative L2": number(studies.value(ALLEN_CAHN, "relative L2", series)),
+                "relative L2": error_text(studies.value(ALLEN_CAHN, "relative L2", series)),
                 "largest error": _largest(studies, ALLEN_CAHN, series),
                 "uncertainty": number(doubt, 2),
                 "source": HERE,
@@ -81,7 +80,7 @@ def _cavity(studies: Studies) -> list[dict[str, str]]:
                 | {
                     "solution": f"second-order scheme, {cells:g} × {cells:g} cells, sharp lid",
                     "against": f"converged, {lid} lid, degree {degree:g}",
-                    "relative L2": number(float(error)),
+                    "relative L2": error_text(float(error)),
                     "uncertainty": doubt,
                     "source": HERE,
                 }
@@ -92,7 +91,7 @@ def _cavity(studies: Studies) -> list[dict[str, str]]:
                 | {
                     "solution": "published files, sharp lid",
                     "against": f"converged, {lid} lid",
-                    "relative L2": f"{CAVITY_FILES[lid][reynolds]:.2e}".replace("e-0", "e-"),
+                    "relative L2": CAVITY_FILES[lid][reynolds],
                     "uncertainty": "–",
                     "source": MEASURED_ON_THE_FILES,
                 }
@@ -100,7 +99,7 @@ def _cavity(studies: Studies) -> list[dict[str, str]]:
     between = {
         "solution": f"converged, regularised lid, degree {degree:g}",
         "against": f"converged, sharp lid, degree {degree:g}",
-        "relative L2": number(studies.value(CAVITY, "relative L2 of the speed", "regularised against sharp")),
+        "relative L2": error_text(studies.value(CAVITY, "relative L2 of the speed", "regularised against sharp")),
         "published SOAP error": "–",
         "uncertainty": number(max(studies.value(CAVITY, "change with a lower degree", lid) for lid in CAVITY_FILES), 2),
         "source": HERE,
@@ -109,9 +108,9 @@ def _cavity(studies: Studies) -> list[dict[str, str]]:
 
 
 def _published(problem: str) -> str:
-    return number(RELATIVE_L2[problem]["soap"])
+    return error_text(RELATIVE_L2[problem]["soap"])
 
 
 def _largest(studies: Studies, study: str, series: str) -> str:
     value, time, place = (studies.value(study, f"largest error{part}", series) for part in ("", ", time", ", place"))
-    return f"{number(value)} at t = {number(time)}, x = {number(place, 2)}"
+    return f"{error_text(value)} at t = {number(time)}, x = {number(place)}"

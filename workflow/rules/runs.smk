@@ -28,7 +28,7 @@ rule train:
         parameters=directory(f"{results}/runs/{{run}}/parameters"),
     log:
         f"{results}/logs/runs/{{run}}.log",
-    threads: workflow.cores  # XLA uses every core it finds
+    threads: 1 if scale == "smoke" else workflow.cores  # XLA uses every core it finds; tiny runs mostly compile
     resources:
         gpu=1 if configuration.device == "gpu" else 0,
     params:
