@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import tab_verdicts
-from common import markdown, number, problem_order, read_runs, read_table, spread
+from common import markdown, number, problem_name, problem_order, read_runs, read_table, spread
 from tab_runs import short_commit
 
 from gradalign.errors import ConfigurationError, GradalignError
@@ -33,16 +33,17 @@ def results_table(results: Path) -> str:
         )
     ]
     for row in references.to_dict("records"):
-        path = f"results/{scale}/references/{row['problem']}.npz"
+        problem = str(row["problem"])
+        path = f"results/{scale}/references/{problem}.npz"
         value = f"stated error {number(float(row['stated_error']), 2)}"
-        rows.append((f"reference of {row['problem']}", _command(path, scale), float(row["seconds"]), value))
+        rows.append((f"reference: {problem_name(problem)}", _command(path, scale), float(row["seconds"]), value))
     for problem in sorted({str(problem) for problem in runs["problem"]}, key=problem_order):
         for run in read_runs(summary, problem, variations=True):
             seeds = runs[runs["run"] == run.name]
             seconds = float(seeds["train_seconds"].sum() + seeds["compile_seconds"].max())
             error = f"relative L2 error {spread(seeds['relative_l2'], 2)}, {len(seeds)} seeds"
             path = f"results/{scale}/runs/{run.name}/runs.csv"
-            rows.append((f"{problem}, {run.label}", _command(path, scale), seconds, error))
+            rows.append((f"{problem_name(problem)}, {run.label}", _command(path, scale), seconds, error))
     frame = pd.DataFrame(
         [(item, f"`{command}`", f"{number(seconds, 2)} s", value) for item, command, seconds, value in rows],
         columns=["item", "command", "time", "value"],

@@ -8,11 +8,13 @@ that no number is typed by hand. The same inputs give the same bytes: no date, n
 import argparse
 import json
 import math
+import re
 import shutil
 import sys
 import tempfile
 from dataclasses import asdict
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,8 @@ PAPER = Path(__file__).resolve().parent
 ROOT = PAPER.parent
 sys.path.insert(0, str(ROOT / "figures"))
 
-from common import claim_order, read_curve, read_runs, read_table  # noqa: E402
+import soap_2024  # noqa: E402
+from common import claim_order, problem_name, problem_order, read_curve, read_runs, read_table  # noqa: E402
 
 SCORES = ["raw", "common_state", "own_state", "inter_gradient", "inter_gradient_same_points", "inter_update"]
 PARTS = ["problem_settings", "points", "network", "method_settings", "training"]
@@ -82,8 +85,23 @@ def values(results: Path, expectations: Path) -> dict[str, Any]:
         "references": _references(summary),
         "runs": {problem: _runs(summary, problem) for problem in problems},
         "all_runs": [run for problem in problems for run in _runs(summary, problem, variations=True)],
+        "problems": [_problem(problem) for problem in sorted(problems, key=problem_order)],
         "settings": _settings(results, [str(run) for run in table["run"].drop_duplicates()]),
+        "port": soap_2024.verdict(soap_2024.comparisons(summary)),
         "verification": outcomes,
+    }
+
+
+def _problem(name: str) -> dict[str, str]:
+    """A problem in words: its statement, and what its docstring says to be hard about it."""
+    module = import_module(f"gradalign.problems.{name}")
+    hard = re.search(r"What is hard[^:]*:\s*(.*?)\n\n", f"{module.__doc__}\n\n", re.DOTALL)
+    words = re.sub(r"\s+", " ", hard.group(1)).replace("``", "") if hard else ""
+    return {
+        "name": name,
+        "title": problem_name(name),
+        **asdict(module.STATEMENT),
+        "hard": f"{words[:1].upper()}{words[1:]}",
     }
 
 
@@ -151,7 +169,7 @@ def _late_mean(curve: pd.DataFrame, steps: int) -> float:
 
 
 def _settings(results: Path, runs: list[str]) -> dict[str, Any]:
-    """The resolved settings, flat: a row per setting and a column per run, but for variations of another run.
+    """The resolved settings, flat, by problem: a row per setting, a column per run, but for variations of another run.
 
     Of those, ``changes`` has what they say they change and every setting that differs from the run they vary.
     """
@@ -168,21 +186,30 @@ def _settings(results: Path, runs: list[str]) -> dict[str, Any]:
             variations[run] = (plain[kind], specification["changed"])
         else:
             plain.setdefault(kind, run)
-        for part, settings in specification.items():
-            if part in PARTS:
-                for key, value in _flattened(settings):
-                    flat.setdefault(f"{part}: {key}".replace("_", " "), {})[run] = value
-    names = sorted(flat, key=lambda name: PARTS.index(name.split(":")[0].replace(" ", "_")))  # stable within a part
-    columns = [run for run in runs if run not in variations]
+        flat[run] = {
+            f"{part}: {key}".replace("_", " "): value
+            for part in PARTS
+            for key, value in _flattened(specification.get(part, {}))
+        }
+    columns: dict[str, list[str]] = {}
+    for (problem, _), run in plain.items():
+        columns.setdefault(problem, []).append(run)
 
-    def changes(run: str, base: str) -> str:
-        pairs = [(name, flat[name].get(run, "–"), flat[name].get(base, "–")) for name in names]
-        return "; ".join(f"{name} {new}" for name, new, old in pairs if new != old)
+    def rows(chosen: list[str]) -> list[list[str]]:
+        names = dict.fromkeys(name for run in chosen for name in flat[run])
+        parts = [part.replace("_", " ") for part in PARTS]
+        ordered = sorted(names, key=lambda name: parts.index(name.split(":")[0]))  # stable within a part
+        return [[name, *(flat[run].get(name, "–") for run in chosen)] for name in ordered]
 
     return {
-        "runs": columns,
-        "rows": [[name, *(flat[name].get(run, "–") for run in columns)] for name in names],
-        "changes": [[run, base, what, changes(run, base)] for run, (base, what) in variations.items()],
+        "problems": [
+            {"title": problem_name(problem), "runs": columns[problem], "rows": rows(columns[problem])}
+            for problem in sorted(columns, key=problem_order)
+        ],
+        "changes": [
+            [run, base, what, "; ".join(f"{name} {new}" for name, new, old in rows([run, base]) if new != old)]
+            for run, (base, what) in variations.items()
+        ],
     }
 
 

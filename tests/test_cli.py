@@ -18,7 +18,8 @@ from gradalign.discovery import module_names
 from gradalign.reference_listing import horizon, listing
 from gradalign.settings import StrictModel
 
-COMMANDS = ["reference", "claim", "train", "evaluate", "summarise", "render", "verify"]
+TABLES = ["errors", "errors-in-time"]
+COMMANDS = ["reference", "claim", "study", "train", "evaluate", "summarise", "render", "verify"]
 
 
 def call(*arguments):
@@ -176,7 +177,8 @@ def test_stages_from_training_to_summary_fit_together(tmp_path):
     assert "train burgers-adam: 100% seed 7, loss" in trained.output
     scores, fields = (results / "evaluation" / f"{given.name}{suffix}" for suffix in (".csv", ".npz"))
     inputs = ("--specification", path, "--reference", reference)
-    scored = call("evaluate", run, *inputs, "--output", scores, "--fields", fields)
+    tables = [f"--{kind}={results}/evaluation/{kind.replace('-', '_')}/{given.name}.csv" for kind in TABLES]
+    scored = call("evaluate", run, *inputs, "--output", scores, "--fields", fields, *tables)
     assert scored.exit_code == 0, scored.output
     gathered = call("summarise", "--results", results, "--reference", "burgers", "--run", given.name)
     assert gathered.exit_code == 0, gathered.output
@@ -186,6 +188,8 @@ def test_stages_from_training_to_summary_fit_together(tmp_path):
     assert {"relative_l2", "final_loss", "device", "commit", "parameters", "loss_terms"} <= set(runs.columns)
     assert runs["loss_terms"].unique().tolist() == [3]
     assert references.loc[0, "problem"] == "burgers"
+    assert pd.read_csv(summary / "errors.csv")["quantity"].tolist() == ["u", "u"]
+    assert pd.read_csv(summary / "errors_in_time.csv")["t"].tolist() == [0, 0.5, 1] * 2
     assert references.loc[0, "bytes"] == reference.stat().st_size
     with np.load(summary / "fields" / f"{given.name}.npz") as stored:
         assert set(stored) == {"t", "x", "reference_u", "predicted_u"}

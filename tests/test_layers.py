@@ -9,7 +9,18 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / "gradalign"
 
 LAYERS = [
     {"errors"},
-    {"files", "energy_spectrum", "trees", "randomness", "precision", "records", "provenance", "settings", "discovery", "yaml_files"},
+    {
+        "files",
+        "energy_spectrum",
+        "trees",
+        "randomness",
+        "precision",
+        "records",
+        "provenance",
+        "settings",
+        "discovery",
+        "yaml_files",
+    },
     {"problem"},
     {
         "alignment",
@@ -33,6 +44,7 @@ LAYERS = [
         "verification",
         "summary",
         "solvers",
+        "study",
     },
     {"problems", "optimizers"},
     {"experiments"},

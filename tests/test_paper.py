@@ -115,7 +115,11 @@ def test_values_are_those_of_the_tables(results, paper):
         expected = late.loc[late["quantity"] == "score_raw", "value"].mean()
         assert run["scores"]["raw"] == pytest.approx(expected, rel=1e-12)
     assert {row["verdict"] for row in values["verification"]} <= {"held", "did not hold", "failed", "no data"}
-    assert ["training: weighting scheme", *["constant"] * len(values["settings"]["runs"])] in values["settings"]["rows"]
+    for problem in values["settings"]["problems"]:
+        assert ["training: weighting scheme", *["constant"] * len(problem["runs"])] in problem["rows"]
+    [burgers] = values["problems"]
+    assert burgers["equation"] == "∂u/∂t + u ∂u/∂x = ν ∂²u/∂x²"
+    assert burgers["hard"].startswith("The front is steepest")
 
 
 def test_variations_are_listed_by_what_differs_from_the_run_they_vary(paper, tmp_path):
@@ -131,8 +135,9 @@ def test_variations_are_listed_by_what_differs_from_the_run_they_vary(paper, tmp
     write("varied", "b1 = 0", method_settings={"b1": 0.0}, problem_settings={"viscosity": 0.1})
     write("alone", "fixed points", method="adam")  # there is no run that it varies
     found = paper._settings(tmp_path, ["plain", "varied", "alone"])
-    assert found["runs"] == ["plain", "alone"]
-    assert ["method settings: b1", "0.99", "0.99"] in found["rows"]
+    [burgers] = found["problems"]
+    assert burgers["runs"] == ["plain", "alone"]
+    assert ["method settings: b1", "0.99", "0.99"] in burgers["rows"]
     changes = "problem settings: viscosity 0.1; method settings: b1 0.0"
     assert found["changes"] == [["varied", "plain", "b1 = 0", changes]]
 

@@ -138,7 +138,7 @@ def test_an_unknown_column_or_a_missing_table_is_named(summary):
         compare([Expectation(**wrong)], "smoke", summary)
     (summary / "runs.csv").unlink()
     with pytest.raises(ConfigurationError, match=r"runs\.csv is missing; run the stage `summary`"):
-        compare([], "smoke", summary)
+        compare([Expectation(**expectation())], "smoke", summary)
 
 
 def test_the_declared_expectations_are_right_and_every_scale_has_some():

@@ -325,10 +325,6 @@ def _repeated(key: str, values: Sequence[Hashable]) -> Iterator[tuple[Key, str]]
 
 
 def _training_misfits(key: Key, training: TrainingSettings) -> Iterator[tuple[Key, str]]:
-    if training.steps % training.log_every:
-        place = (*key, "log_every")
-        allowed = f"a divisor of steps = {training.steps}"
-        yield place, message(place, shown(training.log_every), allowed, "change one of the two")
     if training.checkpoint_every % training.log_every:
         place = (*key, "checkpoint_every")
         allowed = f"a multiple of log_every = {training.log_every}"
@@ -352,7 +348,8 @@ def _stage_misfits(key: Key, training: TrainingSettings) -> Iterator[tuple[Key, 
     for index, steps in enumerate(training.stage_steps):
         if steps % training.log_every:
             place = (*key, "log_every")
-            allowed = f"a divisor of the {steps} steps of stage {index + 1}"
+            one = len(training.stage_steps) == 1
+            allowed = f"a divisor of steps = {steps}" if one else f"a divisor of the {steps} steps of stage {index + 1}"
             yield place, message(place, shown(training.log_every), allowed, "change one of the two")
             return
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import pandas as pd
 from pydantic import Field, ValidationError
@@ -22,7 +22,7 @@ from gradalign.files import write_atomically
 from gradalign.settings import Name, Scale, StrictModel
 from gradalign.yaml_files import read
 
-TableName = Literal["claims", "references", "runs", "curves"]
+TableName = Literal["claims", "references", "studies", "runs", "curves", "errors"]
 Aggregate = Literal["minimum", "median", "mean", "maximum", "spread", "share", "count", "distinct"]
 Verdict = Literal["held", "did not hold", "failed", "no data"]
 
@@ -129,8 +129,10 @@ def compare(expectations: Sequence[Expectation], scale: str, summary: Path) -> l
     A number that cannot be measured, because no row fits or a value is missing or infinite, has the verdict
     ``no data``. Raises ``ConfigurationError`` for a missing table or an unknown column.
     """
-    tables = {name: _table(summary / f"{name}.csv") for name in get_args(TableName)}
-    return [_outcome(expectation, tables) for expectation in expectations if scale in expectation.scales]
+    chosen = [expectation for expectation in expectations if scale in expectation.scales]
+    selectors = [s for e in chosen for s in (e.measured, e.expected) if isinstance(s, Selector)]
+    tables = {name: _table(summary / f"{name}.csv") for name in sorted({selector.table for selector in selectors})}
+    return [_outcome(expectation, tables) for expectation in chosen]
 
 
 def as_table(outcomes: Sequence[Outcome], scale: str) -> Table:

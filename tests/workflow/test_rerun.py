@@ -52,7 +52,9 @@ class Workflow:
         for output in re.findall(r"^    output: (.*)$", self.snakemake("--dry-run", "--forceall"), re.MULTILINE):
             for name in output.split(", "):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                if Path(name).parent.name == "references" and name.endswith(".npz"):
+                if Path(name).name == "parameters":  # a folder
+                    (folder / name).mkdir(exist_ok=True)
+                elif Path(name).parent.name == "references" and name.endswith(".npz"):
                     dataclasses.replace(line_reference(), problem=Path(name).stem).save(folder / name)
                 else:
                     (folder / name).touch()
@@ -112,9 +114,9 @@ def names(kind: str) -> set[str]:
     return {f"{kind} {item['name']}" for item in items if item["kind"] == kind}
 
 
-def script_of(item: str) -> str:
+def names_of(script: str) -> set[str]:
     items = yaml.safe_load((ROOT / "figures/manifest.yaml").read_text())
-    return next(entry["script"] for entry in items if entry["name"] == item)
+    return {f"{item['kind']} {item['name']}" for item in items if item["script"] == script}
 
 
 AFTER_ITEMS = {"paper", "publish", "report", "verify"}
@@ -151,10 +153,16 @@ def test_editing_the_loop_retrains_everything_but_solves_nothing_again(workflow)
     assert planned == runs | AFTER_SUMMARY
 
 
-def test_editing_a_figure_redraws_only_that_figure(workflow):
-    figure = sorted(names("figure"))[0]
-    with workflow.edited(script_of(figure.split()[1])):
-        assert workflow.planned() == {figure, *AFTER_ITEMS}
+@pytest.mark.parametrize("script", ["figures/fig_claims.py", "figures/fig_problem_error.py"])
+def test_editing_a_script_redraws_only_its_figures(workflow, script):
+    with workflow.edited(script):
+        assert workflow.planned() == names_of(script) | AFTER_ITEMS
+
+
+def test_editing_the_arguments_of_a_figure_redraws_it(workflow):
+    change = ("{problem: wave}", "{problem: burgers}")
+    with workflow.edited("figures/manifest.yaml", lambda text: text.replace(*change, 1)):
+        assert workflow.planned() == {"figure fig_wave_error", *AFTER_ITEMS}
 
 
 def test_editing_what_all_figures_share_redraws_all_and_computes_nothing(workflow):
