@@ -104,7 +104,7 @@ class Objective:
         for name in self.loss_weights:
             groups.setdefault(sets.get(name, name), []).append(name)
         # Terms at the same points share their forward pass, and the program that has to be compiled
-        found = {}
+        found: dict[str, Tree] = {}
         for names in groups.values():
             stacked = jax.jacrev(weighted)(params, names)
             found |= {name: jax.tree.map(lambda leaf, i=i: leaf[i], stacked) for i, name in enumerate(names)}

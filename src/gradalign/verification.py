@@ -131,7 +131,7 @@ def compare(expectations: Sequence[Expectation], scale: str, summary: Path) -> l
     """
     chosen = [expectation for expectation in expectations if scale in expectation.scales]
     selectors = [s for e in chosen for s in (e.measured, e.expected) if isinstance(s, Selector)]
-    tables = {name: _table(summary / f"{name}.csv") for name in sorted({selector.table for selector in selectors})}
+    tables: dict[str, pd.DataFrame] = {s.table: _table(summary / f"{s.table}.csv") for s in selectors}
     return [_outcome(expectation, tables) for expectation in chosen]
 
 
