@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from common import BLACK, no_runs, number, problem_name, read_fields, read_runs
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 from training_plots import TITLE, WIDTH
 
 from gradalign.energy_spectrum import energy_spectrum
@@ -38,14 +39,17 @@ def render(summary: Path) -> Figure:
     right.axhline(1, color=BLACK, linestyle=":", linewidth=1.2)
     right.annotate(
         "1: as large as the scale itself",
-        (0.02, 1),
+        (0.98, 1),
         (0, 2),
         right.get_yaxis_transform(),
+        ha="right",
         textcoords="offset points",
         fontsize=6.5,
     )
     for axis in (left, right):
         axis.set(xscale="log", yscale="log", xlabel="wave number $k$ (waves over the unit square)")
+        for ticks in (axis.xaxis.set_major_formatter, axis.xaxis.set_minor_formatter):
+            ticks(FuncFormatter(lambda value, _: number(value) if f"{value:.0e}"[0] in "125" else ""))
     left.set(ylabel="kinetic energy $E(k)$ (dimensionless)", title="Energy spectrum")
     right.set(ylabel="energy of the error / $E(k)$", title="Error by scale")
     right.set_xlim(left.get_xlim())

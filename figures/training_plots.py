@@ -119,8 +119,8 @@ def loss_figure(summary: Path, problem: str) -> Figure:
     runs = read_runs(summary, problem)
     if not runs:
         return no_runs(problem)
-    quantities = read_table(summary, "curves", ["problem", "quantity"])
-    quantities = quantities[quantities["problem"] == problem]
+    quantities = read_table(summary, "curves", ["run", "quantity"])
+    quantities = quantities[quantities["run"].isin([run.name for run in runs])]  # variations may have other terms
     terms = [name for name in quantities["quantity"].drop_duplicates() if str(name).startswith("loss/")]
     panels = [("loss", "Total, with loss weights"), *((str(term), _words(str(term))) for term in terms)]
     columns = 2 if len(panels) <= 6 else 3
