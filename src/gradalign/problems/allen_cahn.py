@@ -13,7 +13,7 @@ Two initial conditions, which are two different problems and must not be mixed:
   ends, hence a kink there, which diffusion rounds off at once.
 - ``band_limited``: the trigonometric interpolant of that function on the 511 points x_j = -1 + 2j/511, which is what
   the published reference data start from. The two solutions differ by 1.6e-5 (relative L2 over space and time), nearly
-  all of it at x = ±1 and t < 0.02: a network trained on one cannot be scored below that on the other.
+  all of it next to x = ±1 and at t < 0.1: a network trained on one cannot be scored below that on the other.
 
 Two ways to pose the conditions at the ends, which have the same solution:
 
