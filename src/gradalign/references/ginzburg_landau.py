@@ -1,6 +1,5 @@
 """The complex Ginzburg-Landau equation by 2-D Fourier ETDRK4, checked by coarser runs and by its radial form."""
 
-import math
 import time
 from itertools import pairwise
 
@@ -15,6 +14,7 @@ from gradalign.problems.ginzburg_landau import Settings as ProblemSettings
 from gradalign.reference import Progress, Reference, Values, part_of, relative_l2
 from gradalign.settings import StrictModel
 from gradalign.solvers import spectral
+from gradalign.solvers.finite_differences import central_stencil
 from gradalign.solvers.plane import Plane
 
 REACH = 6
@@ -143,8 +143,9 @@ def radial(t: Values, x: Values, problem_settings: ProblemSettings, cells: int, 
     """
     h = OUTER_RADIUS / cells
     r = (np.arange(cells) + 0.5) * h
-    first, second = derivative_weights(REACH)
-    operator = problem_settings.diffusion * np.array([second / h**2, 3 * first / h])
+    operator = problem_settings.diffusion * np.array(
+        [central_stencil(2, REACH) / h**2, 3 * central_stencil(1, REACH) / h]
+    )
     rate, dispersion = problem_settings.rate, 1 + 1j * problem_settings.dispersion
 
     def change(time: float, parts: Values) -> Values:
@@ -163,18 +164,3 @@ def radial(t: Values, x: Values, problem_settings: ProblemSettings, cells: int, 
     spline = make_interp_spline(np.concatenate([-r[::-1], r]), np.concatenate([g[:, ::-1], g], axis=1), k=7, axis=1)
     amplitude: NDArray[np.complex128] = (x[None, :] + 1j * x[:, None]) * spline(np.hypot(x[:, None], x[None, :]))
     return np.stack([amplitude.real, amplitude.imag], axis=1)
-
-
-def derivative_weights(reach: int) -> tuple[Values, Values]:
-    """Weights of g_-reach, ..., g_reach in h ∂g/∂r and in h² ∂²g/∂r², of order 2 reach.
-
-    With q_m = (-1)^(m+1) (p!)² / ((p - m)! (p + m)!), p = reach: q_m/m and 2 q_m/m² for m != 0; both add up to 0.
-
-    >>> [weights.tolist() for weights in derivative_weights(1)]
-    [[-0.5, 0.0, 0.5], [1.0, -2.0, 1.0]]
-    """
-    m = np.arange(1, reach + 1)
-    q = np.array([math.comb(2 * reach, reach + n) / math.comb(2 * reach, reach) for n in m]) * (-1.0) ** (m + 1)
-    slope, curvature = q / m, 2 * q / m**2
-    first = np.concatenate([-slope[::-1], [0.0], slope])
-    return first, np.concatenate([curvature[::-1], [-2 * curvature.sum()], curvature])

@@ -1,6 +1,5 @@
 """The Gray-Scott equations by 2-D Fourier ETDRK4, checked by coarser runs and by finite differences, Runge-Kutta."""
 
-import math
 import time
 from itertools import pairwise
 
@@ -14,6 +13,7 @@ from gradalign.problems.gray_scott import Settings as ProblemSettings
 from gradalign.reference import Progress, Reference, Values, part_of, relative_l2
 from gradalign.settings import StrictModel
 from gradalign.solvers import spectral
+from gradalign.solvers.finite_differences import central_stencil
 from gradalign.solvers.plane import Plane
 
 REACH = 8
@@ -147,7 +147,7 @@ def finite_differences(
     """
     (low, high), _ = SQUARE
     nodes = low + (high - low) * np.arange(cells) / cells
-    weights = second_derivative(REACH) / ((high - low) / cells) ** 2
+    weights = central_stencil(2, REACH) / ((high - low) / cells) ** 2
 
     def laplacian(values: Values) -> Values:
         along_x: Values = correlate1d(values, weights, axis=0, mode="wrap")
@@ -170,19 +170,6 @@ def finite_differences(
         found.append(fields := run.y[:, -1])
         progress(index / (len(t) - 1), f"finite differences, {cells}² cells")
     return nodes, np.reshape(found, (len(t), 2, cells, cells))
-
-
-def second_derivative(reach: int) -> Values:
-    """Weights of u_-reach, ..., u_reach in h² ∂²u/∂x², of order 2 reach.
-
-    w_m = 2 (-1)^(m+1) (p!)² / (m² (p - m)! (p + m)!) for m != 0 and p = reach; all of them add up to 0.
-
-    >>> second_derivative(1).tolist()
-    [1.0, -2.0, 1.0]
-    """
-    central = math.comb(2 * reach, reach)
-    side = [2 * (-1) ** (m + 1) * math.comb(2 * reach, reach + m) / (m**2 * central) for m in range(1, reach + 1)]
-    return np.array([*side[::-1], -2 * sum(side), *side])
 
 
 def _hole(x: Values, y: Values) -> Values:
