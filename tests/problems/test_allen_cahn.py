@@ -8,11 +8,7 @@ from oracles import allen_cahn as oracle
 from pydantic import ValidationError
 from tolerances import IDENTITY
 
-from gradalign import networks
-from gradalign.objective import Objective
-from gradalign.problems.allen_cahn import DOMAIN, Settings, band_limited_coefficients, initial_condition, problem
-from gradalign.settings import NetworkSettings
-from gradalign.weighting import causal_row_weights
+from gradalign.problems.allen_cahn import Settings, band_limited_coefficients, initial_condition, problem
 
 DIFFUSION, REACTION = 0.05, 2.0
 COUNTS = {"ic": 6, "bc": 7, "pde": 32}
@@ -114,34 +110,6 @@ def test_penalised_ends_compare_values_and_slopes_at_the_same_time():
     np.testing.assert_allclose(wave, 0, atol=1e-12)
 
 
-@pytest.mark.parametrize("boundary", ["embedded", "penalised"])
-def test_row_i_of_a_residual_depends_on_point_i_alone(boundary):
-    """Gauss-Newton methods linearise point by point."""
-    allen_cahn, z = posed(boundary), points(boundary)
-    whole = allen_cahn.residuals(front, jnp.ones(()), z)
-    for name in allen_cahn.losses:
-        for row in (0, 1, 5):
-            single = {other: value[:1] for other, value in z.items()} | {name: z[name][row : row + 1]}
-            alone = allen_cahn.residuals(front, jnp.ones(()), single)[name]
-            np.testing.assert_allclose(alone, whole[name][row : row + 1], atol=IDENTITY)
-
-
-@pytest.mark.parametrize(("dtype", "boundary"), [(jnp.float32, "embedded"), (jnp.float64, "penalised")])
-def test_points_lie_where_they_belong(dtype, boundary):
-    allen_cahn = posed(boundary)
-    drawn = jax.jit(lambda key: allen_cahn.sample(key, COUNTS, jnp.dtype(dtype)))(jax.random.key(3))
-    columns = {"ic": 3, "bc": 2, "pde": 2}  # the initial value is given behind the coordinates
-    assert {name: v.shape for name, v in drawn.items()} == {n: (COUNTS[n], columns[n]) for n in allen_cahn.losses}
-    assert {value.dtype for value in drawn.values()} == {jnp.dtype(dtype)}
-    for value in drawn.values():
-        for column, (low, high) in zip(value.T, DOMAIN, strict=False):
-            assert bool(jnp.all((column >= low) & (column <= high)))
-    assert bool(jnp.all(drawn["ic"][:, 0] == 0))
-    assert bool(jnp.all(jnp.diff(drawn["pde"][:, 0]) > 0))
-    other = allen_cahn.sample(jax.random.key(4), COUNTS, jnp.dtype(dtype))
-    assert not any(bool(jnp.any(drawn[name][:, 1] == other[name][:, 1])) for name in ("ic", "pde"))
-
-
 @pytest.mark.parametrize(
     ("boundary", "losses", "periodic"), [("embedded", ("ic", "pde"), ("x",)), ("penalised", ("ic", "bc", "pde"), ())]
 )
@@ -152,23 +120,6 @@ def test_contract(boundary, losses, periodic):
     assert allen_cahn.causal == ("pde",)
     assert allen_cahn.formulation == ("boundary",)
     assert list(allen_cahn.residuals(lambda params, y: y[:, 1:], None, points(boundary))) == list(losses)
-
-
-@pytest.mark.parametrize("boundary", ["embedded", "penalised"])
-def test_only_the_embedded_network_is_periodic_and_float32_stays_float32(boundary):
-    allen_cahn = posed(boundary, kind="band_limited")
-    chosen = NetworkSettings(architecture="mlp", width=4, depth=2, activation="tanh", harmonics=2)
-    network = networks.build(chosen, allen_cahn, jnp.dtype(jnp.float32))
-    params = network.init(jax.random.key(0))
-    left, right = (network.apply(params, jnp.asarray([[0.3, x]], jnp.float32)) for x in (-1, 1))
-    assert (abs(float(left[0, 0] - right[0, 0])) < 1e-6) is (boundary == "embedded")
-    objective = Objective(
-        {name: jnp.ones((), jnp.float32) for name in allen_cahn.losses},
-        lambda params, z: allen_cahn.residuals(network.apply, params, z),
-        lambda residuals: causal_row_weights(residuals, 1.0, 8, allen_cahn.causal),
-    )
-    found = jax.eval_shape(jax.grad(objective.loss), params, points(boundary, jnp.float32))
-    assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype(jnp.float32)}
 
 
 def test_settings():

@@ -8,11 +8,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from gradalign import networks
-from gradalign.objective import Objective
-from gradalign.problems.burgers import DOMAIN, Settings, initial_condition, problem
-from gradalign.settings import NetworkSettings
-from gradalign.weighting import causal_row_weights
+from gradalign.problems.burgers import Settings, initial_condition, problem
 
 NU = 0.1
 COUNTS = {"ic": 6, "bc": 7, "pde": 32}
@@ -70,20 +66,8 @@ def test_conditions():
     assert ends.tolist() == [-1, 1, -1, 1, -1, 1, -1]
 
 
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
-def test_points_lie_where_they_belong(dtype):
-    burgers = problem(Settings())
-    drawn = jax.jit(lambda key: burgers.sample(key, COUNTS, jnp.dtype(dtype)))(jax.random.key(3))
-    columns = {"ic": 3, "bc": 2, "pde": 2}  # the initial value is given behind the coordinates
-    assert {name: value.shape for name, value in drawn.items()} == {n: (COUNTS[n], columns[n]) for n in COUNTS}
-    assert {value.dtype for value in drawn.values()} == {jnp.dtype(dtype)}
-    for value in drawn.values():
-        for column, (low, high) in zip(value.T, DOMAIN, strict=False):
-            assert bool(jnp.all((column >= low) & (column <= high)))
-    assert bool(jnp.all(drawn["ic"][:, 0] == 0))
-    assert set(drawn["bc"][:, 1].tolist()) == {-1.0, 1.0}
-    assert bool(jnp.all(jnp.diff(drawn["pde"][:, 0]) > 0))
-    assert not bool(jnp.any(drawn["pde"] == burgers.sample(jax.random.key(4), COUNTS, jnp.dtype(dtype))["pde"]))
+def test_boundary_points_lie_at_both_ends():
+    assert set(points()["bc"][:, 1].tolist()) == {-1.0, 1.0}
 
 
 def test_contract():
@@ -93,20 +77,6 @@ def test_contract():
     assert burgers.domain == ((0.0, 1.0), (-1.0, 1.0))
     assert set(burgers.causal) <= set(burgers.losses)
     assert list(burgers.residuals(lambda params, y: y[:, 1:], None, points())) == list(burgers.losses)
-
-
-def test_float32_stays_float32_with_a_network():
-    burgers = problem(Settings())
-    chosen = NetworkSettings(architecture="mlp", width=4, depth=2, activation="tanh")
-    network = networks.build(chosen, burgers, jnp.dtype(jnp.float32))
-    objective = Objective(
-        {name: jnp.ones((), jnp.float32) for name in burgers.losses},
-        lambda params, z: burgers.residuals(network.apply, params, z),
-        lambda residuals: causal_row_weights(residuals, 1.0, 8, burgers.causal),
-    )
-    params = jax.eval_shape(network.init, jax.random.key(0))
-    found = jax.eval_shape(jax.grad(objective.loss), params, points(jnp.float32))
-    assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype(jnp.float32)}
 
 
 def test_viscosity():

@@ -8,12 +8,8 @@ from oracles import ginzburg_landau as oracle
 from pydantic import ValidationError
 from tolerances import IDENTITY
 
-from gradalign import networks
-from gradalign.objective import Objective
 from gradalign.problems.ginzburg_landau import Settings, initial_condition, problem
 from gradalign.references.ginzburg_landau import fourier
-from gradalign.settings import NetworkSettings
-from gradalign.weighting import causal_row_weights
 
 COUNTS = {"ic": 6, "pde": 32}
 WAVE = Settings(diffusion=0.05, rate=8.0, dispersion=0.7)
@@ -104,34 +100,6 @@ def test_initial_rows_use_the_values_that_are_given():
     np.testing.assert_allclose(found["v_ic"], y + 0.5, atol=1e-15)
 
 
-def test_row_i_of_a_residual_depends_on_point_i_alone():
-    """Gauss-Newton methods linearise point by point."""
-    ginzburg_landau, z = problem(Settings()), points()
-    whole = ginzburg_landau.residuals(plane_wave, None, z)
-    for name in ginzburg_landau.losses:
-        used = ginzburg_landau.point_sets[name]
-        for row in (0, 1, 5):
-            single = {other: value[:1] for other, value in z.items()} | {used: z[used][row : row + 1]}
-            alone = ginzburg_landau.residuals(plane_wave, None, single)[name]
-            np.testing.assert_allclose(alone, whole[name][row : row + 1], atol=IDENTITY)
-
-
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
-def test_points_lie_where_they_belong(dtype):
-    ginzburg_landau = problem(Settings(horizon=0.5), windows=2)
-    drawn = jax.jit(lambda key: ginzburg_landau.sample(key, COUNTS, jnp.dtype(dtype)))(jax.random.key(3))
-    assert {name: value.shape for name, value in drawn.items()} == {"ic": (6, 5), "pde": (32, 3)}
-    assert {value.dtype for value in drawn.values()} == {jnp.dtype(dtype)}
-    for value in drawn.values():
-        for column, (low, high) in zip(value.T, ((0.0, 0.25), (-1.0, 1.0), (-1.0, 1.0)), strict=False):
-            assert bool(jnp.all((column >= low) & (column <= high)))
-    assert bool(jnp.all(drawn["ic"][:, 0] == 0))
-    assert bool(jnp.all(jnp.diff(drawn["pde"][:, 0]) > 0))
-    assert float(drawn["pde"][-1, 0]) > 0.24  # the window is filled
-    other = ginzburg_landau.sample(jax.random.key(4), COUNTS, jnp.dtype(dtype))
-    assert not any(bool(jnp.any(drawn[name][:, 1:3] == other[name][:, 1:3])) for name in drawn)
-
-
 def test_contract():
     ginzburg_landau = problem(Settings())
     assert (ginzburg_landau.name, ginzburg_landau.coordinates, ginzburg_landau.fields) == (
@@ -158,23 +126,6 @@ def test_what_is_scored():
     assert list(found) == ["u", "v", "u and v"]
     assert ginzburg_landau.score == "u and v"
     np.testing.assert_array_equal(found["u and v"], [found["u"], found["v"]])
-
-
-def test_networks_are_periodic_and_float32_stays_float32():
-    ginzburg_landau = problem(Settings())
-    chosen = NetworkSettings(architecture="mlp", width=4, depth=2, activation="tanh", harmonics=2)
-    network = networks.build(chosen, ginzburg_landau, jnp.dtype(jnp.float32))
-    params = network.init(jax.random.key(0))
-    corners = jnp.asarray([[0.3, -1, -1], [0.3, 1, -1], [0.3, -1, 1]], jnp.float32)
-    np.testing.assert_allclose(np.ptp(network.apply(params, corners), axis=0), 0, atol=1e-6)
-    objective = Objective(
-        {name: jnp.ones((), jnp.float32) for name in ginzburg_landau.losses},
-        lambda params, z: ginzburg_landau.residuals(network.apply, params, z),
-        lambda residuals: causal_row_weights(residuals, 1.0, 8, ginzburg_landau.causal),
-        tuple(ginzburg_landau.point_sets.items()),
-    )
-    found = jax.eval_shape(jax.grad(objective.loss), params, points(jnp.float32))
-    assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype(jnp.float32)}
 
 
 def series_in_time(plane, series, middle, gap):

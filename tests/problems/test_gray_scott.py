@@ -6,14 +6,9 @@ import numpy as np
 import pytest
 from oracles import gray_scott as oracle
 from pydantic import ValidationError
-from tolerances import IDENTITY
 
-from gradalign import networks
-from gradalign.objective import Objective
 from gradalign.problems.gray_scott import Settings, initial_condition, problem
 from gradalign.references.gray_scott import fourier
-from gradalign.settings import NetworkSettings
-from gradalign.weighting import causal_row_weights
 
 COUNTS = {"ic": 6, "pde": 32}
 
@@ -94,34 +89,6 @@ def test_initial_rows_use_the_values_that_are_given():
     np.testing.assert_allclose(found["v_ic"], y + 0.5, atol=1e-15)
 
 
-def test_row_i_of_a_residual_depends_on_point_i_alone():
-    """Gauss-Newton methods linearise point by point."""
-    gray_scott, z = problem(Settings()), points()
-    whole = gray_scott.residuals(manufactured, None, z)
-    for name in gray_scott.losses:
-        used = gray_scott.point_sets[name]
-        for row in (0, 1, 5):
-            single = {other: value[:1] for other, value in z.items()} | {used: z[used][row : row + 1]}
-            alone = gray_scott.residuals(manufactured, None, single)[name]
-            np.testing.assert_allclose(alone, whole[name][row : row + 1], atol=IDENTITY)
-
-
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
-def test_points_lie_where_they_belong(dtype):
-    gray_scott = problem(Settings(horizon=0.5), windows=2)
-    drawn = jax.jit(lambda key: gray_scott.sample(key, COUNTS, jnp.dtype(dtype)))(jax.random.key(3))
-    assert {name: value.shape for name, value in drawn.items()} == {"ic": (6, 5), "pde": (32, 3)}
-    assert {value.dtype for value in drawn.values()} == {jnp.dtype(dtype)}
-    for value in drawn.values():
-        for column, (low, high) in zip(value.T, ((0.0, 0.25), (-1.0, 1.0), (-1.0, 1.0)), strict=False):
-            assert bool(jnp.all((column >= low) & (column <= high)))
-    assert bool(jnp.all(drawn["ic"][:, 0] == 0))
-    assert bool(jnp.all(jnp.diff(drawn["pde"][:, 0]) > 0))
-    assert float(drawn["pde"][-1, 0]) > 0.24  # the window is filled
-    other = gray_scott.sample(jax.random.key(4), COUNTS, jnp.dtype(dtype))
-    assert not any(bool(jnp.any(drawn[name][:, 1:3] == other[name][:, 1:3])) for name in drawn)
-
-
 def test_contract():
     gray_scott = problem(Settings())
     assert (gray_scott.name, gray_scott.coordinates, gray_scott.fields) == ("gray_scott", ("t", "x", "y"), ("u", "v"))
@@ -140,23 +107,6 @@ def test_what_is_scored():
     assert list(found) == ["u", "v", "u and v"]
     assert gray_scott.score == "u and v"
     np.testing.assert_array_equal(found["u and v"], [found["u"], found["v"]])
-
-
-def test_networks_are_periodic_and_float32_stays_float32():
-    gray_scott = problem(Settings())
-    chosen = NetworkSettings(architecture="mlp", width=4, depth=2, activation="tanh", harmonics=2)
-    network = networks.build(chosen, gray_scott, jnp.dtype(jnp.float32))
-    params = network.init(jax.random.key(0))
-    corners = jnp.asarray([[0.3, -1, -1], [0.3, 1, -1], [0.3, -1, 1]], jnp.float32)
-    np.testing.assert_allclose(np.ptp(network.apply(params, corners), axis=0), 0, atol=1e-6)
-    objective = Objective(
-        {name: jnp.ones((), jnp.float32) for name in gray_scott.losses},
-        lambda params, z: gray_scott.residuals(network.apply, params, z),
-        lambda residuals: causal_row_weights(residuals, 1.0, 8, gray_scott.causal),
-        tuple(gray_scott.point_sets.items()),
-    )
-    found = jax.eval_shape(jax.grad(objective.loss), params, points(jnp.float32))
-    assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype(jnp.float32)}
 
 
 def series_in_time(plane, series, middle, gap):

@@ -9,13 +9,9 @@ from oracles import rayleigh_taylor as oracle
 from pydantic import ValidationError
 from tolerances import IDENTITY
 
-from gradalign import networks
-from gradalign.objective import Objective
 from gradalign.problems.rayleigh_taylor import Settings, initial_temperature, problem
 from gradalign.references import rayleigh_taylor as reference
-from gradalign.settings import NetworkSettings
 from gradalign.solvers.boussinesq import Convection
-from gradalign.weighting import causal_row_weights
 
 SETTINGS = Settings(rayleigh=50.0, prandtl=2.0, thickness=0.15, amplitude=0.25, horizon=0.8)  # ν = 0.2, κ = 0.1
 FLOW = problem(SETTINGS)
@@ -169,34 +165,10 @@ def test_the_initial_residual_uses_the_given_values():
         np.testing.assert_array_equal(found[name], -z["ic"][:, 3 + column])
 
 
-def test_row_i_of_a_residual_depends_on_point_i_alone():
-    z, network = points(), as_network(oracle.invented)
-    whole = FLOW.residuals(network, None, z)
-    for own in FLOW.sets:
-        single = {name: value[5:6] if name == own else value[:1] for name, value in z.items()}
-        alone = FLOW.residuals(network, None, single)
-        for name in FLOW.losses:
-            row = 5 if FLOW.point_sets[name] == own else 0
-            np.testing.assert_allclose(alone[name], whole[name][row : row + 1], atol=IDENTITY)
-
-
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
-def test_points_lie_where_they_belong(dtype):
-    halves = problem(SETTINGS, windows=2)
-    drawn = jax.jit(lambda key: halves.sample(key, COUNTS, jnp.dtype(dtype)))(jax.random.key(3))
-    assert {name: value.shape for name, value in drawn.items()} == {"ic": (6, 6), "bc": (7, 3), "pde": (32, 3)}
-    assert {value.dtype for value in drawn.values()} == {jnp.dtype(dtype)}
-    assert halves.domain == ((0.0, 0.4), (0.0, 1.0), (0.0, 2.0))
-    for value in drawn.values():
-        for column, (low, high) in zip(value.T, halves.domain, strict=False):
-            assert bool(jnp.all((column >= low) & (column <= high)))
-    assert bool(jnp.all(drawn["ic"][:, 0] == 0))
-    assert drawn["bc"][:, 2].tolist() == [0, 2, 0, 2, 0, 2, 0]
-    assert float(jnp.ptp(drawn["bc"][:, 0])) > 0.1
-    assert bool(jnp.all(jnp.diff(drawn["pde"][:, 0]) > 0))
-    assert float(drawn["pde"][-1, 0]) > 0.4 * 31 / 32
-    other = halves.sample(jax.random.key(4), COUNTS, jnp.dtype(dtype))
-    assert not any(bool(jnp.any(drawn[name][:, 1] == other[name][:, 1])) for name in COUNTS)
+def test_boundary_points_lie_on_both_walls_at_all_times():
+    drawn = points()["bc"]
+    assert drawn[:, 2].tolist() == [0, 2, 0, 2, 0, 2, 0]
+    assert float(jnp.ptp(drawn[:, 0])) > 0.1
 
 
 def test_contract():
@@ -211,23 +183,6 @@ def test_contract():
     fields = {name: np.array([value]) for name, value in {"u": 3.0, "v": 4.0, "w": 1.0, "T": 2.0}.items()}
     found = {name: float(quantity(fields)[0]) for name, quantity in FLOW.quantities.items()}
     assert found == {"u": 3, "v": 4, "w": 1, "T": 2, "speed": 5}
-
-
-def test_networks_are_periodic_and_float32_stays_float32():
-    chosen = NetworkSettings(architecture="mlp", width=4, depth=2, activation="tanh", harmonics=2)
-    network = networks.build(chosen, FLOW, jnp.dtype(jnp.float32))
-    params = network.init(jax.random.key(0))
-    left, right = (network.apply(params, jnp.asarray([[0.3, x, 0.7]], jnp.float32)) for x in (0, 1))
-    np.testing.assert_allclose(left, right, atol=1e-6)
-    objective = Objective(
-        {name: jnp.ones((), jnp.float32) for name in FLOW.losses},
-        lambda params, z: FLOW.residuals(network.apply, params, z),
-        lambda residuals: causal_row_weights(residuals, 1.0, 8, FLOW.causal),
-    )
-    found = jax.eval_shape(jax.grad(objective.loss), params, points(jnp.float32))
-    assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype(jnp.float32)}
-    observed = jax.eval_shape(lambda z: FLOW.observe(network.apply, params, z), points(jnp.float32)["pde"])
-    assert (observed.shape, observed.dtype) == ((32, 4), jnp.dtype(jnp.float32))
 
 
 def test_settings():

@@ -1,0 +1,176 @@
+"""What every problem of the package owes to everything else, whatever its equation: the contract of ``Problem``.
+
+A new problem is tested here as soon as it has an entry under ``problems`` in the configuration of the scale smoke.
+"""
+
+from importlib import import_module
+from pathlib import Path
+from typing import get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tolerances import IDENTITY
+
+from gradalign import configuration, networks
+from gradalign.discovery import module_names
+from gradalign.objective import Objective
+from gradalign.settings import NetworkSettings
+from gradalign.weighting import causal_row_weights
+
+ENTRIES = configuration.load([Path(__file__).parents[2] / "workflow/config/smoke.yaml"]).problems
+NETWORK = NetworkSettings(architecture="mlp", width=6, depth=2, activation="tanh", harmonics=2)
+COUNTS = {"ic": 6, "bc": 8, "pde": 32}
+
+
+def formulations(name):
+    """The settings of a problem of the scale smoke, once for every way of posing it to a network."""
+    module = import_module(f"gradalign.problems.{name}")
+    chosen = module.Settings.model_validate(ENTRIES[name].settings)
+    keys = module.problem(chosen).formulation
+    ways = [{}]
+    for key in keys:
+        choices = get_args(module.Settings.model_fields[key].annotation)
+        ways = [way | {key: choice} for way in ways for choice in choices]
+    return [(name, chosen.model_copy(update=way)) for way in ways]
+
+
+POSED = [pair for name in module_names("problems") for pair in formulations(name)]
+DESCRIBED = [
+    "-".join([name, *([settings.boundary] if hasattr(settings, "boundary") else [])]) for name, settings in POSED
+]
+
+
+@pytest.fixture(params=POSED, ids=DESCRIBED)
+def posed(request):
+    name, settings = request.param
+    return import_module(f"gradalign.problems.{name}").problem(settings)
+
+
+def counts(problem):
+    return {name: COUNTS[name] for name in problem.sets}
+
+
+def draw(problem, dtype, seed=0):
+    sample = jax.jit(lambda key: problem.sample(key, counts(problem), jnp.dtype(dtype)))
+    return sample(jax.random.key(seed))
+
+
+def network(problem, dtype):
+    built = networks.build(NETWORK, problem, jnp.dtype(dtype))
+    return built.apply, built.init(jax.random.key(1))
+
+
+def test_every_problem_is_tried():
+    assert {name for name, _ in POSED} == set(module_names("problems")) == set(ENTRIES)
+
+
+def test_names_belong_together(posed):
+    assert len(posed.domain) == len(posed.coordinates)
+    assert all(low < high for low, high in posed.domain)
+    assert "t" not in posed.coordinates[1:]
+    assert set(posed.causal) <= set(posed.losses)
+    assert set(posed.periodic) < set(posed.coordinates)
+    assert set(posed.point_sets) == set(posed.losses)
+    assert posed.score in posed.quantities
+    assert not posed.causal or posed.coordinates[0] == "t"
+
+
+def test_residuals_come_in_the_order_of_the_losses_with_a_row_for_each_point(posed):
+    found = posed.residuals(*network(posed, "float64"), draw(posed, "float64"))
+    assert list(found) == list(posed.losses)
+    assert {name: rows.shape for name, rows in found.items()} == {
+        name: (COUNTS[used],) for name, used in posed.point_sets.items()
+    }
+
+
+def test_row_i_of_a_residual_depends_on_point_i_alone(posed):
+    """Gauss-Newton methods linearise point by point."""
+    apply, params = network(posed, "float64")
+    z = draw(posed, "float64")
+    whole = posed.residuals(apply, params, z)
+    for name, used in posed.point_sets.items():
+        for row in (0, 1, 5):
+            single = {other: value[:1] for other, value in z.items()} | {used: z[used][row : row + 1]}
+            alone = posed.residuals(apply, params, single)[name]
+            scale = max(1.0, float(jnp.max(jnp.abs(whole[name]))))
+            np.testing.assert_allclose(alone, whole[name][row : row + 1], atol=IDENTITY * scale)
+
+
+def test_every_residual_depends_on_its_points_and_on_the_network(posed):
+    apply, params = network(posed, "float64")
+    z, others = draw(posed, "float64"), draw(posed, "float64", seed=4)
+    found = posed.residuals(apply, params, z)
+    for name, used in posed.point_sets.items():
+        moved = posed.residuals(apply, params, z | {used: others[used]})
+        slopes = jax.grad(lambda p, name=name: jnp.sum(posed.residuals(apply, p, z)[name] ** 2))(params)
+        assert not np.array_equal(moved[name], found[name]), name
+        assert any(bool(jnp.any(leaf != 0)) for leaf in jax.tree.leaves(slopes)), name
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_points_lie_in_the_domain_and_change_with_the_key(posed, dtype):
+    drawn, others = draw(posed, dtype, seed=3), draw(posed, dtype, seed=4)
+    dimension = len(posed.coordinates)
+    assert {name: value.shape for name, value in drawn.items()} == {
+        name: (COUNTS[name], dimension + len(posed.given.get(name, ()))) for name in posed.sets
+    }
+    for name, value in drawn.items():
+        assert value.dtype == jnp.dtype(dtype)
+        for column, (low, high) in zip(value.T, posed.domain, strict=False):
+            assert bool(jnp.all((column >= low) & (column <= jnp.asarray(high, dtype)))), name
+        assert not np.array_equal(value[:, :dimension], others[name][:, :dimension]), name
+    if posed.coordinates[0] == "t":
+        assert bool(jnp.all(drawn["ic"][:, 0] == 0))
+        times, end = drawn["pde"][:, 0], posed.domain[0][1]
+        assert bool(jnp.all(jnp.diff(times) > 0))  # causal weights count on it
+        assert float(times[-1]) > end * (1 - 1 / COUNTS["pde"]) * (1 - 1e-6)  # the last of as many equal slabs
+
+
+def test_float32_stays_float32(posed):
+    apply, params = network(posed, "float32")
+    points = draw(posed, "float32")
+    objective = Objective(
+        {name: jnp.ones((), jnp.float32) for name in posed.losses},
+        lambda given, z: posed.residuals(apply, given, z),
+        lambda residuals: causal_row_weights(residuals, 1.0, 8, posed.causal),
+        tuple(posed.point_sets.items()),
+    )
+    found = jax.eval_shape(jax.grad(objective.loss), params, points)
+    assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype("float32")}
+    observed = jax.eval_shape(lambda z: posed.observe(apply, params, z), points["pde"][:, : len(posed.coordinates)])
+    assert (observed.shape, observed.dtype) == ((COUNTS["pde"], len(posed.observed)), jnp.dtype("float32"))
+
+
+def test_observed_fields_of_a_network_are_periodic_where_the_problem_says_so(posed):
+    apply, params = network(posed, "float64")
+    z = draw(posed, "float64")["pde"][:, : len(posed.coordinates)]
+    for axis, name in enumerate(posed.coordinates):
+        left, right = (posed.observe(apply, params, z.at[:, axis].set(end)) for end in posed.domain[axis])
+        same = np.allclose(left, right, atol=1e-9)  # derivatives of size 100 round to less
+        # A network that is built to vanish at both ends has equal ends without being periodic
+        assert same == (name in posed.periodic) or not np.any(left), name
+
+
+def test_windows_cut_the_time_and_nothing_else(posed):
+    module = import_module(f"gradalign.problems.{posed.name}")
+    settings = next(settings for name, settings in POSED if name == posed.name)
+    whole = module.problem(settings)
+    with pytest.raises(ValueError, match=r"0 windows.*allowed: 1"):
+        module.problem(settings, 0)
+    if not posed.has_windows:
+        with pytest.raises(ValueError, match=r"2 windows.*allowed: 1"):
+            module.problem(settings, 2)
+        return
+    quarter = module.problem(settings, 4)
+    assert quarter.domain == ((0.0, whole.domain[0][1] / 4), *whole.domain[1:])
+    assert (quarter.losses, quarter.given, quarter.periodic) == (whole.losses, whole.given, whole.periodic)
+    drawn = draw(quarter, "float64")
+    assert float(jnp.max(drawn["pde"][:, 0])) <= quarter.domain[0][1]
+    # The values at t = 0 that stand behind the coordinates are what the initial residuals compare with
+    shifted = drawn | {"ic": drawn["ic"].at[:, len(whole.coordinates) :].add(1.0)}
+    apply, params = network(quarter, "float64")
+    found, other = (quarter.residuals(apply, params, z) for z in (drawn, shifted))
+    for name, used in quarter.point_sets.items():
+        np.testing.assert_allclose(other[name] - found[name], -1.0 if used == "ic" else 0.0, atol=1e-12)
