@@ -41,7 +41,7 @@ def results_table(results: Path) -> str:
         for run in read_runs(summary, problem, variations=True):
             seeds = runs[runs["run"] == run.name]
             seconds = float(seeds["train_seconds"].sum() + seeds["compile_seconds"].max())
-            error = f"relative L2 error {spread(seeds['relative_l2'], 2)}, {len(seeds)} seeds"
+            error = f"relative L2 error {spread(seeds['relative_l2'], 2)}, {len(seeds)} seed{'s' * (len(seeds) > 1)}"
             path = f"results/{scale}/runs/{run.name}/runs.csv"
             rows.append((f"{problem_name(problem)}, {run.label}", _command(path, scale), seconds, error))
     frame = pd.DataFrame(
