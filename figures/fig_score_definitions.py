@@ -36,7 +36,8 @@ def render(summary: Path) -> Figure:
     runs = all_runs(summary)
     if not runs:
         return notice("No run at this scale.")
-    figure = Figure(figsize=(7.2, 0.3 * len(runs) + 1.3))
+    problems = len({run.problem for run in runs})
+    figure = Figure(figsize=(7.2, max(3.4, 0.21 * (len(runs) + problems) + 1.3)))
     left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
     _intra_step(left, summary, runs)
     _updates(right, summary, runs)
@@ -50,7 +51,14 @@ def render(summary: Path) -> Figure:
 
 
 def _intra_step(axis: Axes, summary: Path, runs: Sequence[Run]) -> None:
-    for row, run in enumerate(runs):
+    rows, row = list[int](), -1
+    for index, run in enumerate(runs):
+        row += 1
+        if index == 0 or runs[index - 1].problem != run.problem:  # a row of its own for the name of the problem
+            axis.axhline(row - 0.5, color=GREY, linewidth=0.8)
+            axis.text(-1.02, row, problem_name(run.problem), ha="left", va="center", fontsize=7.5, fontweight="bold")
+            row += 1
+        rows.append(row)
         neutral = float(null_fraction(run))
         axis.plot([neutral, neutral], [row - 0.46, row + 0.46], color=BLACK, linewidth=2)
         for quantity, (colour, marker, shift) in LOOKS.items():
@@ -59,17 +67,12 @@ def _intra_step(axis: Axes, summary: Path, runs: Sequence[Run]) -> None:
             axis.plot(means, place, color=colour, marker=marker, linestyle="", markersize=3, alpha=0.4)
             if len(means):
                 axis.plot(means.mean(), row + shift, color=colour, marker=marker, markersize=5.5)
-        if row == 0 or runs[row - 1].problem != run.problem:
-            axis.axhline(row - 0.5, color=GREY, linewidth=0.8)
-            axis.text(
-                1.02, row - 0.42, problem_name(run.problem), ha="right", va="top", fontsize=7.5, fontweight="bold"
-            )
-    axis.set_yticks(range(len(runs)), [f"{run.label}, n = {run.loss_terms}" for run in runs], fontsize=7)
+    axis.set_yticks(rows, [f"{run.label}, n = {run.loss_terms}" for run in runs], fontsize=7)
     axis.set(
         xlim=(-1.05, 1.05),
-        ylim=(len(runs) - 0.5, -0.5),
+        ylim=(row + 0.5, -0.5),
         xlabel="intra-step score A (dimensionless)",
-        title="The score depends on its definition and on n",
+        title="Definition and n decide",
     )
     axis.grid(axis="y", visible=False)
 

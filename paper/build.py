@@ -151,6 +151,7 @@ def _runs(summary: Path, problem: str, variations: bool = False) -> list[dict[st
                 "steps": run.steps,
                 "loss_terms": run.loss_terms,
                 "null": null_value(run.loss_terms),
+                "title": problem_name(run.problem),
                 "seeds": len(seeds),
                 "parameters": int(seeds["parameters"].iloc[0]),
                 "precision": str(seeds["precision"].iloc[0]),
