@@ -1,6 +1,7 @@
 # make reproduce [SCALE=smoke|laptop|paper]   environment, then the whole pipeline
 # make test                                   environment, then the tests
 # make check                                  format, lint, types, lint of the workflow
+# make endurance                              fifty kills of a training and of the whole smoke pipeline (an hour)
 # make mutations                              is every wrong formula noticed by the tests? (half an hour)
 # make lock | schema                          rewrite requirements.lock | the JSON schema of the configuration
 # Needs Python 3.11 or newer with venv, and the network once, to install the packages of requirements.lock.
@@ -15,7 +16,7 @@ SHELL := /bin/bash
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: reproduce test check mutations environment lock schema
+.PHONY: reproduce test check endurance mutations environment lock schema
 
 reproduce: environment
 	snakemake --cores all --config scale=$(SCALE)
@@ -29,6 +30,9 @@ check: environment
 	mypy
 	snakefmt --check Snakefile workflow
 	python workflow/scripts/lint.py
+
+endurance: environment
+	python -m pytest tests/test_killed.py --kills 50 --whole-pipeline
 
 mutations: environment
 	python tests/mutation_check.py

@@ -10,6 +10,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/lock.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/references.smk"
 include: "workflow/rules/studies.smk"
@@ -35,5 +36,8 @@ rule all:
 
 
 onstart:
-    if configuration.device == "gpu" and workflow.local_exec:  # on a cluster, each job looks for itself
+    # Claims, references and studies are computed in float64 on the CPU at every scale
+    only_cpu = {"claims", "references", "studies"} >= set(map(str, workflow.dag_settings.targets)) > set()
+    # On a cluster, each job looks for itself
+    if configuration.device == "gpu" and workflow.local_exec and not only_cpu:
         shell("python workflow/scripts/require_device.py {configuration.device} {configuration.scale}")

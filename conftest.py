@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import jax
+import pytest
 from hypothesis import HealthCheck, settings
 
 jax.config.update("jax_enable_x64", True)
@@ -11,6 +12,12 @@ jax.config.update("jax_default_matmul_precision", "highest")
 # Many tests compile the same programs; the second one finds them here
 jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parent / ".pytest_cache" / "compiled"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=1, help="kills of each kind in tests/test_killed.py")
+    parser.addoption("--whole-pipeline", action="store_true", help="kill the whole smoke pipeline, not a part of it")
+
 
 settings.register_profile(
     "gradalign",

@@ -29,6 +29,7 @@ LAYERS = [
         "objective",
         "reference",
         "sampling",
+        "run_records",
         "weighting",
         "derivatives",
     },
@@ -49,7 +50,7 @@ LAYERS = [
     {"problems", "optimizers"},
     {"experiments"},
     {"references", "claims", "training"},
-    {"evaluation", "reference_listing", "studies"},
+    {"evaluation", "faults", "reference_listing", "studies"},
     {"runs"},
     {"cli"},
 ]

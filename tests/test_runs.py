@@ -1,5 +1,7 @@
 """A run on the host: it survives a kill bit for bit, stops on a loss that is not finite, and never mixes settings."""
 
+import shutil
+
 import jax
 import numpy as np
 import pandas as pd
@@ -7,7 +9,7 @@ import pytest
 from experiments import line_reference, specification
 
 from gradalign import checkpoints
-from gradalign.errors import CheckpointError, DeviceError, NonFiniteLossError
+from gradalign.errors import DeviceError, NonFiniteLossError, TimeLimitError
 from gradalign.runs import require_device, train
 from gradalign.training import build
 
@@ -99,12 +101,51 @@ def test_a_label_changes_nothing_that_was_computed(finished):
     assert pd.read_csv(finished / "runs.csv")["changed"].isna().all()
 
 
-def test_a_damaged_checkpoint_is_named(tmp_path):
-    train(specification("adam", steps=4), line_reference(), tmp_path)
-    path = tmp_path / "checkpoints" / "seed-0.safetensors"
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(CheckpointError, match=r"damaged.*delete it to start anew"):
-        train(specification("adam", steps=4), line_reference(), tmp_path)
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_taken(finished, tmp_path):
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    expected, said, steps = numbers(tmp_path), [], []
+    folder = tmp_path / "checkpoints" / "seed-0"
+    assert [path.name for path in sorted(folder.iterdir())] == [f"step-{n:012d}.safetensors" for n in (8, 12)]
+    last = folder / "step-000000000012.safetensors"
+    last.write_bytes(last.read_bytes()[:100])
+    train(specification("soap"), line_reference(), tmp_path, lambda p: steps.append((p.seed, p.step)), said.append)
+    assert steps == [(0, 12)]  # from step 8; seed 7 is finished
+    assert len(said) == 1
+    assert all(text in said[0] for text in (last.name, "goes on from an earlier state"))
+    found = numbers(tmp_path)
+    pd.testing.assert_frame_equal(found[0], expected[0], check_exact=True)
+    assert found[1] == expected[1]
+
+
+def test_with_no_sound_checkpoint_the_run_starts_anew(finished, tmp_path):
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    expected, said, steps = numbers(tmp_path), [], []
+    for path in (tmp_path / "checkpoints").glob("*/*"):
+        path.write_bytes(b"")
+    train(specification("soap"), line_reference(), tmp_path, lambda p: steps.append((p.seed, p.step)), said.append)
+    assert steps[:2] == [(0, 0), (0, 4)]
+    assert len(said) == 4
+    assert numbers(tmp_path)[1] == expected[1]
+
+
+def test_a_run_stops_when_its_time_is_used_up_and_goes_on_bit_for_bit(finished, tmp_path):
+    """Also where that is not a step at which a checkpoint is due."""
+    given = specification("soap", checkpoint_every=12)
+    expected = tmp_path / "whole"
+    train(given, line_reference(), expected)
+    stops = 0
+    while True:
+        try:
+            train(given, line_reference(), tmp_path, max_seconds=0.0)
+        except TimeLimitError as error:
+            stops += 1
+            assert "goes on from there" in str(error)  # noqa: PT017 - the last one raises nothing
+            assert not (tmp_path / "checksums.sha256").exists()
+        else:
+            break
+    assert stops == 4  # steps 4 and 8 of both seeds
+    pd.testing.assert_frame_equal(numbers(tmp_path)[0], numbers(expected)[0], check_exact=True)
+    assert numbers(tmp_path)[1] == numbers(expected)[1]
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_log(tmp_path):

@@ -1,5 +1,6 @@
 """The command line: names and paths in, files out. Every command checks its input before it spends any compute."""
 
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gradalign.errors import ConfigurationError, GradalignError
+from gradalign.errors import ConfigurationError, GradalignError, TimeLimitError
 from gradalign.files import write_table
 
 application = typer.Typer(
@@ -169,6 +170,9 @@ def train(
     config: ConfigurationFiles = [],  # noqa: B006 - typer copies it
     specification: SpecificationFile = None,
     list_methods: Annotated[bool, typer.Option("--list-methods", help="list the methods with cost and memory")] = False,
+    max_seconds: Annotated[
+        float, typer.Option("--max-seconds", min=0.0, help="stop after this time with a checkpoint, and exit with 75")
+    ] = math.inf,
     dry_run: DryRun = False,
 ) -> None:
     """Train all seeds of one run, log its diagnostics, and keep what is needed to go on after a kill."""
@@ -204,7 +208,7 @@ def train(
                 done = settings.seeds.index(event.seed) * event.steps + event.step
                 progress(done / total, f"seed {event.seed}, loss {event.loss:.2e}, error {event.error:.2e}")
 
-            train_run(settings, solution, output, listen)
+            train_run(settings, solution, output, listen, _say, max_seconds)
 
 
 @application.command()
@@ -346,13 +350,25 @@ def _say(line: str) -> None:
 
 @contextmanager
 def _user_errors() -> Iterator[None]:
-    """Show an error that is meant for the user as such, without a traceback, and exit with 1."""
+    """Show an error that is meant for the user as such, without a traceback, and exit with 1.
+
+    A disk that is full or may only be read is such an error. Exit 75 (EX_TEMPFAIL of sysexits.h) says that a run has
+    used up its time and goes on when started again.
+    """
     from pydantic import ValidationError
 
     try:
         yield
     except (GradalignError, FileNotFoundError, ValidationError) as error:
         typer.echo(f"{type(error).__name__}: {error}", err=True)
+        raise typer.Exit(75 if isinstance(error, TimeLimitError) else 1) from None
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        typer.echo(
+            f"OSError: {error.strerror or error}{where}. The usual causes are a full disk and a directory without "
+            "permission to write. What was finished is kept: free space or name another --output, and start it again",
+            err=True,
+        )
         raise typer.Exit(1) from None
 
 

@@ -56,6 +56,7 @@ class RunEntry(StrictModel):
     changed: str | None = Field(
         default=None,
         min_length=1,
+        max_length=100,
         description="for a variation of another run: what it changes, in words that follow the name of the method in "
         "labels; figures of errors, losses and fields leave such runs out",
     )

@@ -18,7 +18,7 @@ def message(key: Key, given: str, allowed: str, advice: str) -> str:
 
 def dotted(key: Key) -> str:
     """``("runs", 0, "problem")`` as ``runs[0].problem``."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part:.100}" for part in key)
     return text.removeprefix(".") or "the whole file"
 
 
@@ -32,7 +32,7 @@ def one_of(names: Iterable[str]) -> str:
 
 
 def advice(name: str, allowed: Iterable[str]) -> str:
-    close = difflib.get_close_matches(str(name), list(allowed), n=1)
+    close = difflib.get_close_matches(str(name)[:100], list(allowed), n=1)
     return f"did you mean {close[0]!r}?" if close else "choose one of these"
 
 

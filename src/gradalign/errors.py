@@ -19,6 +19,14 @@ class CheckpointError(GradalignError, RuntimeError):
     """A checkpoint that cannot be read, or that belongs to another run."""
 
 
+class RunRecordError(GradalignError, RuntimeError):
+    """Files of a finished run that are missing or are not those that were written."""
+
+
+class TimeLimitError(GradalignError, TimeoutError):
+    """The time that a run was given is used up; started again, it goes on."""
+
+
 class NonFiniteLossError(GradalignError, ArithmeticError):
     """Training met a loss that is infinite or not a number, and stopped."""
 

@@ -13,6 +13,7 @@ from gradalign import checkpoints
 from gradalign.files import write_atomically
 from gradalign.problem import Problem
 from gradalign.reference import Reference, relative_l2
+from gradalign.run_records import require_sound
 from gradalign.settings import RunSpecification
 from gradalign.training import Experiment, build
 from gradalign.trees import Tree
@@ -150,7 +151,11 @@ def predictor(experiment: Experiment, coordinates: Fields, block: int = 16384) -
 
 
 def evaluate(specification: RunSpecification, directory: Path, reference: Reference) -> Scores:
-    """Score the final parameters of every seed of a finished run, in all quantities of the problem."""
+    """Score the final parameters of every seed of a finished run, in all quantities of the problem.
+
+    Raises ``RunRecordError`` where a file of the run is not the one that was written.
+    """
+    require_sound(directory)
     experiment = build(specification)
     problem, grids = experiment.problem, reference.coordinates
     predict = predictor(experiment, grids)

@@ -1,7 +1,9 @@
 """Writing files so that a reader never sees half of one."""
 
+import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -34,6 +36,22 @@ def write_atomically(path: Path | str, write: Callable[[Path], object]) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+@contextmanager
+def exclusive(path: Path, say: Callable[[str], object]) -> Iterator[None]:
+    """Hold the lock file ``path``; where another process holds it, say so and wait for it.
+
+    The system frees the lock with the process, however that ends, so that none is ever left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"another process works in {path.parent}: waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 class Table(Protocol):

@@ -13,10 +13,10 @@ import jax
 import numpy as np
 import pandas as pd
 
-from gradalign import checkpoints, provenance, randomness, trees
-from gradalign.errors import CheckpointError, DeviceError, NonFiniteLossError
+from gradalign import checkpoints, faults, provenance, randomness, run_records, trees
+from gradalign.errors import DeviceError, NonFiniteLossError, TimeLimitError
 from gradalign.evaluation import predictor, quantities, thinned, window_of
-from gradalign.files import write_table
+from gradalign.files import exclusive, write_table
 from gradalign.method import load_method
 from gradalign.reference import Reference, relative_l2
 from gradalign.settings import RunSpecification
@@ -62,31 +62,48 @@ def train(
     reference: Reference,
     directory: Path,
     listen: Callable[[Progress], None] = lambda progress: None,
+    say: Callable[[str], object] = lambda text: None,
+    max_seconds: float = math.inf,
 ) -> None:
     """Train every seed of a run, one after the other, and write ``directory``.
 
     Files: ``runs.csv`` (a row per seed), ``curves.csv`` (long: a row per seed, logged step and quantity),
-    ``parameters/seed-<seed>.safetensors``. ``checkpoints/seed-<seed>.safetensors`` lets a run that was killed go on
-    where it was, bit for bit on a CPU; it counts only for the same settings, sources and reference.
+    ``parameters/seed-<seed>.safetensors``, and their ``checksums.sha256``. The last two checkpoints of a seed, in
+    ``checkpoints/seed-<seed>/``, let a run that was killed go on where it was, bit for bit on a CPU; they count only
+    for the same settings, sources and reference. ``say`` hears of a damaged one, which is passed over.
 
-    Raises ``DeviceError`` before any compute, ``NonFiniteLossError`` with step, problem, method and seed after saving
-    the log so far as ``curves-failed.csv``, ``CheckpointError`` for a damaged checkpoint.
+    After ``max_seconds`` on the wall's clock the run stops at the next logged step, with a checkpoint there.
+
+    Raises ``DeviceError`` before any compute, ``NonFiniteLossError`` with step, problem, method, seed and tensor after
+    saving the log so far as ``curves-failed-<seed>.csv``, ``TimeLimitError`` when the time is used up.
     """
     require_device(specification.device, specification.scale)
+    deadline = time.monotonic() + max_seconds
     experiment = build(specification)
-    runner = _Runner(experiment, reference, directory, listen)
-    finished = [runner.finish(seed) for seed in specification.seeds]
-    write_table(directory / "runs.csv", pd.DataFrame([row for row, _ in finished]))
-    write_table(directory / "curves.csv", pd.DataFrame([row for _, rows in finished for row in rows]))
+    # A pipeline that was killed may have left a training behind that still runs
+    with exclusive(directory / ".lock", say):
+        runner = _Runner(experiment, reference, directory, listen, say, deadline)
+        finished = [runner.finish(seed) for seed in specification.seeds]
+        write_table(directory / "runs.csv", pd.DataFrame([row for row, _ in finished]))
+        write_table(directory / "curves.csv", pd.DataFrame([row for _, rows in finished for row in rows]))
+        parameters = [runner.parameters(seed) for seed in specification.seeds]
+        run_records.seal(directory, [directory / "runs.csv", directory / "curves.csv", *parameters])
 
 
 class _Runner:
     """The compiled functions of an experiment and where its files go."""
 
     def __init__(
-        self, experiment: Experiment, reference: Reference, directory: Path, listen: Callable[[Progress], None]
+        self,
+        experiment: Experiment,
+        reference: Reference,
+        directory: Path,
+        listen: Callable[[Progress], None],
+        say: Callable[[str], object],
+        deadline: float,
     ) -> None:
-        self.experiment, self.reference, self.directory, self.listen = experiment, reference, directory, listen
+        self.experiment, self.reference, self.directory = experiment, reference, directory
+        self.listen, self.say, self.deadline = listen, say, deadline
         self.specification = experiment.specification
         self.stage_ends = np.cumsum(self.specification.training.stage_steps).tolist()
         self.identity = _identity(self.specification, reference)
@@ -115,14 +132,20 @@ class _Runner:
             done = int(jax.block_until_ready(loop.step))
             seconds += time.perf_counter() - start
             if int(loop.failed_step) >= 0:
-                self._fail(seed, int(loop.failed_step), "a parameter is not finite after the update", log)
+                what = f"not finite: {faults.origin(self.experiment, key, loop)}"
+                self._fail(seed, int(loop.failed_step), what, log)
             self._log(seed, loop, seconds, log, key)
             if done in self.stage_ends[:-1]:
                 loop = self.next_stage(randomness.stream(seed, "parameters"), loop)
-            if done % training.checkpoint_every == 0 or done == training.steps:
+            late = time.monotonic() > self.deadline and done < training.steps
+            if done % training.checkpoint_every == 0 or done == training.steps or late:
                 self._save(seed, loop, seconds, log)
-        solution = self.experiment.solution(loop)
-        checkpoints.save(self.directory / "parameters" / f"seed-{seed}.safetensors", solution, {"step": done})
+            if late:
+                raise TimeLimitError(
+                    f"run {self.specification.name!r} stopped at step {done} of {training.steps} of seed {seed}, "
+                    "because its time is used up. Start it again in the same way: it goes on from there"
+                )
+        checkpoints.save(self.parameters(seed), self.experiment.solution(loop), {"step": done})
         self._failed_log(seed).unlink(missing_ok=True)  # of an earlier attempt with other settings
         return self._row(seed, loop, seconds, log), self._curves(seed, log)
 
@@ -130,7 +153,8 @@ class _Runner:
         scalars = {name: float(value) for name, value in jax.device_get(self.diagnose(key, loop)).items()}
         step = int(loop.step)
         if not math.isfinite(scalars["loss"]):
-            self._fail(seed, step, f"the loss is {scalars['loss']}", log)
+            terms = [name for name, value in scalars.items() if name.startswith("loss/") and not math.isfinite(value)]
+            self._fail(seed, step, f"the loss is {scalars['loss']} (not finite: {', '.join(terms) or 'the sum'})", log)
         error = self._error(loop)
         log.append({"step": step, "seconds": seconds, **scalars, "error": error})
         steps = self.specification.training.steps
@@ -159,27 +183,31 @@ class _Runner:
     def _failed_log(self, seed: int) -> Path:
         return self.directory / f"curves-failed-{seed}.csv"
 
-    def _checkpoint(self, seed: int) -> Path:
-        return self.directory / "checkpoints" / f"seed-{seed}.safetensors"
+    def parameters(self, seed: int) -> Path:
+        """The file with what a seed leaves."""
+        return self.directory / "parameters" / f"seed-{seed}.safetensors"
+
+    def _checkpoints(self, seed: int) -> Path:
+        return self.directory / "checkpoints" / f"seed-{seed}"
 
     def _save(self, seed: int, loop: LoopState, seconds: float, log: list[Row]) -> None:
-        metadata = {"identity": self.identity, "seconds": seconds, "log": log}
-        checkpoints.save(self._checkpoint(seed), loop, metadata)
+        columns = {name: np.asarray([row[name] for row in log], np.float64) for name in log[0]}
+        metadata = {"identity": self.identity, "seconds": seconds}
+        checkpoints.save_step(self._checkpoints(seed), int(loop.step), loop, columns, metadata)
 
     def _resume(self, seed: int) -> tuple[LoopState, float, list[Row]]:
         start = self.experiment.start(seed)
-        path = self._checkpoint(seed)
-        if not path.exists():
+        found = checkpoints.load_last(self._checkpoints(seed), start, self.identity, self.say)
+        if found is None:
+            checkpoints.clear(self._checkpoints(seed))
             return start, 0.0, []
-        try:
-            loop, metadata = checkpoints.load(path, start)
-        except CheckpointError:
-            if checkpoints.metadata(path).get("identity") != self.identity:
-                return start, 0.0, []
-            raise
-        if metadata["identity"] != self.identity:
-            return start, 0.0, []
-        return loop, metadata["seconds"], metadata["log"]
+        loop, columns, metadata = found
+        columns["step"] = [int(step) for step in columns["step"]]
+        return (
+            loop,
+            metadata["seconds"],
+            [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)],
+        )
 
     def _labels(self, seed: int) -> dict[str, Any]:
         given = self.specification

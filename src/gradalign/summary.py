@@ -9,6 +9,7 @@ import pandas as pd
 from gradalign.errors import ConfigurationError
 from gradalign.files import write_atomically, write_table
 from gradalign.reference import Reference
+from gradalign.run_records import require_sound
 
 REFERENCE_COLUMNS = [
     "problem",
@@ -42,9 +43,11 @@ def summarise(results: Path, claims: list[str], references: list[str], studies: 
 
     ``results`` is the directory of one scale; the lists name what belongs to the summary, so that a file left over
     from another configuration is not taken in. README describes the columns. Raises ``ConfigurationError`` where a
-    named input is missing.
+    named input is missing, ``RunRecordError`` where a file of a run is not the one that was written.
     """
     summary = results / "summary"
+    for run in runs:
+        require_sound(_present(results / "runs" / run / "runs.csv").parent)
     tables = {
         "claims": [_table(results / "claims" / f"{topic}.csv") for topic in claims],
         "claim_curves": [_table(results / "claims" / "curves" / f"{topic}.csv") for topic in claims],

@@ -28,6 +28,7 @@ class LoopState(NamedTuple):
     stage: () int32, the present time window or stage of a curriculum; 0 where there is only one.
     stage_start: () int32, steps done before the present stage.
     params: parameters of the network.
+    previous: the parameters before the last step, from which the origin of a fault is found.
     finished: parameters of the windows, leading axis the window, filled up to the present one; empty for one window.
     state: state of the method.
     own_states: by loss term, a state of the method that saw only that term; empty unless asked for.
@@ -39,6 +40,7 @@ class LoopState(NamedTuple):
     stage: Array
     stage_start: Array
     params: Tree
+    previous: Tree
     finished: Tree
     state: State
     own_states: dict[str, State]
@@ -97,6 +99,7 @@ class Experiment:
             stage=stage,
             stage_start=step + 0,  # an array of its own, because the loop donates all of them
             params=params,
+            previous=jax.tree.map(jnp.copy, params),
             finished=finished,
             state=self.method.init(params),
             own_states={name: self.method.init(params) for name in own},
@@ -151,6 +154,7 @@ class Experiment:
         after = loop._replace(
             step=step,
             params=params,
+            previous=loop.params,
             state=state,
             own_states=own_states,
             loss_weights=loss_weights,
@@ -159,13 +163,19 @@ class Experiment:
         return after, metrics
 
     def advance(self, key: Array, loop: LoopState, steps: Array) -> LoopState:
-        """Up to ``steps`` steps on the device; stops after a step whose parameters are not finite."""
+        """Up to ``steps`` steps on the device; stops after a step whose parameters are not finite.
+
+        At the end the states of the method are looked at too: a number in them that is not finite need not have reached
+        the parameters yet.
+        """
         last = loop.step + steps
 
         def going(loop: LoopState) -> Array:
             return (loop.step < last) & (loop.failed_step < 0)
 
-        return jax.lax.while_loop(going, lambda loop: self.step(key, loop)[0], loop)
+        loop = jax.lax.while_loop(going, lambda loop: self.step(key, loop)[0], loop)
+        sound = all_finite((loop.state, loop.own_states, loop.loss_weights))
+        return loop._replace(failed_step=jnp.where((loop.failed_step < 0) & ~sound, loop.step, loop.failed_step))
 
     def diagnose(self, key: Array, loop: LoopState) -> dict[str, Array]:
         """The diagnostics of the present state, as scalars by name: losses, weights, scores, gains, metrics.

@@ -21,7 +21,7 @@ def read(path: Path) -> dict[str, Any]:
             content = _Loader(file).get_single_data()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: cannot be read ({error}); allowed: a YAML file; check the path") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise ConfigurationError(
             f"{path}: not readable as YAML, {error}\n  allowed: a mapping without repeated keys; correct the line"
         ) from error

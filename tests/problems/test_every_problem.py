@@ -10,6 +10,7 @@ from typing import get_args
 import jax
 import jax.numpy as jnp
 import numpy as np
+import point_by_point
 import pytest
 from tolerances import IDENTITY
 
@@ -83,6 +84,18 @@ def test_residuals_come_in_the_order_of_the_losses_with_a_row_for_each_point(pos
     assert {name: rows.shape for name, rows in found.items()} == {
         name: (COUNTS[used],) for name, used in posed.point_sets.items()
     }
+
+
+def test_derivatives_of_the_batch_are_those_point_by_point(posed):
+    """Nested reverse-mode derivatives at one point share nothing with the forward products over the batch."""
+    apply, params = network(posed, "float64")
+    z = draw(posed, "float64")
+    found = posed.residuals(apply, params, z)
+    with point_by_point.in_use(posed.name):
+        expected = posed.residuals(apply, params, z)
+    for name in posed.losses:
+        scale = max(1.0, float(jnp.max(jnp.abs(expected[name]))))
+        np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-10 * scale)
 
 
 def test_row_i_of_a_residual_depends_on_point_i_alone(posed):

@@ -18,6 +18,7 @@ import yaml
 from experiments import line_reference
 
 from gradalign.reference import Reference
+from gradalign.run_records import seal
 
 ROOT = Path(__file__).parent.parent.parent
 COPIED = ("Snakefile", "workflow", "profiles", "figures", "paper", "src/gradalign")
@@ -58,6 +59,8 @@ class Workflow:
                     dataclasses.replace(line_reference(), problem=Path(name).stem).save(folder / name)
                 else:
                     (folder / name).touch()
+        for checksums in folder.glob("results/*/runs/*/checksums.sha256"):
+            seal(checksums.parent, [checksums.with_name("runs.csv"), checksums.with_name("curves.csv")])
         self.snakemake("--cores", "1", "--touch", "--forceall")
 
     def snakemake(
@@ -260,6 +263,23 @@ def test_a_damaged_reference_is_reported_set_aside_and_computed_again(workflow, 
         assert file.with_suffix(".damaged.npz").is_file()
         assert not file.exists()
     assert workflow.jobs(text) == {"reference heat", "references"}
+
+
+def test_a_damaged_run_is_reported_and_trained_again(workflow):
+    file = workflow.folder / "results/smoke/runs/heat-adam/curves.csv"
+    sealed = file.with_name("checksums.sha256")
+    content, times = sealed.read_bytes(), sealed.stat()
+    file.write_bytes(b"0")
+    try:
+        text = workflow.snakemake("--dry-run", "runs")
+        assert text.count("runs/heat-adam: curves.csv does not agree with its checksum") == 1
+        assert "checksums.sha256 was renamed, so that the run is trained again from its last checkpoint" in text
+        assert workflow.jobs(text) == {"train heat-adam", "runs"}
+    finally:
+        file.write_bytes(b"")
+        sealed.write_bytes(content)
+        for path in (file, sealed):
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def test_the_reference_of_another_problem_is_not_taken(workflow):

@@ -15,6 +15,7 @@ from gradalign import configuration as settings
 from gradalign.errors import GradalignError, unknown_name
 from gradalign.provenance import import_closure
 from gradalign.reference import set_aside
+from gradalign.run_records import set_aside as set_aside_run
 
 # `gradalign` in shell commands is that of the Python that runs Snakemake, activated or not.
 shell.prefix(f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")

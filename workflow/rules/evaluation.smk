@@ -6,6 +6,7 @@ rule evaluate:
         specification=rules.run_specification.output,
         reference=reference_of_run,
         runs=rules.train.output.runs,
+        checksums=rules.train.output.checksums,
         parameters=rules.train.output.parameters,
         sources=evaluation_sources,
     output:

@@ -15,4 +15,4 @@ rule report:
         configuration=report_configuration,
     shell:
         # A second Snakemake that only reads: the lock is that of the first one, which waits for it.
-        "snakemake figures tables --cores {threads} --nolock --report {output} {params.configuration} > {log} 2>&1"
+        "snakemake figures tables --cores {threads} --nolock --report {output} {params.configuration:q} > {log} 2>&1"

@@ -1,9 +1,20 @@
 # Training: one process a run, which trains all seeds one after the other. Checkpoints are not declared: they survive.
 
 
+# Jobs read this file too, on a cluster elsewhere: they find theirs as they are.
+if workflow.is_main_process:
+    for run in configuration.run_names:
+        if damage := set_aside_run(Path(f"{results}/runs/{run}")):
+            logger.warning(damage)
+
+
 rule runs:
     input:
-        expand(f"{results}/runs/{{run}}/runs.csv", run=configuration.run_names),
+        expand(
+            f"{results}/runs/{{run}}/{{name}}",
+            run=configuration.run_names,
+            name=["runs.csv", "checksums.sha256"],
+        ),
 
 
 rule run_specification:
@@ -25,6 +36,7 @@ rule train:
     output:
         runs=f"{results}/runs/{{run}}/runs.csv",
         curves=f"{results}/runs/{{run}}/curves.csv",
+        checksums=f"{results}/runs/{{run}}/checksums.sha256",
         parameters=directory(f"{results}/runs/{{run}}/parameters"),
     log:
         f"{results}/logs/runs/{{run}}.log",

@@ -1,0 +1,126 @@
+"""Cost of one training step: derivatives for the batch at once against point by point, and SOAP against Adam.
+
+python benchmarks/steps.py                 the table of README, a quarter of an hour on two cores
+python benchmarks/steps.py --problem wave  one problem
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from importlib import import_module
+from pathlib import Path
+
+import jax
+import numpy as np
+import pandas as pd
+import point_by_point
+from measuring import in_turns, ratio
+
+from gradalign import randomness
+from gradalign.files import write_table
+from gradalign.provenance import commit
+from gradalign.runs import device_name
+from gradalign.settings import NetworkSettings, RunSpecification, TrainingSettings
+from gradalign.training import LoopState, build
+
+SMALL, LARGE = (64, 2, 1024), (128, 3, 2048)
+"""Width and blocks of the PirateNet, and points of the residual."""
+
+CASES = {
+    "burgers": (SMALL, LARGE),
+    "allen_cahn": (SMALL, LARGE),
+    "wave": (SMALL, LARGE),
+    "korteweg_de_vries": (SMALL,),
+    "kuramoto_sivashinsky": (SMALL,),
+    "gray_scott": (SMALL,),
+    "ginzburg_landau": (SMALL,),
+    "lid_driven_cavity": (SMALL,),
+    "kolmogorov_flow": (SMALL,),
+    "rayleigh_taylor": (SMALL,),
+}
+SETTINGS = {
+    "allen_cahn": {"initial_condition": "kinked"},
+    "lid_driven_cavity": {"reynolds": 100.0},
+    "rayleigh_taylor": {},
+}
+RESULTS = Path(__file__).parent / "results"
+
+
+def specification(
+    problem: str, method: str, size: tuple[int, int, int], precision: str = "float32"
+) -> RunSpecification:
+    """A run with the network and the batch of a case; points are drawn anew at every step, weights stay."""
+    width, depth, batch = size
+    module = import_module(f"gradalign.problems.{problem}")
+    posed = module.problem(module.Settings(**SETTINGS.get(problem, {})))
+    points = {name: batch if name == "pde" else batch // 8 for name in posed.sets}
+    return RunSpecification(
+        name=f"{problem}-{method}",
+        scale="laptop",
+        device="cpu",
+        problem=problem,
+        problem_settings=SETTINGS.get(problem, {}),
+        points=points,
+        network=NetworkSettings(architecture="pirate_net", width=width, depth=depth, activation="tanh", harmonics=1),
+        method=method,
+        method_settings={"learning_rate": 1e-3} | ({"precondition_frequency": 2} if method == "soap" else {}),
+        training=TrainingSettings(
+            steps=1000,
+            precision=precision,
+            log_every=100,
+            checkpoint_every=1000,
+            own_state=False,
+            weighting={"scheme": "constant"},
+        ),
+        seeds=[0],
+    )
+
+
+def stepper(given: RunSpecification, steps: int, batched: bool = True) -> tuple[Callable[[], LoopState], float]:
+    """A program that does some steps of a run and goes on from there at the next call; seconds of its compilation."""
+    experiment = build(given)
+    key, state = randomness.stream(0, "points"), [experiment.start(0)]
+    with nullcontext() if batched else point_by_point.in_use(given.problem):
+        lowered = jax.jit(experiment.advance, donate_argnums=1).lower(key, state[0], np.int32(steps))
+    begun = time.perf_counter()
+    compiled = lowered.compile()
+    seconds = time.perf_counter() - begun
+
+    def program() -> LoopState:
+        state[0] = compiled(key, state[0], np.int32(steps))
+        return state[0]
+
+    return program, seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--problem", choices=CASES, action="append", help="only this problem; may be repeated")
+    parser.add_argument("--seconds", type=float, default=6.0, help="time for each comparison")
+    arguments = parser.parse_args()
+    rows = []
+    for problem in arguments.problem or CASES:
+        for size in CASES[problem]:
+            labels = {"problem": problem, "width": size[0], "blocks": size[1], "points": size[2]}
+            ours, compiled = stepper(specification(problem, "adam", size), 2)
+            public, _ = stepper(specification(problem, "adam", size), 2, batched=False)
+            soap, _ = stepper(specification(problem, "soap", size), 2)
+            times = in_turns({"point by point": public, "batch": ours, "soap": soap}, arguments.seconds) / 2
+            derivatives, optimizer = ratio(times, "point by point", "batch"), ratio(times, "soap", "batch")
+            for what, found in (("point by point / batch", derivatives), ("SOAP / Adam", optimizer)):
+                slow, fast = (value for name, value in found.items() if not name.startswith("r"))
+                numbers = {name: value for name, value in found.items() if name.startswith("r")}
+                rows.append(
+                    {**labels, "compared": what, "milliseconds": slow, "milliseconds_of_second": fast, **numbers}
+                )
+                rows[-1] |= {"compile_seconds": compiled, "device": device_name(), "commit": commit()}
+                print(
+                    pd.DataFrame(rows[-1:]).to_string(index=False, header=len(rows) == 1, float_format="%.3g"),
+                    flush=True,
+                )
+    write_table(RESULTS / f"steps-{jax.devices()[0].platform}.csv", pd.DataFrame(rows))
+
+
+if __name__ == "__main__":
+    main()

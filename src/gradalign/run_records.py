@@ -1,0 +1,86 @@
+"""What a run leaves on the disk, and whether it is still what was written.
+
+``checksums.sha256`` lists every file of a finished run in the format of ``sha256sum``, so that ``sha256sum --check`` in
+the run's directory finds the same. It is written last: without it a run is not finished.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from gradalign.errors import RunRecordError
+from gradalign.files import write_atomically
+
+CHECKSUMS = "checksums.sha256"
+
+
+def seal(directory: Path, files: Iterable[Path]) -> None:
+    """Write the checksums of ``files``, which lie in ``directory`` or below it.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "runs.csv").write_text("seed\\n0\\n")
+    >>> seal(folder, [folder / "runs.csv"])
+    >>> (folder / "checksums.sha256").read_text().split()[1]
+    'runs.csv'
+    >>> _ = (folder / "runs.csv").write_text("seed\\n1\\n")
+    >>> damage(folder)
+    'runs.csv does not agree with its checksum'
+    """
+    lines = [f"{_digest(path)}  {path.relative_to(directory).as_posix()}\n" for path in sorted(files)]
+    write_atomically(directory / CHECKSUMS, lambda temporary: temporary.write_text("".join(lines), encoding="utf-8"))
+
+
+def damage(directory: Path) -> str:
+    """What is wrong with the files of a run; an empty text where all are those that were written."""
+    try:
+        lines = (directory / CHECKSUMS).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return f"{CHECKSUMS} is missing: the run is not finished"
+    except (OSError, UnicodeDecodeError) as error:
+        return f"{CHECKSUMS} cannot be read ({error})"
+    if not lines:
+        return f"{CHECKSUMS} is empty"
+    for line in lines:
+        digest, _, name = line.partition("  ")
+        path = directory / name
+        if not name or directory.resolve() not in path.resolve().parents or not path.is_file():
+            return f"{name or CHECKSUMS} is not there, though {CHECKSUMS} names it"
+        if _digest(path) != digest:
+            return f"{name} does not agree with its checksum"
+    listed = {line.partition("  ")[2] for line in lines}
+    if unlisted := sorted({"runs.csv", "curves.csv"} - listed):
+        return f"{CHECKSUMS} does not list {unlisted[0]}"
+    return ""
+
+
+def require_sound(directory: Path) -> None:
+    """Raise ``RunRecordError`` where a file of a run is missing, damaged, or newer than its checksum."""
+    if found := damage(directory):
+        raise RunRecordError(
+            f"{directory}: {found}. The usual causes are a damaged disk, an edited file, or a training that was "
+            "stopped while it wrote: train the run again, which from its last checkpoint takes seconds. The pipeline "
+            "does so by itself"
+        )
+
+
+def set_aside(directory: Path) -> str:
+    """Take back that a run with a damaged file is finished; returns what was wrong and done, or an empty text.
+
+    ``checksums.sha256`` gets the name ``checksums.damaged.sha256``, so that the pipeline, which asks for it, trains the
+    run again. A run without that file is left alone: it was never finished.
+    """
+    path = directory / CHECKSUMS
+    if not path.exists() or not (found := damage(directory)):
+        return ""
+    try:
+        os.replace(path, path.with_suffix(".damaged.sha256"))
+    except OSError as obstacle:
+        return f"{directory}: {found}\n{CHECKSUMS} could not be renamed ({obstacle.strerror}): remove it yourself"
+    return f"{directory}: {found}\n{CHECKSUMS} was renamed, so that the run is trained again from its last checkpoint"
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

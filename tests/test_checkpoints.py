@@ -1,0 +1,142 @@
+"""Checkpoints under damage: every truncation and every flipped bit is found, and a sound state is gone on from."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gradalign import checkpoints
+from gradalign.errors import CheckpointError
+
+STATE = {"kernel": jnp.arange(12.0).reshape(3, 4), "calls": jnp.asarray(5, jnp.int32), "skip": jnp.asarray(-0.0)}
+LOG = {"step": np.asarray([0.0, 4.0]), "loss": np.asarray([1.0, np.nan])}
+
+
+def same(one, other):
+    leaves = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return all(np.asarray(a).tobytes() == np.asarray(b).tobytes() for a, b in leaves)
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory):
+    path = tmp_path_factory.mktemp("content") / "state.safetensors"
+    checkpoints.save(path, STATE, {"seconds": 1.5})
+    return path.read_bytes()
+
+
+def load(tmp_path, content):
+    path = tmp_path / "state.safetensors"
+    path.write_bytes(content)
+    return checkpoints.load(path, STATE)
+
+
+def test_equal_states_leave_equal_files(tmp_path, content):
+    for attempt in range(5):
+        path = tmp_path / f"{attempt}.safetensors"
+        checkpoints.save(path, STATE, {"seconds": 1.5})
+        assert path.read_bytes() == content
+
+
+def test_every_truncation_is_found(tmp_path, content):
+    assert same(load(tmp_path, content)[0], STATE)
+    for length in range(len(content)):
+        with pytest.raises(CheckpointError, match=r"state\.safetensors cannot be read as a checkpoint"):
+            load(tmp_path, content[:length])
+
+
+def test_every_flipped_bit_is_found_or_harmless(tmp_path, content):
+    """A space of the padding may become another blank; no number may change."""
+    harmless = 0
+    for place in range(len(content)):
+        for bit in range(8):
+            damaged = content[:place] + bytes([content[place] ^ (1 << bit)]) + content[place + 1 :]
+            try:
+                tree, metadata = load(tmp_path, damaged)
+            except CheckpointError:
+                continue
+            harmless += 1
+            assert same(tree, STATE)
+            assert metadata == {"seconds": 1.5}
+    assert harmless < 8
+
+
+def test_a_checksum_that_fits_hides_nothing_else(tmp_path, content):
+    """The checksum covers names, dtypes and shapes too: another tree with the same bytes is another tree."""
+    path = tmp_path / "other.safetensors"
+    for other in (STATE | {"kernel": STATE["kernel"].reshape(4, 3)}, {**STATE, "scale": STATE["skip"]}):
+        checkpoints.save(path, other, {})
+        with pytest.raises(CheckpointError, match="belongs to another network or method"):
+            checkpoints.load(path, STATE)
+    place = content.index(b'"kernel"')
+    renamed = content[:place] + b'"kermel"' + content[place + 8 :]
+    with pytest.raises(CheckpointError, match="does not agree with its checksum"):
+        load(tmp_path, renamed)
+
+
+def save_steps(folder, steps, identity="mine"):
+    for step in steps:
+        log = {name: column * step for name, column in LOG.items()}
+        checkpoints.save_step(
+            folder, step, STATE | {"calls": jnp.asarray(step, jnp.int32)}, log, {"identity": identity}
+        )
+
+
+def test_the_last_two_are_kept_and_the_last_sound_one_is_loaded(tmp_path):
+    said = []
+    save_steps(tmp_path, (4, 8, 12))
+    files = sorted(path.name for path in tmp_path.iterdir())
+    assert files == ["step-000000000008.safetensors", "step-000000000012.safetensors"]
+    tree, log, metadata = checkpoints.load_last(tmp_path, STATE, "mine", said.append)
+    assert (int(tree["calls"]), metadata) == (12, {"identity": "mine"})
+    assert list(log) == ["step", "loss"]
+    np.testing.assert_array_equal(log["loss"], LOG["loss"] * 12)
+    assert not said
+    (tmp_path / files[1]).write_bytes(b"")
+    tree, _, _ = checkpoints.load_last(tmp_path, STATE, "mine", said.append)
+    assert int(tree["calls"]) == 8
+    assert [files[1] in line for line in said] == [True]
+    assert checkpoints.load_last(tmp_path, STATE, "other", said.append) is None
+    checkpoints.clear(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_large_state_is_split_and_a_lost_part_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "LARGEST", 60)
+    said = []
+    save_steps(tmp_path, (4, 8))
+    files = sorted(path.name for path in tmp_path.iterdir() if "000008" in path.name)
+    assert len(files) > 1
+    tree, log, _ = checkpoints.load_last(tmp_path, STATE, "mine", said.append)
+    assert same(tree, STATE | {"calls": jnp.asarray(8, jnp.int32)})
+    assert log["step"] == [0.0, 32.0]
+    part = tmp_path / "step-000000000008-part-1.safetensors"
+    older = tmp_path / "step-000000000004-part-1.safetensors"
+    part.write_bytes(older.read_bytes())  # sound, and of another checkpoint
+    tree, log, _ = checkpoints.load_last(tmp_path, STATE, "mine", said.append)
+    assert log["step"][1] == 4 * int(tree["calls"])  # never the half of one and the half of another
+    part.unlink()
+    tree, _, _ = checkpoints.load_last(tmp_path, STATE, "mine", said.append)
+    assert int(tree["calls"]) == 4
+    assert part.name in said[-1]
+    (tmp_path / "step-000000000008.safetensors").unlink()  # killed before the main file was written
+    assert int(checkpoints.load_last(tmp_path, STATE, "mine", said.append)[0]["calls"]) == 4
+
+
+def test_what_a_kill_left_half_written_is_removed(tmp_path):
+    leftover = tmp_path / ".step-000000000004.77.partial.safetensors"
+    leftover.write_bytes(b"half")
+    save_steps(tmp_path, (8,))
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000000000008.safetensors"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.dictionaries(st.text(max_size=5), st.floats(width=64) | st.integers(-(2**40), 2**40) | st.text(max_size=9)))
+def test_metadata_survives(tmp_path_factory, metadata):
+    path = tmp_path_factory.mktemp("metadata") / "state.safetensors"
+    checkpoints.save(path, {"w": jnp.zeros(1)}, metadata)
+    _, found = checkpoints.load(path, {"w": jnp.zeros(1)})
+    assert json.dumps(found) == json.dumps(metadata)

@@ -1,0 +1,97 @@
+"""Inputs that are made to do harm: no command of theirs is run, no file outside the results is written."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gradalign import configuration, yaml_files
+from gradalign.errors import ConfigurationError
+
+ROOT = Path(__file__).resolve().parents[1]
+SMOKE = ROOT / "workflow/config/smoke.yaml"
+RUN = {"problem": "burgers", "method": "adam", "network": "burgers", "training": "first_order"}
+COMMANDS = ["$(touch harm)", "; touch harm", "`touch harm`", "a' && touch harm && '", "x\ntouch harm", "| touch harm"]
+WAYS_OUT = ["../harm", "/tmp/harm", "a/../../harm", "..", "a\0b", "~"]
+LONG = "x" * 100_000
+
+
+def test_ten_megabytes_are_refused_like_any_other_name(tmp_path):
+    assert "runs[0].name" in rejected(tmp_path, {"runs": [RUN | {"name": "x" * 10_000_000}]})
+
+
+def rejected(tmp_path, overlay):
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(overlay))
+    with pytest.raises(ConfigurationError) as caught:
+        configuration.load([SMOKE, path])
+    message = str(caught.value)
+    assert "allowed:" in message
+    assert len(message) < 5000
+    return message
+
+
+@pytest.mark.parametrize("text", [*COMMANDS, *WAYS_OUT, LONG], ids=lambda text: repr(text[:12]))
+@pytest.mark.parametrize("place", ["name", "problem", "method", "network", "training"])
+def test_no_name_of_a_run_holds_more_than_letters(tmp_path, place, text):
+    assert f"runs[0].{place}" in rejected(tmp_path, {"runs": [RUN | {place: text}]})
+
+
+@pytest.mark.parametrize("text", [*COMMANDS, *WAYS_OUT, LONG], ids=lambda text: repr(text[:12]))
+@pytest.mark.parametrize("place", ["claims", "references", "studies"])
+def test_no_list_holds_a_name_that_is_not_known(tmp_path, place, text):
+    assert f"{place}[0]" in rejected(tmp_path, {place: [text]})
+
+
+@pytest.mark.parametrize("text", [*COMMANDS, LONG], ids=lambda text: repr(text[:12]))
+def test_keys_are_as_strict_as_values(tmp_path, text):
+    for overlay in ({text: 1}, {"problems": {"burgers": {text: 1}}}, {"methods": {"adam": {text: 1}}}):
+        assert "unknown key" in rejected(tmp_path, overlay)
+    assert "label" not in rejected(tmp_path, {"runs": [RUN | {"points": {text: 1}}]})
+    assert "runs[0].changed" in rejected(tmp_path, {"runs": [RUN | {"name": "a", "changed": LONG}]})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"scale: !!python/object/apply:os.system ['touch harm']",
+        b"scale: !!python/name:os.system",
+        b"scale: !include /etc/passwd",
+        b"scale: \xff\xfe\x00smoke",
+        b"a: &a [x, x]\nb: [*a, *a",
+        b"\x00" * 100,
+        b"- smoke",
+        b"{" * 100_000,
+    ],
+    ids=["call", "name", "include", "not UTF-8", "unfinished", "zeros", "a list", "braces"],
+)
+def test_a_file_that_is_no_plain_mapping_is_refused(tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"(?s)mine\.yaml.*allowed:"):
+        yaml_files.read(path)
+    assert [found.name for found in tmp_path.iterdir()] == ["mine.yaml"]
+
+
+def test_a_label_with_metacharacters_reaches_its_run_as_text(tmp_path):
+    """The one free text of a configuration goes into a specification through the shell, as text."""
+    label = "$(touch harm) `touch harm` '; touch harm; \" \\ %s {x}"
+    overlay = tmp_path / "my runs; touch harm.yaml"  # a path with a space and a command in it
+    overlay.write_text(yaml.safe_dump({"runs": [RUN, RUN | {"name": "varied", "changed": label}]}))
+    target = "results/smoke/specifications/runs/varied.json"
+    for name in ("Snakefile", "workflow", "figures", "paper", "profiles", "src"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", target, "--config", "scale=smoke"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    run = subprocess.run(
+        [*command, "--configfile", overlay.name], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert json.loads((tmp_path / target).read_text())["changed"] == label
+    assert not list(tmp_path.rglob("harm"))
+    assert not (ROOT / "harm").exists()
