@@ -1,7 +1,7 @@
 # make reproduce [SCALE=smoke|laptop|paper]   environment, then the whole pipeline
 # make test                                   environment, then the tests
 # make check                                  format, lint, types, lint of the workflow
-# make endurance                              fifty kills of a training and of the whole smoke pipeline (an hour)
+# make endurance                              fifty kills of a training and of the whole smoke pipeline (hours)
 # make mutations                              is every wrong formula noticed by the tests? (half an hour)
 # make lock | schema                          rewrite requirements.lock | the JSON schema of the configuration
 # Needs Python 3.11 or newer with venv, and the network once, to install the packages of requirements.lock.

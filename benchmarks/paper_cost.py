@@ -5,7 +5,7 @@
 
 Each run is compiled and does two steps on the CPU, by an override of its device, so that every one is known to run. The
 operations and the memory of a step are those that XLA counts for the compiled program, the loop over the steps once.
-Hours on a GPU = operations x steps / (peak x share of the peak); the share is what `benchmarks/floor.py` reaches here.
+Hours on a GPU = operations x steps / (peak x share of the peak); the share is an assumption (--share).
 """
 
 import argparse
@@ -52,7 +52,7 @@ def cost(name: str, settings: configuration.Configuration) -> dict[str, object]:
         "peak_bytes": int(memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes),
         "cpu_seconds_per_step": seconds,
         "compile_seconds": compile_seconds,
-        "cpu_share": float(counted["flops"]) / seconds,
+        "cpu_operations_per_second": float(counted["flops"]) / seconds,
         "published_hours_a6000": PUBLISHED_HOURS.get(name, math.nan),
     }
 

@@ -72,7 +72,7 @@ def _intra_step(axis: Axes, summary: Path, runs: Sequence[Run]) -> None:
         xlim=(-1.05, 1.05),
         ylim=(row + 0.5, -0.5),
         xlabel="intra-step score A (dimensionless)",
-        title="Definition and n decide",
+        title="Score by definition and n",
     )
     axis.grid(axis="y", visible=False)
 

@@ -25,7 +25,7 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[1]
 LIST = ROOT / "tests" / "mutations.yaml"
-PARTS = ("src", "tests", "figures", "conftest.py", "pyproject.toml")
+PARTS = ("src", "tests", "figures", "benchmarks", "workflow", "conftest.py", "pyproject.toml")
 TESTS_FAILED = 1  # of pytest; 2 and more: interrupted, nothing collected, wrong usage
 
 

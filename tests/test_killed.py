@@ -16,6 +16,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from gradalign.files import exclusive
+
 ROOT = Path(__file__).resolve().parents[1]
 TINY = {
     "networks": {"burgers": {"architecture": "mlp", "width": 8, "depth": 2, "activation": "tanh"}},
@@ -106,13 +108,16 @@ def test_a_training_that_is_killed_ends_bit_for_bit(program, request):
         assert not [path for path in output.rglob("*") if "partial" in path.name], "a half written file is left"
 
 
-def test_a_second_training_waits_for_the_first(program):
+def test_a_training_waits_for_another_one_in_its_folder(program):
     start, folder = program
     output = folder / "twice"
-    both = [start(output), start(output)]
-    said = [process.communicate()[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
-    assert sum("another process works in" in text for text in said) <= 1
+    with exclusive(output / ".lock", pytest.fail):
+        process = start(output)
+        said = next(line for line in process.stdout if "another process works in" in line)
+        assert "waiting for it" in said
+        assert [path.name for path in output.iterdir()] == [".lock"]
+    said, _ = process.communicate()
+    assert process.returncode == 0, said
     assert numbers(output)[1] == numbers(folder / "whole")[1]
 
 
