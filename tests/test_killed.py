@@ -5,6 +5,7 @@ One kill of a training in every test run; ``make endurance`` does fifty of a tra
 
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -46,7 +47,7 @@ def program(tmp_path_factory):
         [*gradalign, "reference", "burgers", *configuration, "--output", reference], check=True, env=environment
     )
 
-    def start(output):
+    def start(output, largest=resource.RLIM_INFINITY):
         command = [
             *gradalign,
             "train",
@@ -64,6 +65,7 @@ def program(tmp_path_factory):
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY)),
         )
 
     return start, folder
@@ -106,6 +108,22 @@ def test_a_training_that_is_killed_ends_bit_for_bit(program, request):
         pd.testing.assert_frame_equal(numbers(output)[0], numbers(folder / "whole")[0], check_exact=True)
         assert numbers(output)[1] == numbers(folder / "whole")[1]
         assert not [path for path in output.rglob("*") if "partial" in path.name], "a half written file is left"
+
+
+def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_room(program):
+    """A limit on the size of files stands in for the disk; the checkpoints that fitted are kept."""
+    start, folder = program
+    output = folder / "full"
+    process = start(output, largest=32_000)
+    said, _ = process.communicate()
+    assert process.returncode == 1, said
+    assert "OSError: File too large" in said
+    assert "What was finished is kept" in said
+    assert len(list((output / "checkpoints" / "seed-0").glob("step-*.safetensors"))) == 2
+    last = start(output)
+    said, _ = last.communicate()
+    assert last.returncode == 0, said
+    assert numbers(output)[1] == numbers(folder / "whole")[1]
 
 
 def test_a_training_waits_for_another_one_in_its_folder(program):
