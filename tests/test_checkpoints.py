@@ -77,12 +77,14 @@ def test_a_checksum_that_fits_hides_nothing_else(tmp_path, content):
         load(tmp_path, renamed)
 
 
+def state_at(step):
+    return STATE | {"kernel": step * STATE["kernel"], "calls": jnp.asarray(step, jnp.int32)}
+
+
 def save_steps(folder, steps, identity="mine"):
     for step in steps:
         log = {name: column * step for name, column in LOG.items()}
-        checkpoints.save_step(
-            folder, step, STATE | {"calls": jnp.asarray(step, jnp.int32)}, log, {"identity": identity}
-        )
+        checkpoints.save_step(folder, step, state_at(step), log, {"identity": identity})
 
 
 def test_the_last_two_are_kept_and_the_last_sound_one_is_loaded(tmp_path):
@@ -111,13 +113,15 @@ def test_a_large_state_is_split_and_a_lost_part_is_found(tmp_path, monkeypatch):
     files = sorted(path.name for path in tmp_path.iterdir() if "000008" in path.name)
     assert len(files) > 1
     tree, log, _ = checkpoints.load_last(tmp_path, STATE, "mine", said.append)
-    assert same(tree, STATE | {"calls": jnp.asarray(8, jnp.int32)})
+    assert same(tree, state_at(8))
     assert log["step"] == [0.0, 32.0]
     part = tmp_path / "step-000000000008-part-1.safetensors"
     older = tmp_path / "step-000000000004-part-1.safetensors"
     part.write_bytes(older.read_bytes())  # sound, and of another checkpoint
     tree, log, _ = checkpoints.load_last(tmp_path, STATE, "mine", said.append)
-    assert log["step"][1] == 4 * int(tree["calls"])  # never the half of one and the half of another
+    assert same(tree, state_at(4))  # never the half of one and the half of another
+    assert log["step"] == [0.0, 16.0]
+    assert "it belongs to another checkpoint" in said[-1]
     part.unlink()
     tree, _, _ = checkpoints.load_last(tmp_path, STATE, "mine", said.append)
     assert int(tree["calls"]) == 4

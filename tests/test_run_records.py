@@ -72,6 +72,13 @@ def test_what_is_missing_is_named(run):
         path.write_bytes(content)
 
 
+def test_a_file_that_is_not_listed_is_named(run):
+    lines = (run / CHECKSUMS).read_text().splitlines(keepends=True)
+    for line in lines:
+        (run / CHECKSUMS).write_text("".join(other for other in lines if other != line))
+        assert f"does not list {line.split()[1]}" in damage(run)
+
+
 def test_names_that_lead_elsewhere_are_refused(run):
     outside = run.parent / "outside"
     outside.write_text("")

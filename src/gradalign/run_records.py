@@ -50,7 +50,8 @@ def damage(directory: Path) -> str:
         if _digest(path) != digest:
             return f"{name} does not agree with its checksum"
     listed = {line.partition("  ")[2] for line in lines}
-    if unlisted := sorted({"runs.csv", "curves.csv"} - listed):
+    left = {path.relative_to(directory).as_posix() for path in directory.glob("parameters/*.safetensors")}
+    if unlisted := sorted({"runs.csv", "curves.csv", *left} - listed):
         return f"{CHECKSUMS} does not list {unlisted[0]}"
     return ""
 

@@ -166,6 +166,14 @@ def test_observed_fields_of_a_network_are_periodic_where_the_problem_says_so(pos
         assert same == (name in posed.periodic) or not np.any(left), name
 
 
+def test_the_horizon_is_that_of_the_settings(posed):
+    settings = next(settings for name, settings in POSED if name == posed.name)
+    if hasattr(settings, "horizon"):
+        shorter = settings.model_copy(update={"horizon": 0.7 * settings.horizon})
+        found = import_module(f"gradalign.problems.{posed.name}").problem(shorter)
+        assert found.domain == ((0.0, shorter.horizon), *posed.domain[1:])
+
+
 def test_windows_cut_the_time_and_nothing_else(posed):
     module = import_module(f"gradalign.problems.{posed.name}")
     settings = next(settings for name, settings in POSED if name == posed.name)
