@@ -5,7 +5,6 @@ One kill of a training in every test run; ``make endurance`` does fifty of a tra
 
 import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
@@ -40,16 +39,21 @@ def program(tmp_path_factory):
     folder = tmp_path_factory.mktemp("killed")
     (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     configuration = ["--config", str(ROOT / "workflow/config/smoke.yaml"), "--config", str(folder / "tiny.yaml")]
-    gradalign = [sys.executable, "-c", "from gradalign.cli import application; application()"]
+    # The limit on the size of files is set by the program itself: `preexec_fn` would fork this process and its threads.
+    program = "from gradalign.cli import application; application()"
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({largest}, resource.RLIM_INFINITY)); "
+    gradalign = [sys.executable, "-c", program]
     reference = str(folder / "burgers.npz")
     environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache")}
     subprocess.run(
         [*gradalign, "reference", "burgers", *configuration, "--output", reference], check=True, env=environment
     )
 
-    def start(output, largest=resource.RLIM_INFINITY):
+    def start(output, largest=None):
         command = [
-            *gradalign,
+            sys.executable,
+            "-c",
+            (limited.format(largest=largest) if largest else "") + program,
             "train",
             "burgers-soap",
             *configuration,
@@ -65,7 +69,6 @@ def program(tmp_path_factory):
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY)),
         )
 
     return start, folder
