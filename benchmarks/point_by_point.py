@@ -13,11 +13,15 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradalign.derivatives import Fields
+from gradalign.derivatives import Fields, Operators
 
 
 def partial_derivatives(
-    function: Fields, coordinates: Array, wanted: Sequence[str], names: Sequence[str] = ("t", "x")
+    function: Fields,
+    coordinates: Array,
+    wanted: Sequence[str],
+    names: Sequence[str] = ("t", "x"),
+    operators: Operators | None = None,
 ) -> dict[str, Array]:
     """Partial derivatives of fields u: R^D -> R^F at N points, as ``gradalign.derivatives.partial_derivatives``."""
     outputs = jax.eval_shape(function, coordinates).shape[1]
@@ -29,7 +33,13 @@ def partial_derivatives(
             nested = jax.grad(nested, argnums=names.index(letter))
         return jax.vmap(nested)(*columns)
 
-    return {word: jnp.stack([field(index, word) for index in range(outputs)], axis=1) for word in wanted}
+    def fields(word: str) -> Array:
+        return jnp.stack([field(index, word) for index in range(outputs)], axis=1)
+
+    found = {word: fields(word) for word in wanted}
+    for name, terms in (operators or {}).items():
+        found[name] = sum(coefficient * (found[w] if w in found else fields(w)) for w, coefficient in terms.items())
+    return found
 
 
 @contextmanager

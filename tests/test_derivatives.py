@@ -94,9 +94,13 @@ def test_gradients_with_respect_to_parameters_agree_with_reverse_mode():
 
 def products(function, *arguments):
     """Number of matrix products in the program of ``function``, before any compiler sees it."""
-    equations = jax.make_jaxpr(function)(*arguments).jaxpr.eqns
-    assert not any(equation.primitive.name in ("jit", "pjit") for equation in equations)  # which would hide some
-    return sum(equation.primitive.name == "dot_general" for equation in equations)
+
+    def count(program):
+        inner = [value for equation in program.eqns for value in equation.params.values() if hasattr(value, "eqns")]
+        assert not any(equation.primitive.name in ("jit", "pjit") for equation in program.eqns)  # which would hide some
+        return sum(equation.primitive.name == "dot_general" for equation in program.eqns) + sum(map(count, inner))
+
+    return count(jax.make_jaxpr(function)(*arguments).jaxpr)
 
 
 @pytest.mark.parametrize(
@@ -113,14 +117,72 @@ def test_nothing_is_computed_twice(words, least):
     assert products(found, weights, jnp.ones((3, 2))) == least
 
 
-def test_numbers_that_only_compare_equal_are_kept_apart():
-    """0.0 == -0.0, but the inverse tangent of (u, -0.0) and of (u, 0.0) differ for negative u."""
+@pytest.mark.parametrize(
+    ("words", "operators", "least"),
+    # An operator is one stream, and what is differentiated further below it: ∂/∂t - ∂²/∂x² needs u and ∂u/∂x.
+    [
+        ((), {"heat": {"t": 1.0, "xx": -1.0}}, 3 + 3),
+        (("", "x"), {"heat": {"t": 1.0, "xx": -1.0}}, 3 + 3),
+        ((), {"fourth": {"xx": 1.0, "xxxx": 1.0}}, 2 + 5),
+        ((), {"slope": {"t": 1.0, "x": 2.0}}, 2 + 2),
+    ],
+)
+def test_an_operator_is_one_stream(words, operators, least):
+    weights = jnp.ones((2, 5)), jnp.ones((5, 1))
 
-    def angles(z):
-        return jnp.concatenate([jnp.arctan2(z * 0.0, z), jnp.arctan2(z * -0.0, z)], axis=1)
+    def found(w, z):
+        return partial_derivatives(lambda c: jnp.tanh(c @ w[0]) @ w[1], z, words, operators=operators)
 
-    points = jnp.asarray([[-1.0, 2.0]])
-    np.testing.assert_array_equal(partial_derivatives(angles, points, [""])[""], angles(points))
+    assert products(found, weights, jnp.ones((3, 2))) == least
+
+
+ACTIVATIONS = {
+    "tanh": jnp.tanh,
+    "logistic": lambda u: u * jax.lax.logistic(u),
+    "sin and cos": lambda u: jnp.sin(u) * jnp.cos(u),
+    "powers": lambda u: u**3 - 2 / (3 + u**2) + jnp.square(u),
+    "exp": jnp.exp,
+    "rules that are not written": lambda u: jnp.sqrt(2 + u) * jnp.log1p(u**2) + jnp.arctan2(u, 1 + u),
+    "custom": jax.nn.silu,
+    "with a condition": lambda u: jnp.where(u > 0, u**2, jnp.sin(u)),
+    "loop": lambda u: jax.lax.fori_loop(0, 3, lambda i, v: jnp.sin(v) + i, u),
+}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_every_operation_agrees_with_nested_gradients_per_point(name):
+    """Derivatives and operators of a function whose operations get inputs that have streams of every order."""
+    key, other = jax.random.split(jax.random.key(7))
+    weights = 0.4 * jax.random.normal(key, (2, 3)), 0.4 * jax.random.normal(other, (3, 2))
+    points = jax.random.uniform(jax.random.key(8), (3, 2), minval=-0.5, maxval=0.5)
+
+    def function(z):
+        hidden = ACTIVATIONS[name](jnp.sin(z @ weights[0]) * jnp.exp(z[:, :1]))
+        return (hidden @ weights[1]) * hidden[:, :2] / 2
+
+    words = ("", "x", "tx", "xxx")
+    operators = {
+        "first": {"t": 2.0, "x": -1.0},
+        "heat": {"t": 1.0, "xx": jnp.asarray(-0.3)},
+        "fourth": {"xxxx": 1.0, "ttxx": 2.0, "ttx": 1.5, "tt": 0.7},
+    }
+    found = jax.jit(lambda z: partial_derivatives(function, z, words, "tx", operators))(points)
+
+    def nested(word):
+        derivative = lambda t, x: function(jnp.stack([t, x])[None])[0]  # noqa: E731
+        for letter in word:
+            derivative = jax.jacfwd(derivative, argnums="tx".index(letter))
+        return jax.vmap(derivative)(*points.T)
+
+    def expected(z):
+        del z
+        combined = {
+            operator: sum(c * nested(word) for word, c in terms.items()) for operator, terms in operators.items()
+        }
+        return {word: nested(word) for word in words} | combined
+
+    for word, value in jax.jit(expected)(points).items():
+        np.testing.assert_allclose(found[word], value, rtol=0, atol=1e-12 * (1 + np.max(np.abs(value))), err_msg=word)
 
 
 def test_wrong_requests_are_readable():
@@ -128,5 +190,8 @@ def test_wrong_requests_are_readable():
         partial_derivatives(lambda z: z, jnp.zeros((1, 2)), ["tz"])
     with pytest.raises(ValueError, match="order 5; allowed: up to 4"):
         partial_derivatives(lambda z: z, jnp.zeros((1, 2)), ["xxxxx"])
+    for operators in ({"heat": {}}, {"heat": {"": 1.0}}, {"t": {"xx": 1.0}}):
+        with pytest.raises(ValueError, match="allowed: derivatives, and a name that is not wanted"):
+            partial_derivatives(lambda z: z, jnp.zeros((1, 2)), ["t"], operators=operators)
     with pytest.raises(ValueError, match="allowed: 3 different letters"):
         partial_derivatives(lambda z: z, jnp.zeros((1, 3)), ["x"])

@@ -12,6 +12,7 @@ LAYERS = [
     {
         "files",
         "energy_spectrum",
+        "streams",
         "trees",
         "randomness",
         "precision",

@@ -103,11 +103,12 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
             return observe(apply, params, z)
 
         initial = partial_derivatives(field, points["ic"], ("", "t"), ("t", "x"))
-        d = partial_derivatives(field, points["pde"], ("tt", "xx"), ("t", "x"))
+        wave = {"wave": {"tt": 1.0, "xx": -settings.speed_squared}}
+        d = partial_derivatives(field, points["pde"], (), ("t", "x"), wave)
         found = {
             "u0": initial[""][:, 0] - initial_condition(points["ic"][:, 1]),
             "ut0": initial["t"][:, 0],
-            "pde": (d["tt"] - settings.speed_squared * d["xx"])[:, 0],
+            "pde": d["wave"][:, 0],
         }
         if not exact:
             found["bc"] = field(points["bc"])[:, 0]
