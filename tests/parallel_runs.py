@@ -3,8 +3,9 @@ because the number of devices is fixed when JAX starts.
 
     python parallel_runs.py DIRECTORY
 
-Writes ``<devices>/<run>``, as ``train`` does, and for the run RESUMED also ``<devices>/resumed``, gone on with from the
-middle of the run of the other number of devices. ``parts.json`` says into how many parts every set of points was cut.
+Writes ``<devices>/<run>``, as ``train`` does; for the run RESUMED also ``<devices>/resumed``, gone on with from the
+middle of the run of the other number of devices; ``<devices>/gauss_newton.safetensors``, parameters after some steps of
+Levenberg-Marquardt. ``parts.json`` says into how many parts every set of points was cut.
 """
 
 import json
@@ -15,9 +16,10 @@ from pathlib import Path
 from unittest.mock import patch
 
 import jax
+import numpy as np
 from experiments import line_reference, specification
 
-from gradalign import parallel, randomness
+from gradalign import checkpoints, parallel, randomness
 from gradalign.runs import train
 from gradalign.settings import NetworkSettings
 from gradalign.training import Experiment, build
@@ -29,7 +31,6 @@ EVERYTHING = {
     "weighting": {"scheme": "gradient_norm", "every": 10},
     "windows": {"count": 2, "network": "warm"},
 }
-PLAIN = {"own_state": False, "weighting": {"scheme": "constant"}}
 
 
 def run(method, width=4, **given):
@@ -44,7 +45,6 @@ RUNS = {
     # Two units: a factor with more than one zero eigenvalue, as the first gradients of wider layers give, has no
     # eigenbasis of its own, and rounding would choose it
     "soap": run("soap", width=2, **EVERYTHING | {"own_state": False}),
-    "levenberg_marquardt": run("levenberg_marquardt", learning_rate=None, **PLAIN),
 }
 
 
@@ -70,6 +70,15 @@ def halfway(finished, directory):
         path.unlink()
 
 
+def gauss_newton(path):
+    """The parameters after ten steps of Levenberg-Marquardt."""
+    given = run("levenberg_marquardt", learning_rate=None, own_state=False, weighting={"scheme": "constant"})
+    experiment = build(given, parallel.mesh_for(given.points))
+    start = parallel.held_by_all(experiment.start(0), experiment.mesh)
+    loop = jax.jit(experiment.advance)(randomness.stream(0, "points"), start, np.int32(10))
+    checkpoints.save(path, loop.params, {})
+
+
 def parts(given):
     """Into how many different parts every set of points is cut."""
     experiment = build(given, parallel.mesh_for(given.points))
@@ -83,6 +92,7 @@ def main(directory):
         with devices(count):
             for name, given in RUNS.items():
                 train(given, line_reference(), directory / str(count) / name)
+            gauss_newton(directory / str(count) / "gauss_newton.safetensors")
     for count, other in (numbers, numbers[::-1]):
         halfway(directory / str(other) / RESUMED, directory / str(count) / "resumed")
         with devices(count):

@@ -48,16 +48,24 @@ def assert_same(one, other):
     curves = [pd.read_csv(directory / "curves.csv") for directory in (one, other)]
     assert curves[0]["step"].unique().tolist() == [0, 25, 50]
     pd.testing.assert_frame_equal(*(table.drop(columns="seconds") for table in curves), rtol=1e-10, atol=1e-12)
-    arrays = [load_file(directory / "parameters" / "seed-0.safetensors") for directory in (one, other)]
-    assert arrays[0].keys() == arrays[1].keys()
-    for name, array in arrays[0].items():
+    assert_same_arrays(one / "parameters" / "seed-0.safetensors", other / "parameters" / "seed-0.safetensors")
+
+
+def assert_same_arrays(one, other):
+    arrays, others = load_file(one), load_file(other)
+    assert arrays.keys() == others.keys()
+    for name, array in arrays.items():
         assert array.dtype == np.float64
-        np.testing.assert_allclose(array, arrays[1][name], rtol=0, atol=1e-10, err_msg=name)
+        np.testing.assert_allclose(array, others[name], rtol=0, atol=1e-10, err_msg=name)
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_eight_devices_give_the_losses_and_parameters_of_one(trained, name):
     assert_same(trained / "1" / name, trained / "8" / name)
+
+
+def test_steps_of_levenberg_marquardt_are_the_same_on_eight_devices(trained):
+    assert_same_arrays(*(trained / count / "gauss_newton.safetensors" for count in ("1", "8")))
 
 
 @pytest.mark.parametrize("devices", ["1", "8"])

@@ -120,7 +120,8 @@ class _Runner:
         advance = jax.jit(experiment.advance, donate_argnums=1, **everywhere)
         self.advance = advance.lower(key, loop, np.int32(1)).compile()
         self.diagnose = jax.jit(experiment.diagnose, **everywhere).lower(key, loop).compile()
-        self.next_stage = jax.jit(experiment.next_stage, **everywhere)
+        if len(self.stage_ends) > 1:
+            self.next_stage = jax.jit(experiment.next_stage, **everywhere).lower(key, loop).compile()
         self.compile_seconds = time.perf_counter() - start
 
     def finish(self, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
