@@ -1,7 +1,9 @@
 """The command line: names and paths in, files out. Every command checks its input before it spends any compute."""
 
+import hashlib
 import math
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -192,11 +194,13 @@ def train(
             )
         settings = _run_settings(run, config, specification)
         _prepare_jax(settings.device)
+        from gradalign.parallel import mesh_for
         from gradalign.reference import Reference
         from gradalign.runs import Progress, require_device
         from gradalign.runs import train as train_run
 
         require_device(settings.device, settings.scale)
+        mesh_for(settings.points)  # refuses what its devices cannot share out
         solution = Reference.load(reference, settings.problem)
         if dry_run:
             _say(f"would train {run} for {settings.training.steps} steps with seeds {settings.seeds}; writes {output}")
@@ -334,9 +338,29 @@ def _prepare_jax(device: str = "cpu") -> None:
     enable_float64()
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
-    if jax.config.values.get("jax_compilation_cache_dir") is None:
-        cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "gradalign" / "compiled"
-        jax.config.update("jax_compilation_cache_dir", str(cache))
+    if jax.config.values.get("jax_compilation_cache_dir") is None and (folder := _compiled_programs()):
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+
+
+def _compiled_programs() -> Path | None:
+    """The folder of compiled programs, below that of caches; None where the home directory is not known.
+
+    JAX finds a program by all that it is made from, but for the processor: machine code for one type need not run on
+    another that shares the home directory, so each has a folder of its own. Several processes may use it at a time: one
+    that meets a file half written, or damaged, compiles anew, since every file has a checksum.
+    """
+    try:
+        described = Path("/proc/cpuinfo").read_text(errors="replace").split("\n\n")[0]
+    except OSError:  # not Linux
+        described = platform.processor()
+    kept = ("vendor_id", "cpu family", "model", "flags", "Features", "CPU ")  # and not frequencies, which vary
+    lines = [line for line in described.splitlines() if line.startswith(kept)] or [described]
+    processor = hashlib.sha256("\n".join([platform.machine(), *lines]).encode()).hexdigest()[:16]
+    try:
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        return None
+    return caches / "gradalign" / "compiled" / processor
 
 
 def _headline(module: Any) -> str:

@@ -129,6 +129,8 @@ def predictor(experiment: Experiment, coordinates: Fields, block: int = 16384) -
     rows = [np.flatnonzero(window == index) for index in range(windows)]
     rows = [np.resize(found, -(-found.size // block) * block) for found in rows]
     order = np.concatenate(rows)
+    place = np.empty(len(nodes), int)
+    place[order] = np.arange(len(order))
     owner = jnp.asarray(window[order[::block]])
     blocks = jnp.asarray(nodes[order].reshape(-1, block, len(grids)), experiment.dtype)
 
@@ -139,12 +141,10 @@ def predictor(experiment: Experiment, coordinates: Fields, block: int = 16384) -
             assert problem.observe is not None  # filled in by the problem itself
             return problem.observe(experiment.network.apply, params, given[1])
 
-        return jax.lax.map(part, (owner, blocks))
+        return jax.lax.map(part, (owner, blocks)).reshape(len(order), -1)[place]
 
     def predict(solution: Tree) -> Fields:
-        found = np.asarray(observed(solution)).reshape(len(order), -1)
-        values = np.empty((len(nodes), found.shape[1]), found.dtype)
-        values[order] = found
+        values = np.asarray(observed(solution))
         return {name: values[:, i].reshape(shape) for i, name in enumerate(problem.observed)}
 
     return predict

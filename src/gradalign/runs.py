@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pandas as pd
 
-from gradalign import checkpoints, faults, provenance, randomness, run_records, trees
+from gradalign import checkpoints, faults, parallel, provenance, randomness, run_records, trees
 from gradalign.errors import DeviceError, NonFiniteLossError, TimeLimitError
 from gradalign.evaluation import predictor, quantities, thinned, window_of
 from gradalign.files import exclusive, write_table
@@ -52,9 +52,11 @@ def require_device(device: str, scale: str) -> None:
 
 
 def device_name() -> str:
-    """The device of the run as the tables name it, for instance ``cpu (2 cores)``."""
-    first = jax.devices()[0]
-    return f"cpu ({os.cpu_count()} cores)" if first.platform == "cpu" else f"{first.device_kind} x{len(jax.devices())}"
+    """The devices of a run as the tables name them, for instance ``cpu (2 cores)``; all that JAX sees take part."""
+    devices = jax.devices()
+    if devices[0].platform != "cpu":
+        return f"{devices[0].device_kind} x{len(devices)}"
+    return f"cpu ({os.cpu_count()} cores)" + (f" x{len(devices)}" if len(devices) > 1 else "")
 
 
 def train(
@@ -65,7 +67,7 @@ def train(
     say: Callable[[str], object] = lambda text: None,
     max_seconds: float = math.inf,
 ) -> None:
-    """Train every seed of a run, one after the other, and write ``directory``.
+    """Train every seed of a run, one after the other, on all devices that JAX sees, and write ``directory``.
 
     Files: ``runs.csv`` (a row per seed), ``curves.csv`` (long: a row per seed, logged step and quantity),
     ``parameters/seed-<seed>.safetensors``, and their ``checksums.sha256``. The last two checkpoints of a seed, in
@@ -74,12 +76,13 @@ def train(
 
     After ``max_seconds`` on the wall's clock the run stops at the next logged step, with a checkpoint there.
 
-    Raises ``DeviceError`` before any compute, ``NonFiniteLossError`` with step, problem, method, seed and tensor after
-    saving the log so far as ``curves-failed-<seed>.csv``, ``TimeLimitError`` when the time is used up.
+    Raises ``DeviceError`` or, for points that the devices cannot share out (see ``parallel``), ``ConfigurationError``
+    before any compute, ``NonFiniteLossError`` with step, problem, method, seed and tensor after saving the log so far
+    as ``curves-failed-<seed>.csv``, ``TimeLimitError`` when the time is used up.
     """
     require_device(specification.device, specification.scale)
     deadline = time.monotonic() + max_seconds
-    experiment = build(specification)
+    experiment = build(specification, parallel.mesh_for(specification.points))
     # A pipeline that was killed may have left a training behind that still runs
     with exclusive(directory / ".lock", say):
         runner = _Runner(experiment, reference, directory, listen, say, deadline)
@@ -112,17 +115,20 @@ class _Runner:
         self.times = grid.get("t")
         self.exact = quantities(experiment.problem, fields)[experiment.problem.score]
         self.predict = predictor(experiment, grid)
-        start = time.perf_counter()
+        start, everywhere = time.perf_counter(), parallel.replicated(experiment.mesh)
         key, loop = randomness.stream(0, "points"), jax.eval_shape(lambda: experiment.start(0))
-        self.advance = jax.jit(experiment.advance, donate_argnums=1).lower(key, loop, np.int32(1)).compile()
-        self.diagnose = jax.jit(experiment.diagnose).lower(key, loop).compile()
-        self.next_stage = jax.jit(experiment.next_stage)
+        advance = jax.jit(experiment.advance, donate_argnums=1, **everywhere)
+        self.advance = advance.lower(key, loop, np.int32(1)).compile()
+        self.diagnose = jax.jit(experiment.diagnose, **everywhere).lower(key, loop).compile()
+        if len(self.stage_ends) > 1:
+            self.next_stage = jax.jit(experiment.next_stage, **everywhere).lower(key, loop).compile()
         self.compile_seconds = time.perf_counter() - start
 
     def finish(self, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Train one seed to its end, or take it from its checkpoint; returns its row and its curves."""
         training, key = self.specification.training, randomness.stream(seed, "points")
         loop, seconds, log = self._resume(seed)
+        loop = parallel.held_by_all(loop, self.experiment.mesh)
         done = int(loop.step)
         if not log:
             self._log(seed, loop, seconds, log, key)

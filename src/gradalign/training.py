@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.sharding import Mesh
 
-from gradalign import diagnostics, networks, randomness, trees, weighting
+from gradalign import diagnostics, networks, parallel, randomness, trees, weighting
 from gradalign.alignment import inter_step_score
 from gradalign.method import Method, State, all_finite, load_method
 from gradalign.objective import Objective
@@ -50,7 +51,10 @@ class LoopState(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Experiment:
-    """A problem, a network and a method put together; all methods are pure and can be compiled."""
+    """A problem, a network and a method put together; all methods are pure and can be compiled.
+
+    Over the devices of ``mesh``, if there is one, the points of a step are shared out (see ``parallel``).
+    """
 
     specification: RunSpecification
     settings: StrictModel
@@ -58,6 +62,7 @@ class Experiment:
     network: networks.Network
     method: Method
     dtype: jnp.dtype
+    mesh: Mesh | None = None
 
     @property
     def windows(self) -> int:
@@ -111,6 +116,7 @@ class Experiment:
         """The points of a step, with what is given there in the present stage; ``key`` is the run's stream "points"."""
         draw = loop.step // self.specification.training.points_every
         points = self.problem.sample(randomness.at_step(key, draw), self.specification.points, self.dtype)
+        points = parallel.shared_out(points, self.mesh)
         return points | {name: self._given(loop, points[name], names) for name, names in self.problem.given.items()}
 
     def _given(self, loop: LoopState, points: Array, names: tuple[str, ...]) -> Array:
@@ -246,8 +252,8 @@ class Experiment:
         return jax.lax.cond(due, updated, lambda: loop.loss_weights)
 
 
-def build(specification: RunSpecification) -> Experiment:
-    """Put the experiment of a specification together.
+def build(specification: RunSpecification, mesh: Mesh | None = None) -> Experiment:
+    """Put the experiment of a specification together; with a ``mesh``, one that trains on all its devices.
 
     Raises ``ConfigurationError`` for a name or a setting that is not allowed.
     """
@@ -265,4 +271,5 @@ def build(specification: RunSpecification) -> Experiment:
         network=networks.build(specification.network, problem, dtype),
         method=optimizer.method(settings, max(specification.training.stage_steps)),
         dtype=dtype,
+        mesh=mesh,
     )

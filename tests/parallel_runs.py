@@ -1,0 +1,105 @@
+"""Small runs with a bit of everything, trained on one and on all of the devices that JAX sees; a program of its own,
+because the number of devices is fixed when JAX starts.
+
+    python parallel_runs.py DIRECTORY
+
+Writes ``<devices>/<run>``, as ``train`` does; for the run RESUMED also ``<devices>/resumed``, gone on with from the
+middle of the run of the other number of devices; ``<devices>/gauss_newton.safetensors``, parameters after some steps of
+Levenberg-Marquardt. ``parts.json`` says into how many parts every set of points was cut.
+"""
+
+import json
+import shutil
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+import jax
+import numpy as np
+from experiments import line_reference, specification
+
+from gradalign import checkpoints, parallel, randomness
+from gradalign.runs import train
+from gradalign.settings import NetworkSettings
+from gradalign.training import Experiment, build
+
+RESUMED = "adam"
+EVERYTHING = {
+    "own_state": True,
+    "causal": {"tolerance": 1.0, "chunks": 4},
+    "weighting": {"scheme": "gradient_norm", "every": 10},
+    "windows": {"count": 2, "network": "warm"},
+}
+
+
+def run(method, width=4, **given):
+    """Fifty steps of a network of one layer, with a log and a checkpoint in the middle."""
+    loop = {"steps": 50, "log_every": 25, "checkpoint_every": 25, "points": {"ic": 8, "bc": 8, "pde": 32}}
+    network = NetworkSettings(architecture="mlp", width=width, depth=1, activation="tanh")
+    return specification(method, **loop, **given).model_copy(update={"seeds": [0], "network": network})
+
+
+RUNS = {
+    "adam": run("adam", **EVERYTHING),
+    # Two units: a factor with more than one zero eigenvalue, as the first gradients of wider layers give, has no
+    # eigenbasis of its own, and rounding would choose it
+    "soap": run("soap", width=2, **EVERYTHING | {"own_state": False}),
+}
+
+
+def losses_only(experiment, key, loop):
+    """In place of the diagnostics, whose programs take longer to compile than all the rest."""
+    points = experiment.points(key, loop)
+    losses = experiment.objective(loop.loss_weights).losses(loop.params, points)
+    return {"loss": sum(losses.values()), **losses, **{f"weight/{name}": w for name, w in loop.loss_weights.items()}}
+
+
+@contextmanager
+def devices(count):
+    """Let training see so many devices."""
+    seen = jax.devices()[:count]
+    with patch.object(jax, "devices", lambda: seen):
+        yield
+
+
+def halfway(finished, directory):
+    """A copy of a finished run as it was at its checkpoint in the middle."""
+    shutil.copytree(finished, directory)
+    for path in (*directory.glob("checkpoints/*/step-*50.safetensors"), *directory.glob("parameters/*")):
+        path.unlink()
+
+
+def gauss_newton(path):
+    """The parameters after ten steps of Levenberg-Marquardt."""
+    given = run("levenberg_marquardt", learning_rate=None, own_state=False, weighting={"scheme": "constant"})
+    experiment = build(given, parallel.mesh_for(given.points))
+    start = parallel.held_by_all(experiment.start(0), experiment.mesh)
+    loop = jax.jit(experiment.advance)(randomness.stream(0, "points"), start, np.int32(10))
+    checkpoints.save(path, loop.params, {})
+
+
+def parts(given):
+    """Into how many different parts every set of points is cut."""
+    experiment = build(given, parallel.mesh_for(given.points))
+    points = jax.jit(experiment.points)(randomness.stream(0, "points"), experiment.start(0))
+    return {name: len({str(part.index) for part in values.addressable_shards}) for name, values in points.items()}
+
+
+def main(directory):
+    numbers = (1, len(jax.devices()))
+    for count in numbers:
+        with devices(count):
+            for name, given in RUNS.items():
+                train(given, line_reference(), directory / str(count) / name)
+            gauss_newton(directory / str(count) / "gauss_newton.safetensors")
+    for count, other in (numbers, numbers[::-1]):
+        halfway(directory / str(other) / RESUMED, directory / str(count) / "resumed")
+        with devices(count):
+            train(RUNS[RESUMED], line_reference(), directory / str(count) / "resumed")
+    (directory / "parts.json").write_text(json.dumps(parts(RUNS[RESUMED])))
+
+
+if __name__ == "__main__":
+    with patch.object(Experiment, "diagnose", losses_only):
+        main(Path(sys.argv[1]))
