@@ -59,27 +59,27 @@ def products_of(precision: str) -> str:
     return _known(precision).products
 
 
-def refusal(precision: str) -> str:
-    """Why JAX's default device cannot do the matrix products of a precision; empty where it can.
+def refusal(algorithm: str) -> str:
+    """Why JAX's default device cannot do matrix products in float32 by an algorithm; empty where it can.
 
-    Asked of the device itself: a product of two matrices of 128 x 128 is compiled and run, forward and backward. A
-    compiler that takes the algorithm's name and multiplies in float32 all the same cannot do it either: a run would be
-    labelled with a precision that it never had. That is seen by results equal in all bits to those of float32.
+    ``algorithm`` is a name that ``jax.default_matmul_precision`` knows; ``highest`` is possible everywhere. Asked of
+    the device itself: a product of two matrices of 128 x 128 is compiled and run, forward and backward. A compiler
+    that takes the algorithm's name and multiplies in float32 all the same cannot do it either: a run would be labelled
+    with a precision that it never had. That is seen by results equal in all bits to those of float32.
 
-    >>> refusal("float32"), refusal("float64")
-    ('', '')
+    >>> refusal("highest")
+    ''
     """
-    algorithm = products_of(precision)
     if algorithm == "highest":
         return ""
-    factors = np.random.default_rng(0).standard_normal((2, 128, 128)).astype(dtype_of(precision))
+    factors = np.random.default_rng(0).standard_normal((2, 128, 128)).astype(np.float32)
 
     def layer(left: jax.Array, right: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
         value, backward = jax.vjp(jnp.matmul, left, right)
         return value, backward(value)
 
-    def products(algorithm: str) -> list[np.ndarray]:
-        with jax.default_matmul_precision(algorithm):
+    def products(name: str) -> list[np.ndarray]:
+        with jax.default_matmul_precision(name):
             return jax.tree.leaves(jax.device_get(jax.jit(layer)(*factors)))
 
     try:
@@ -93,11 +93,11 @@ def refusal(precision: str) -> str:
 
 def require_precision(precision: str) -> None:
     """Refuse to start where the device cannot do a precision's matrix products; raises ``DeviceError``."""
-    reason = refusal(precision)
+    reason = refusal(products_of(precision))
     if not reason:
         return
     device = jax.devices()[0]
-    possible = ", ".join(name for name in PRECISIONS if not refusal(name))
+    possible = ", ".join(name for name, found in PRECISIONS.items() if not refusal(found.products))
     raise DeviceError(
         f"precision {precision!r} (key 'precision' of the training settings) needs matrix products by "
         f"{products_of(precision)}, which {device.device_kind!r} ({device.platform}) cannot do: {reason}. Possible on "
