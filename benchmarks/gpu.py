@@ -125,11 +125,9 @@ def _precisions(problem: str, size: tuple[int, int, int], sizes: Sizes) -> Itera
         if reason := refusal(found.products):
             yield _row(f"step, {name}", float("nan"), "ms", note=f"refused by the device: {reason}")
             continue
-        yield _row(
-            f"products {sizes.square} x {sizes.square} x {sizes.square}, {name}",
-            _product_rate(sizes.square, sizes.square, name, sizes.seconds),
-            "1/s",
-        )
+        if name != "float32":  # the peak above
+            rate = _product_rate(sizes.square, sizes.square, name, sizes.seconds)
+            yield _row(f"products {sizes.square} x {sizes.square} x {sizes.square}, {name}", rate, "1/s")
         programs[name] = stepper(specification(problem, "adam", size, name), sizes.steps)[0]
     times = in_turns(programs, sizes.seconds) / sizes.steps
     for name in list(programs)[1:]:
