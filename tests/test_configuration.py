@@ -121,7 +121,7 @@ WRONG_VALUES: list[tuple[str, Any, str, str]] = [
     ),
     ("studies", ["published_wave"], "studies[0] is 'published_wave'", "published_burgers"),
     ("study_settings.published_burgers.nodes", 3, "", "a number >= 101"),
-    ("training.first_order.precision", "bfloat16", "", "'float32' or 'float64'"),
+    ("training.first_order.precision", "bfloat16", "", "'float32', 'tf32x3', 'bf16x6' or 'float64'"),
     ("training.first_order.own_state", 1, "", "true or false"),
     ("training.first_order.weighting.scheme", "equal", "", "'constant' or 'gradient_norm'"),
     ("training.first_order.weighting.momentum", 1.0, "", "a number < 1"),

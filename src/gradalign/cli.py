@@ -195,12 +195,14 @@ def train(
         settings = _run_settings(run, config, specification)
         _prepare_jax(settings.device)
         from gradalign.parallel import mesh_for
+        from gradalign.precision import require_precision
         from gradalign.reference import Reference
         from gradalign.runs import Progress, require_device
         from gradalign.runs import train as train_run
 
         require_device(settings.device, settings.scale)
         mesh_for(settings.points)  # refuses what its devices cannot share out
+        require_precision(settings.training.precision)
         solution = Reference.load(reference, settings.problem)
         if dry_run:
             _say(f"would train {run} for {settings.training.steps} steps with seeds {settings.seeds}; writes {output}")

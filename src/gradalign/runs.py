@@ -18,6 +18,7 @@ from gradalign.errors import DeviceError, NonFiniteLossError, TimeLimitError
 from gradalign.evaluation import predictor, quantities, thinned, window_of
 from gradalign.files import exclusive, write_table
 from gradalign.method import load_method
+from gradalign.precision import require_precision
 from gradalign.reference import Reference, relative_l2
 from gradalign.settings import RunSpecification
 from gradalign.training import Experiment, LoopState, build
@@ -81,6 +82,7 @@ def train(
     as ``curves-failed-<seed>.csv``, ``TimeLimitError`` when the time is used up.
     """
     require_device(specification.device, specification.scale)
+    require_precision(specification.training.precision)
     deadline = time.monotonic() + max_seconds
     experiment = build(specification, parallel.mesh_for(specification.points))
     # A pipeline that was killed may have left a training behind that still runs

@@ -63,7 +63,9 @@ class TrainingSettings(StrictModel):
     """
 
     steps: PositiveInt = Field(description="optimizer steps of the run, all stages together")
-    precision: Literal["float32", "float64"] = Field(description="dtype of parameters, points and statistics")
+    precision: Literal["float32", "tf32x3", "bf16x6", "float64"] = Field(
+        description="dtype of all numbers; tf32x3 and bf16x6: float32, the network's products on a GPU's tensor cores"
+    )
     log_every: int = Field(ge=2, description="steps between two rows of diagnostics; divides the steps")
     checkpoint_every: PositiveInt = Field(description="steps between two checkpoints; a multiple of log_every")
     own_state: bool = Field(description="feed one optimizer state per loss term, for the own-state score")

@@ -16,7 +16,7 @@ from gradalign import diagnostics, networks, parallel, randomness, trees, weight
 from gradalign.alignment import inter_step_score
 from gradalign.method import Method, State, all_finite, load_method
 from gradalign.objective import Objective
-from gradalign.precision import dtype_of
+from gradalign.precision import dtype_of, products_of
 from gradalign.problem import Points, Problem
 from gradalign.settings import RunSpecification, StrictModel
 from gradalign.trees import Tree
@@ -231,7 +231,13 @@ class Experiment:
         }
 
     def _residuals(self, params: Tree, points: Points) -> dict[str, Array]:
-        return self.problem.residuals(self.network.apply, params, points)
+        return self.problem.residuals(self._apply, params, points)
+
+    def _apply(self, params: Tree, coordinates: Array) -> Array:
+        # A product keeps its algorithm when it is differentiated; nothing else takes the run's algorithm: not what is
+        # given at the points, not the optimizer, not the score
+        with jax.default_matmul_precision(products_of(self.specification.training.precision)):
+            return self.network.apply(params, coordinates)
 
     def _row_weights(self, residuals: dict[str, Array]) -> dict[str, Array]:
         causal = self.specification.training.causal
