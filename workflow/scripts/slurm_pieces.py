@@ -1,8 +1,8 @@
 """A training within the time limit of a Slurm job: `python workflow/scripts/slurm_pieces.py gradalign train ...`.
 
 The training stops with a checkpoint before the job's time is up, and the job goes back into the queue under the same
-number, as often as it takes. Snakemake sees one job that waits and runs, and no retry is used up. A job that Slurm itself
-puts back (preempted, failed node) starts this program again, and one that was cancelled or ran over its limit is
+number, as often as it takes. Snakemake sees one job that waits and runs, and no retry is used up. A job that Slurm
+itself puts back (preempted, failed node) starts this program again, and one that was cancelled or ran over its limit is
 submitted anew by Snakemake's `retries`: the training goes on from its last checkpoint in all cases.
 """
 
@@ -24,8 +24,8 @@ KILL_WAIT = 600.0
 def seconds(text: str) -> float:
     """Seconds from Slurm's ``[days-][[hours:]minutes:]seconds``; infinite for ``UNLIMITED``, 0 for ``INVALID`` (over).
 
-    >>> seconds("59"), seconds("1:30"), seconds("2:00:05"), seconds("1-00:00:01"), seconds("UNLIMITED"), seconds("INVALID")
-    (59.0, 90.0, 7205.0, 86401.0, inf, 0.0)
+    >>> [seconds(text) for text in ("59", "1:30", "2:00:05", "1-00:00:01", "UNLIMITED", "INVALID")]
+    [59.0, 90.0, 7205.0, 86401.0, inf, 0.0]
     """
     match text:
         case "UNLIMITED" | "NOT_SET":

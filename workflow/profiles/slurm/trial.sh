@@ -25,16 +25,20 @@ checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 [ "$(id -u)" = 0 ] || refuse "it sets up Slurm and so has to run as root, on a machine where that does no harm"
 command -v apt-get > /dev/null || refuse "it installs Slurm with apt-get, which this system does not have"
 for file in slurm.conf gres.conf; do
-  [ ! -e "/etc/slurm/$file" ] || refuse "/etc/slurm/$file exists: this machine is part of a cluster, or an earlier trial was killed"
+  [ ! -e "/etc/slurm/$file" ] ||
+    refuse "/etc/slurm/$file exists: this machine is part of a cluster, or an earlier trial was killed"
 done
-! pgrep -x 'slurmd|slurmctld' > /dev/null || refuse "Slurm runs already on this machine"
+{ ! pgrep -x slurmd && ! pgrep -x slurmctld; } > /dev/null || refuse "Slurm runs already on this machine"
 
 work=$(mktemp -d /var/tmp/slurm-trial.XXXXXX)
+chmod 755 "$work" # munge looks
 host=$(hostname -s)
 export XDG_CACHE_HOME=$work/cache # nothing computed or compiled before
 unset SLURM_CONF PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-installed() { dpkg-query --show --showformat '${db:Status-Status} ${Package}\n' | awk '$1 == "installed" {print $2}' | sort; }
+installed() {
+  dpkg-query --show --showformat '${db:Status-Status} ${Package}\n' | awk '$1 == "installed" {print $2}' | sort
+}
 
 stop() { # a daemon by the file with its number
   local number
@@ -49,7 +53,10 @@ take_down() {
   set +e
   echo "== taking everything down ($((SECONDS / 60)) min $((SECONDS % 60)) s)"
   [ -z "${pipeline:-}" ] || { kill "$pipeline"; wait "$pipeline"; } 2> /dev/null
-  scancel --user root 2> /dev/null && sleep 6
+  if [ -e "$work/slurmctld.pid" ]; then
+    timeout 10 scancel --user root
+    sleep 6 # longer than Slurm waits until it kills
+  fi
   stop slurmd
   stop slurmctld
   stop munged
@@ -81,6 +88,7 @@ stage "a cluster of one node, with two GPUs that are none"
 mkdir -p "$work/state" "$work/spool" /etc/slurm
 head --bytes 1024 /dev/urandom > "$work/munge.key"
 chmod 600 "$work/munge.key"
+megabytes=$(awk '/MemTotal/ {print int(0.9 * $2 / 1024)}' /proc/meminfo)
 cat > /etc/slurm/slurm.conf <<CONF
 ClusterName=trial
 SlurmctldHost=$host(127.0.0.1)
@@ -107,7 +115,7 @@ MinJobAge=3600
 ReturnToService=2
 KillWait=5
 GresTypes=gpu
-NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$(awk '/MemTotal/ {print int(0.9 * $2 / 1024)}' /proc/meminfo) Gres=gpu:2
+NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$megabytes Gres=gpu:2
 PartitionName=trial Nodes=$host Default=YES MaxTime=INFINITE State=UP
 CONF
 printf 'Name=gpu File=%s\n' /dev/null /dev/zero > /etc/slurm/gres.conf
@@ -117,7 +125,7 @@ slurmctld
 slurmd
 for _ in $(seq 50); do [ "$(sinfo --noheader --format %t)" = idle ] && break || sleep 0.2; done
 [ "$(sinfo --noheader --format %t)" = idle ] || { sinfo --list-reasons; tail -5 "$work/slurmd.log"; exit 1; }
-sinfo --Node --format "%N: %c CPUs, %m MB, %G, %t; Slurm $(slurmctld -V | cut -d' ' -f2)"
+sinfo --Node --noheader --format "%N: %c CPUs, %m MB, %G, %t; Slurm $(slurmctld -V | cut -d' ' -f2)"
 
 stage "a fresh clone of $(git -C "$checkout" rev-parse --short HEAD), its environment and the extra 'slurm'"
 git clone --quiet "$checkout" "$work/clone"
@@ -145,9 +153,18 @@ pipeline=$!
 folder=results/smoke/runs/$run
 log=results/smoke/logs/runs/$run.log
 
-alive() { kill -0 "$pipeline" 2> /dev/null || { tail -40 "$work/pipeline.log"; echo "the pipeline ended too early"; exit 1; } }
+give_up() {
+  echo "$*"
+  exit 1
+}
+alive() {
+  kill -0 "$pipeline" 2> /dev/null && return
+  tail -40 "$work/pipeline.log"
+  give_up "the pipeline ended too early"
+}
 jobs_of_run() { # in these states
-  squeue --noheader --states="$1" --format '%i|%k' | awk -F'|' -v comment="rule_train_wildcards_$run" '$2 == comment {print $1}'
+  squeue --noheader --states="$1" --format '%i|%k' |
+    awk -F'|' -v comment="rule_train_wildcards_$run" '$2 == comment {print $1}'
 }
 checkpoints() { find "$folder/checkpoints" -name 'step-*.safetensors' -newer "$work/mark" 2> /dev/null; }
 newest() { find "$folder/checkpoints" -name 'step-*.safetensors' | sort | tail -1 | sed "s|$folder/checkpoints/||"; }
@@ -167,7 +184,7 @@ it_starts_again() { # the training, after `job` was stopped at the share `before
   after=$(shares | head -1)
   echo "   job $again (restarted $(field "$again" Restarts) times) goes on from $after %"
   # The log names shares in steps of five hundredths; a training that begins anew says 0 %
-  if [ "$after" -lt 1 ] || [ "$after" -lt "$before" ]; then echo "it did not go on from its checkpoint"; exit 1; fi
+  [ "$after" -ge 1 ] && [ "$((after + 1))" -ge "$before" ] || give_up "it did not go on from its checkpoint"
 }
 interrupt() { # how, with which command
   training_reaches_a_checkpoint
@@ -180,24 +197,25 @@ interrupt() { # how, with which command
 }
 
 interrupt "cancelled" scancel
-[ "$again" != "$job" ] || { echo "the job was not submitted anew"; exit 1; }
+[ "$again" != "$job" ] || give_up "the job was not submitted anew"
 interrupt "put back by Slurm" scontrol requeue
-[ "$again" = "$job" ] || { echo "it is another job"; exit 1; }
+[ "$again" = "$job" ] || give_up "it is another job"
 until grep -q "it goes back into the queue" "$log"; do alive; sleep 0.1; done
 job=$(jobs_of_run RUNNING,COMPLETING) before=$(shares | tail -1)
-stage "out of time after $(field "$job" RunTime) of $(field "$job" TimeLimit): job $job at $before %, last checkpoint $(newest)"
+stage "out of time: job $job after $(field "$job" RunTime) at $before %, last checkpoint $(newest)"
 it_starts_again
-[ "$again" = "$job" ] || { echo "it is another job"; exit 1; }
+[ "$again" = "$job" ] || give_up "it is another job"
 
 wait "$pipeline" || { tail -60 "$work/pipeline.log"; pipeline=""; exit 1; }
 pipeline=""
 stage "the pipeline is done"
-echo "   $(grep -c 'has been submitted with SLURM jobid' "$work/pipeline.log") jobs were submitted, $(grep -c 'Trying to restart job' "$work/pipeline.log") of them again"
+echo "   jobs by their end:"
 squeue --states=all --noheader --format %T | sort | uniq -c
 [ "$#" -gt 0 ] || python workflow/scripts/check_outputs.py smoke
 
 stage "the same training without Slurm and without a break"
-XLA_FLAGS=--xla_backend_optimization_level=0 gradalign train "$run" --specification "results/smoke/specifications/runs/$run.json" \
+XLA_FLAGS=--xla_backend_optimization_level=0 gradalign train "$run" \
+  --specification "results/smoke/specifications/runs/$run.json" \
   --reference results/smoke/references/burgers.npz --output "$work/undisturbed" > "$work/undisturbed.log" 2>&1
 (cd "$work/undisturbed" && find parameters -name '*.safetensors' | sort) > "$work/files"
 [ -s "$work/files" ]
