@@ -52,7 +52,8 @@ take_down() {
   trap - EXIT INT TERM
   set +e
   echo "== taking everything down ($((SECONDS / 60)) min $((SECONDS % 60)) s)"
-  [ -z "${pipeline:-}" ] || { kill "$pipeline"; wait "$pipeline"; } 2> /dev/null
+  # Asked politely, Snakemake waits for its jobs
+  [ -z "${pipeline:-}" ] || { kill -KILL "$pipeline"; wait "$pipeline"; } 2> /dev/null
   if [ -e "$work/slurmctld.pid" ]; then
     timeout 10 scancel --user root
     sleep 6 # longer than Slurm waits until it kills
@@ -202,7 +203,7 @@ interrupt "put back by Slurm" scontrol requeue
 [ "$again" = "$job" ] || give_up "it is another job"
 until grep -q "it goes back into the queue" "$log"; do alive; sleep 0.1; done
 job=$(jobs_of_run RUNNING,COMPLETING) before=$(shares | tail -1)
-stage "out of time: job $job after $(field "$job" RunTime) at $before %, last checkpoint $(newest)"
+stage "out of time: job $job at $before %, last checkpoint $(newest)"
 it_starts_again
 [ "$again" = "$job" ] || give_up "it is another job"
 
