@@ -161,7 +161,7 @@ give_up() {
 alive() {
   kill -0 "$pipeline" 2> /dev/null && return
   tail -40 "$work/pipeline.log"
-  give_up "the pipeline ended too early"
+  give_up "the pipeline ended too early: it failed, or this machine is fast and needs more steps in trial.yaml"
 }
 jobs_of_run() { # in these states
   squeue --noheader --states="$1" --format '%i|%k' |
