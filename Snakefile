@@ -23,6 +23,20 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/verify.smk"
 
 
+# With a cluster, these run where Snakemake does: a hundred jobs of seconds would wait in a queue for nothing.
+localrules:
+    reference_specification,
+    study_specification,
+    run_specification,
+    summary,
+    figure,
+    table,
+    paper,
+    publish,
+    report,
+    verify,
+
+
 rule all:
     default_target: True
     input:

@@ -48,5 +48,7 @@ rule train:
         # Tiny runs are mostly compilation: a third of it is saved by fewer optimizations of the machine code.
         compiler="XLA_FLAGS=--xla_backend_optimization_level=0 " if scale == "smoke" else "",
     shell:
-        "{params.compiler}gradalign train {wildcards.run} --specification {input.specification} --reference {input.reference} "
+        # In a job of Slurm, in pieces that fit its time
+        "{params.compiler}${{SLURM_JOB_ID:+python workflow/scripts/slurm_pieces.py}} "
+        "gradalign train {wildcards.run} --specification {input.specification} --reference {input.reference} "
         "--output {params.directory} > {log} 2>&1"

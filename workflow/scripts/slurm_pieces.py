@@ -1,0 +1,68 @@
+"""A training within the time limit of a Slurm job: `python workflow/scripts/slurm_pieces.py gradalign train ...`.
+
+The training stops with a checkpoint before the job's time is up, and the job goes back into the queue under the same
+number, as often as it takes. Snakemake sees one job that waits and runs, and no retry is used up. A job that Slurm
+itself puts back (preempted, failed node) starts this program again, and one that was cancelled or ran over its limit is
+submitted anew by Snakemake's `retries`: the training goes on from its last checkpoint in all cases.
+"""
+
+import os
+import subprocess
+import sys
+import time
+
+TIME_USED_UP = 75
+"""Exit code of `gradalign train --max-seconds` where time was too short (EX_TEMPFAIL of sysexits.h)."""
+
+LARGEST_MARGIN = 300.0
+"""Seconds before the end of the job at which training stops at the latest: it only looks at its logged steps."""
+
+KILL_WAIT = 600.0
+"""Seconds to wait for the end after the job was put back into the queue: Slurm kills it."""
+
+
+def seconds(text: str) -> float:
+    """Seconds from Slurm's ``[days-][[hours:]minutes:]seconds``; infinite for ``UNLIMITED``, 0 for ``INVALID`` (over).
+
+    >>> [seconds(text) for text in ("59", "1:30", "2:00:05", "1-00:00:01", "UNLIMITED", "INVALID")]
+    [59.0, 90.0, 7205.0, 86401.0, inf, 0.0]
+    """
+    match text:
+        case "UNLIMITED" | "NOT_SET":
+            return float("inf")
+        case "INVALID":
+            return 0.0
+    days, _, clock = text.rpartition("-")
+    total = 0.0
+    for part in clock.split(":"):
+        total = 60 * total + float(part)
+    return 86400 * float(days or 0) + total
+
+
+def piece(left: float) -> float:
+    """Seconds to train where ``left`` are left to the job: five minutes less, or three quarters of little time.
+
+    >>> piece(7200.0), piece(120.0)
+    (6900.0, 90.0)
+    """
+    return left - min(LARGEST_MARGIN, left / 4)
+
+
+def main(command: list[str]) -> int:
+    """Run ``command`` with ``--max-seconds``; the exit code is its own, where the job is not put back."""
+    job = os.environ["SLURM_JOB_ID"]
+    query = ["squeue", "--noheader", "--job", job, "--format", "%L"]
+    left = seconds(subprocess.run(query, check=True, capture_output=True, text=True).stdout.strip())
+    code = subprocess.run([*command, "--max-seconds", str(piece(left))]).returncode
+    if code != TIME_USED_UP:
+        return code
+    print(f"the time of Slurm job {job} is nearly used up: it goes back into the queue", flush=True)
+    if subprocess.run(["scontrol", "requeue", job]).returncode:
+        print("Slurm did not take it back: Snakemake's --retries must start it again", flush=True)
+        return code
+    time.sleep(KILL_WAIT)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
