@@ -74,15 +74,16 @@ def partial_derivatives(
     plan = Plan(len(names), {orders[word] for word in wanted}, combined)
     program = jax.make_jaxpr(function)(coordinates)
 
+    keys: dict[str, Any] = {word: orders[word] for word in wanted} | {name: name for name in operators}
+
     # Reverse mode keeps the matrix products only: on a CPU a third less memory and up to a tenth less time
     @partial(jax.checkpoint, policy=jax.checkpoint_policies.dots_saveable)
-    def run(points: Array) -> dict[str, Array]:
+    def run(points: Array) -> list[Array]:
         found = _run(plan, program, [plan.coordinates(points)])[0]
-        keys: dict[str, Any] = {word: orders[word] for word in wanted} | {name: name for name in operators}
         zero = jnp.zeros_like(found[plan.value])
-        return {name: found.get(key, zero) for name, key in keys.items()}
+        return [found.get(key, zero) for key in keys.values()]
 
-    return run(coordinates)
+    return dict(zip(keys, run(coordinates), strict=True))
 
 
 def _run(plan: Plan, program: core.ClosedJaxpr, inputs: Sequence[Array | Streams]) -> list[Streams]:
