@@ -41,6 +41,7 @@ LAYERS = [
         "method",
         "schedules",
         "diagnostics",
+        "parallel",
         "checkpoints",
         "verification",
         "summary",
