@@ -6,15 +6,15 @@ python benchmarks/loop.py --problem wave  one problem
 Every run has the settings of its scale but fewer chunks, at least one in every window or stage, and two seeds. Its time
 from the first step of a seed to its end is divided into
 
-    training    waiting for the chunks of steps: the purpose of it all
-    diagnosis   waiting for the device to compute scores, gains and losses of the log
-    prediction  waiting for the device to evaluate the network on the grid of the logged error
-    host        all the rest: norms of errors, rows of the log, checkpoints (``saving``, a part of it), the change of a
-                window, the loop itself
+    training      waiting for the chunks of steps: the purpose of it all
+    diagnosis     waiting for the device to compute scores, gains and losses of the log
+    prediction    waiting for the device to evaluate the network on the grid of the logged error
+    stage_starts  waiting for the device to start a window or a stage; more often here than in a whole run
+    host          all the rest: norms of errors, rows of the log, checkpoints (``saving``, a part of it), the loop itself
 
-so that training + diagnosis + prediction + host = 1. Compiling is timed twice: with an empty folder of JAX's
-compilation cache, and with what that leaves. Compilations are counted by JAX's own events: those of the program of a
-chunk, and all that happen after the first chunk of the first seed.
+so that all but ``saving`` sum to 1. Compiling is timed twice: with an empty folder of JAX's compilation cache, and with
+what that leaves. Compilations are counted by JAX's own events: those of the program of a chunk, and all that happen
+after the first chunk of the first seed.
 """
 
 import argparse
@@ -42,6 +42,9 @@ from gradalign.training import build
 
 CHUNKS = 4
 """Least number of chunks of a seed."""
+
+DEVICE = ("training", "diagnosis", "prediction", "stage_starts")
+"""What is waited for, as the columns name it."""
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -130,13 +133,14 @@ def measured(given: RunSpecification, reference: Reference, directory: Path) -> 
     running.advance = watch.over("training", running.advance)
     running.diagnose = watch.over("diagnosis", running.diagnose)
     running.predict = watch.over("prediction", running.predict)
+    if len(given.training.stage_steps) > 1:
+        running.next_stage = watch.over("stage_starts", running.next_stage)
     running._save = watch.over("saving", running._save)
     spent = Counter[str]()
     for seed in given.seeds:
         running.finish(seed)
         spent += watch.stop()
-    share = {name: spent[name] / spent["all"] for name in ("training", "diagnosis", "prediction", "saving")}
-    host = 1 - share["training"] - share["diagnosis"] - share["prediction"]
+    share = {name: spent[name] / spent["all"] for name in (*DEVICE, "saving")}
     programs = [name for name in compiled if "advance" in name]
     return {
         "run": given.name,
@@ -145,7 +149,7 @@ def measured(given: RunSpecification, reference: Reference, directory: Path) -> 
         "steps": given.training.steps * len(given.seeds),
         "seconds": spent["all"],
         **share,
-        "host": host,
+        "host": 1 - sum(share[name] for name in DEVICE),
         "compile_seconds": cold,
         "compile_seconds_cached": warm,
         "compilations_of_a_chunk": sum(compiled[name] for name in programs),

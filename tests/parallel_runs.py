@@ -31,6 +31,7 @@ EVERYTHING = {
     "weighting": {"scheme": "gradient_norm", "every": 10},
     "windows": {"count": 2, "network": "warm"},
 }
+PLAIN = {"own_state": False, "weighting": {"scheme": "constant"}}
 
 
 def run(method, width=4, **given):
@@ -44,7 +45,7 @@ RUNS = {
     "adam": run("adam", **EVERYTHING),
     # Two units: a factor with more than one zero eigenvalue, as the first gradients of wider layers give, has no
     # eigenbasis of its own, and rounding would choose it
-    "soap": run("soap", width=2, **EVERYTHING | {"own_state": False}),
+    "soap": run("soap", width=2, **PLAIN),
 }
 
 
@@ -72,7 +73,7 @@ def halfway(finished, directory):
 
 def gauss_newton(path):
     """The parameters after ten steps of Levenberg-Marquardt."""
-    given = run("levenberg_marquardt", learning_rate=None, own_state=False, weighting={"scheme": "constant"})
+    given = run("levenberg_marquardt", learning_rate=None, **PLAIN)
     experiment = build(given, parallel.mesh_for(given.points))
     start = parallel.held_by_all(experiment.start(0), experiment.mesh)
     loop = jax.jit(experiment.advance)(randomness.stream(0, "points"), start, np.int32(10))

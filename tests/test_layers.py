@@ -42,6 +42,7 @@ LAYERS = [
         "method",
         "schedules",
         "diagnostics",
+        "parallel",
         "checkpoints",
         "verification",
         "summary",

@@ -85,15 +85,15 @@ def test_the_tables_name_the_number_of_devices(trained):
 def test_points_that_cannot_be_shared_out_are_refused_before_any_compute(monkeypatch, tmp_path):
     eight = jax.devices() * 8
     monkeypatch.setattr(jax, "devices", lambda: eight)
-    given = specification("adam")  # 8, 4 and 16 points
-    with pytest.raises(ConfigurationError, match=r"sees 8 devices.*'bc' has 4 points.*multiples of 8.*\(bc: 8\)"):
+    given = specification("adam", points={"ic": 8, "bc": 12, "pde": 16})
+    with pytest.raises(ConfigurationError, match=r"sees 8 devices.*'bc' has 12 points.*multiples of 8.*\(bc: 16\)"):
         train(given, line_reference(), tmp_path / "run")
     path = tmp_path / "run.json"
     path.write_text(given.model_dump_json())
     files = ["--specification", str(path), "--reference", str(tmp_path / "none.npz"), "--output", str(tmp_path / "run")]
     found = CliRunner().invoke(application, ["train", given.name, *files, "--dry-run"])
     assert found.exit_code == 1
-    assert "'bc' has 4 points" in " ".join(found.output.split())
+    assert "'bc' has 12 points" in " ".join(found.output.split())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run.json"]
 
 

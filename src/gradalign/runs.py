@@ -128,7 +128,8 @@ class _Runner:
 
     def finish(self, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Train one seed to its end, or take it from its checkpoint; returns its row and its curves."""
-        training, key = self.specification.training, randomness.stream(seed, "points")
+        training = self.specification.training
+        key, parameters_key = (randomness.stream(seed, name) for name in ("points", "parameters"))
         loop, seconds, log = self._resume(seed)
         loop = parallel.held_by_all(loop, self.experiment.mesh)
         done = int(loop.step)
@@ -144,7 +145,7 @@ class _Runner:
                 self._fail(seed, int(loop.failed_step), what, log)
             self._log(seed, loop, seconds, log, key)
             if done in self.stage_ends[:-1]:
-                loop = self.next_stage(randomness.stream(seed, "parameters"), loop)
+                loop = self.next_stage(parameters_key, loop)
             late = time.monotonic() > self.deadline and done < training.steps
             if done % training.checkpoint_every == 0 or done == training.steps or late:
                 self._save(seed, loop, seconds, log)
