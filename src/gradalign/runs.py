@@ -113,10 +113,7 @@ class _Runner:
         self.exact = quantities(experiment.problem, fields)[experiment.problem.score]
         self.predict = predictor(experiment, grid)
         start = time.perf_counter()
-        key, loop = randomness.stream(0, "points"), jax.eval_shape(lambda: experiment.start(0))
-        self.advance = jax.jit(experiment.advance, donate_argnums=1).lower(key, loop, np.int32(1)).compile()
-        self.diagnose = jax.jit(experiment.diagnose).lower(key, loop).compile()
-        self.next_stage = jax.jit(experiment.next_stage)
+        self.advance, self.diagnose, self.next_stage = _compiled(experiment)
         self.compile_seconds = time.perf_counter() - start
 
     def finish(self, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -249,6 +246,16 @@ class _Runner:
             "milliseconds_per_step": 1000 * seconds / int(loop.step),
             "final_loss": log[-1]["loss"],
         }
+
+
+def _compiled(experiment: Experiment) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+    """``advance``, ``diagnose`` and ``next_stage`` of an experiment as programs for its device."""
+    key, loop = randomness.stream(0, "points"), jax.eval_shape(lambda: experiment.start(0))
+    return (
+        jax.jit(experiment.advance, donate_argnums=1).lower(key, loop, np.int32(1)).compile(),
+        jax.jit(experiment.diagnose).lower(key, loop).compile(),
+        jax.jit(experiment.next_stage),
+    )
 
 
 def _identity(specification: RunSpecification, reference: Reference) -> str:
