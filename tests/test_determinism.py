@@ -12,7 +12,7 @@ from gradalign import randomness, runs
 from gradalign.training import build
 
 WIDE = {
-    "networks": {"burgers": {"architecture": "pirate_net", "width": 32, "depth": 1, "activation": "tanh"}},
+    "networks": {"burgers": {"architecture": "mlp", "width": 64, "depth": 2, "activation": "tanh"}},
     "training": {"first_order": {"steps": 20, "log_every": 10, "checkpoint_every": 20, "own_state": False}},
     "problems": {"burgers": {"points": {"ic": 64, "bc": 64, "pde": 1024}}},
     "seeds": [0],

@@ -18,6 +18,7 @@ TINY = {
             "steps": 400,
             "log_every": 10,
             "checkpoint_every": 10,
+            "own_state": False,
             "causal": {"chunks": 4, "tolerance": 1.0},
         }
     },
