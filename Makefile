@@ -1,7 +1,8 @@
 # make reproduce [SCALE=smoke|laptop|paper]   environment, then the whole pipeline
 # make test                                   environment, then the tests
 # make check                                  format, lint, types, lint of the workflow
-# make endurance                              fifty kills of a training and of the whole smoke pipeline (hours)
+# make endurance                              fifty kills of a training and of the whole smoke pipeline, 200 flipped
+#                                             bits of every kind of file, ... (an hour); see benchmarks/results/endurance.csv
 # make mutations                              is every wrong formula noticed by the tests? (half an hour)
 # make lock | schema                          rewrite requirements.lock | the JSON schema of the configuration
 # Needs Python 3.11 or newer with venv, and the network once, to install the packages of requirements.lock.
@@ -31,8 +32,11 @@ check: environment
 	snakefmt --check Snakefile workflow
 	python workflow/scripts/lint.py
 
+ENDURANCE := $(addprefix tests/,test_killed.py test_damage.py test_disk.py test_determinism.py test_faults.py \
+	workflow/test_keep_going.py)
+
 endurance: environment
-	python -m pytest tests/test_killed.py --kills 50 --whole-pipeline
+	python -m pytest $(ENDURANCE) -s --kills 50 --flips 200 --whole-pipeline --counts benchmarks/results/endurance.csv
 
 mutations: environment
 	python tests/mutation_check.py

@@ -1,8 +1,20 @@
-"""Settings of every test: 64-bit types, strict promotion of dtypes, full-precision products, fixed examples."""
+"""Settings of every test: 64-bit types, strict promotion of dtypes, full-precision products, fixed examples.
 
+The tests of endurance come in a short form; options give the full counts, as ``make endurance`` does. What they counted
+is printed at the end, and kept in a table where ``--counts`` names a file.
+"""
+
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+# As many processes as cores run the tests: threads of their own would only wait for each other. And tests mostly
+# compile, so that fewer optimisations of the machine code pay. Both hold for the processes that tests start, too.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=0 {os.environ.get('XLA_FLAGS', '')}".strip()
+
 import jax
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -11,12 +23,72 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_default_matmul_precision", "highest")
 # Many tests compile the same programs; the second one finds them here
 jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parent / ".pytest_cache" / "compiled"))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=1, help="kills of each kind in tests/test_killed.py")
     parser.addoption("--whole-pipeline", action="store_true", help="kill the whole smoke pipeline, not a part of it")
+    parser.addoption("--flips", type=int, default=20, help="flipped bits of each kind in tests/test_damage.py")
+    parser.addoption("--counts", type=Path, help="CSV file that keeps what the tests of endurance counted")
+
+
+@pytest.fixture
+def count(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """Keep a row of the table of endurance; call it before the assertion, so that a failure is counted too.
+
+    tried: disturbances. survived: those after which all went on, and ended with the right numbers. wrong: those after
+    which a wrong number was left. The others ended with an error that needs a person.
+    """
+
+    def keep(what: str, tried: int, survived: int, wrong: int, remark: str = "") -> None:
+        row = {"what": what, "tried": tried, "survived": survived, "wrong": wrong, "remark": remark}
+        record_property("endurance", row)
+
+    return keep
+
+
+@pytest.fixture(scope="module")
+def shared_programs() -> Iterator[None]:
+    """Runs with the same settings share their compiled programs; all else of a start is done anew."""
+    from gradalign import runs
+
+    compiled, known = runs._compiled, {}
+
+    def once(experiment):
+        settings = experiment.specification.model_dump_json(exclude={"name", "changed", "seeds"})
+        if settings not in known:
+            known[settings] = compiled(experiment)
+        return known[settings]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "_compiled", once)
+        yield
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    calls = [
+        report
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", "") == "call"
+    ]
+    rows = [row for report in calls for name, row in report.user_properties if name == "endurance"]
+    if not rows:
+        return
+    from gradalign.provenance import commit
+    from gradalign.runs import device_name
+
+    table = pd.DataFrame(rows).assign(commit=commit(), device=device_name())
+    terminalreporter.section("endurance")
+    terminalreporter.write_line(table.drop(columns=["commit", "device"]).to_string(index=False))
+    path = config.getoption("--counts")
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():  # rows of other parts of the counts stay
+            before = pd.read_csv(path, keep_default_na=False)
+            table = pd.concat([before[~before["what"].isin(table["what"])], table])
+        table.to_csv(path, index=False)
 
 
 settings.register_profile(

@@ -1,6 +1,7 @@
 """Checkpoints under damage: every truncation and every flipped bit is found, and a sound state is gone on from."""
 
 import json
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradalign import checkpoints
+from gradalign.configuration import load as load_configuration
 from gradalign.errors import CheckpointError
+from gradalign.training import build
+from gradalign.trees import named_leaves
 
+PAPER = load_configuration([Path(__file__).resolve().parents[1] / "workflow/config/paper.yaml"])
 STATE = {"kernel": jnp.arange(12.0).reshape(3, 4), "calls": jnp.asarray(5, jnp.int32), "skip": jnp.asarray(-0.0)}
 LOG = {"step": np.asarray([0.0, 4.0]), "loss": np.asarray([1.0, np.nan])}
 
@@ -128,6 +133,22 @@ def test_a_large_state_is_split_and_a_lost_part_is_found(tmp_path, monkeypatch):
     assert part.name in said[-1]
     (tmp_path / "step-000000000008.safetensors").unlink()  # killed before the main file was written
     assert int(checkpoints.load_last(tmp_path, STATE, "mine", said.append)[0]["calls"]) == 4
+
+
+@pytest.mark.parametrize("run", PAPER.run_names)
+def test_the_checkpoints_of_the_paper_lie_in_files_below_16_mb(run):
+    """By shapes alone: arrays, their names, and a log that is longer than any."""
+    specification = PAPER.run(run)
+    experiment = build(specification)
+    shapes = named_leaves(jax.eval_shape(lambda: experiment.start(0)))
+    rows = 1 + specification.training.steps // specification.training.log_every
+    log = {f"log/{number}": 8 * rows for number in range(100)}
+    sizes = {name: leaf.size * leaf.dtype.itemsize for name, leaf in shapes.items()} | log
+    files = checkpoints.split(sizes)
+    assert sorted(name for names in files for name in names) == sorted(sizes)
+    for names in files:
+        header = sum(len(name) + 100 for name in names) + 10_000  # dtype, shape and place of each; metadata
+        assert sum(sizes[name] for name in names) + header < 16_000_000
 
 
 def test_what_a_kill_left_half_written_is_removed(tmp_path):

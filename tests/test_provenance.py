@@ -105,3 +105,12 @@ def test_commit_says_dirty_when_a_tracked_file_changed(tmp_path):
 def test_commit_is_unknown_without_git(monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert commit() == "unknown"
+
+
+def test_an_edited_file_is_read_again(tmp_path):
+    (tmp_path / "one.py").write_text("import two\n")
+    (tmp_path / "two.py").write_text("")
+    (tmp_path / "three.py").write_text("")
+    assert [path.name for path in import_closure(["one"], (tmp_path,))] == ["one.py", "two.py"]
+    (tmp_path / "one.py").write_text("import three\n")
+    assert [path.name for path in import_closure(["one"], (tmp_path,))] == ["one.py", "three.py"]

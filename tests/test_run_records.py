@@ -14,7 +14,7 @@ from gradalign.runs import train
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(tmp_path_factory, shared_programs):
     folder = tmp_path_factory.mktemp("finished")
     train(specification("adam", own_state=False), line_reference(), folder)
     return folder

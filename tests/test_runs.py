@@ -10,8 +10,10 @@ from experiments import line_reference, specification
 
 from gradalign import checkpoints
 from gradalign.errors import DeviceError, NonFiniteLossError, TimeLimitError
-from gradalign.runs import require_device, train
+from gradalign.runs import _identity, require_device, train
 from gradalign.training import build
+
+pytestmark = pytest.mark.usefixtures("shared_programs")
 
 CURVES = ["run", "problem", "method", "seed", "step", "seconds", "quantity", "value"]
 
@@ -36,7 +38,7 @@ def numbers(directory):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(tmp_path_factory, shared_programs):
     directory = tmp_path_factory.mktemp("finished")
     train(specification("soap"), line_reference(), directory)
     return directory
@@ -83,14 +85,15 @@ def test_a_finished_run_is_not_computed_again(finished, tmp_path):
 
 
 def test_a_checkpoint_of_other_settings_does_not_count(tmp_path):
-    train(specification("adam", steps=4), line_reference(), tmp_path)
+    plain = {"steps": 4, "own_state": False}
+    train(specification("adam", **plain), line_reference(), tmp_path)
     steps = []
-    train(
-        specification("adam", steps=4, learning_rate=3e-3), line_reference(), tmp_path, lambda p: steps.append(p.step)
-    )
+    other = specification("adam", learning_rate=3e-3, **plain)
+    train(other, line_reference(), tmp_path, lambda p: steps.append(p.step))
     assert steps == [0, 4, 0, 4]
-    train(specification("adam", steps=4, width=5), line_reference(), tmp_path, lambda p: steps.append(p.step))
-    assert steps[4:] == [0, 4, 0, 4]
+    changed = [{"width": 5}, {"points": {"ic": 8, "bc": 4, "pde": 17}}, {"precision": "float32"}, {"method": "soap"}]
+    all_settings = [specification(**({"method": "adam"} | plain | change)) for change in [{}, *changed]]
+    assert len({_identity(settings, line_reference()) for settings in all_settings}) == 1 + len(changed)
 
 
 def test_a_label_changes_nothing_that_was_computed(finished):
@@ -130,7 +133,7 @@ def test_with_no_sound_checkpoint_the_run_starts_anew(finished, tmp_path):
 
 def test_a_run_stops_when_its_time_is_used_up_and_goes_on_bit_for_bit(finished, tmp_path):
     """Also where that is not a step at which a checkpoint is due."""
-    given = specification("soap", checkpoint_every=12)
+    given = specification("adam", checkpoint_every=12)
     expected = tmp_path / "whole"
     train(given, line_reference(), expected)
     stops = 0
@@ -149,8 +152,9 @@ def test_a_run_stops_when_its_time_is_used_up_and_goes_on_bit_for_bit(finished, 
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_log(tmp_path):
+    given = specification("adam", steps=8, learning_rate=1e30, precision="float32", own_state=False)
     with pytest.raises(NonFiniteLossError, match=r"at step \d+.*'burgers'.*'adam', seed 0.*learning_rate") as caught:
-        train(specification("adam", steps=8, learning_rate=1e30, precision="float32"), line_reference(), tmp_path)
+        train(given, line_reference(), tmp_path)
     # Adam moves every parameter by the step size, so the second update already meets infinite residuals
     assert "at step 2" in str(caught.value)
     log = pd.read_csv(tmp_path / "curves-failed-0.csv")
@@ -159,7 +163,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_log(tmp_path):
 
 
 def test_levenberg_marquardt_runs_through_the_same_loop(tmp_path):
-    given = specification("levenberg_marquardt", steps=12, learning_rate=None, points_every=12)
+    given = specification("levenberg_marquardt", steps=12, learning_rate=None, points_every=12, own_state=False)
     train(given, line_reference(), tmp_path)
     curves = pd.read_csv(tmp_path / "curves.csv")
     assert {"damping", "decrease_ratio"} <= set(curves["quantity"])

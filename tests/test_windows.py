@@ -88,7 +88,7 @@ def test_every_time_is_predicted_by_its_window_and_the_last_by_the_last(marched,
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
-def test_windows_join_and_a_killed_run_goes_on_bit_for_bit(tmp_path):
+def test_windows_join_and_a_killed_run_goes_on_bit_for_bit(tmp_path, shared_programs):
     """Gauss-Newton steps fit the initial condition of the second window: hardly a jump is left between the two, where
     the first window, with which the second one starts, differs between its ends by a whole wave."""
     given = specification(

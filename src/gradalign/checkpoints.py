@@ -60,11 +60,7 @@ def save_step(directory: Path, step: int, tree: Tree, log: dict[str, np.ndarray]
     below 16 MB, of which that file is written last: without it the parts count for nothing.
     """
     named = named_leaves(jax.device_get(tree)) | {f"log/{name}": np.asarray(column) for name, column in log.items()}
-    parts: list[Arrays] = [{}]
-    for name, array in named.items():
-        if parts[-1] and sum(other.nbytes for other in parts[-1].values()) + array.nbytes > LARGEST:
-            parts.append({})
-        parts[-1][name] = array
+    parts = [{name: named[name] for name in names} for names in split({n: a.nbytes for n, a in named.items()})]
     main = _main_file(directory, step)
     checksums = {
         (path := main.with_name(f"{main.stem}-part-{number}.safetensors")).name: _write(path, arrays, {})
@@ -72,6 +68,25 @@ def save_step(directory: Path, step: int, tree: Tree, log: dict[str, np.ndarray]
     }
     _write(main, parts[0], metadata | {"columns": list(log), "parts": checksums})
     _remove_all_but(directory, _main_files(directory)[:KEPT])
+
+
+def split(sizes: dict[str, int]) -> list[list[str]]:
+    """Names of arrays by file, in order, for arrays of these ``sizes`` in bytes.
+
+    A file holds at most ``LARGEST`` bytes of arrays, unless one array alone is larger.
+
+    >>> split({"a": 9_000_000, "b": 6_000_000, "c": 1})
+    [['a', 'b'], ['c']]
+    """
+    files: list[list[str]] = [[]]
+    used = 0
+    for name, size in sizes.items():
+        if files[-1] and used + size > LARGEST:
+            files.append([])
+            used = 0
+        files[-1].append(name)
+        used += size
+    return files
 
 
 def load_last(

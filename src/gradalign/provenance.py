@@ -4,6 +4,7 @@ import ast
 import hashlib
 import subprocess
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parent.parent
@@ -31,7 +32,8 @@ def import_closure(modules: Sequence[str], roots: Sequence[Path] = (SOURCE,)) ->
         path = _file(module, roots)
         if path is not None and path not in found:
             found[path] = None
-            waiting += [*_imported(module, path), *_parents(module)]
+            state = path.stat()
+            waiting += [*_imported(module, path, state.st_mtime_ns, state.st_size), *_parents(module)]
     return sorted(found)
 
 
@@ -79,8 +81,16 @@ def _parents(module: str) -> list[str]:
     return [".".join(parts[:length]) for length in range(1, len(parts))]
 
 
-def _imported(module: str, path: Path) -> Iterator[str]:
-    """Names of all modules that a file may import; ``from a import b`` gives both ``a`` and ``a.b``."""
+@cache
+def _imported(module: str, path: Path, changed: int, size: int) -> tuple[str, ...]:
+    """Names of all modules that a file, last changed at that time, may import.
+
+    ``from a import b`` gives both ``a`` and ``a.b``. Closures share most files: each is parsed once.
+    """
+    return tuple(_names(module, path))
+
+
+def _names(module: str, path: Path) -> Iterator[str]:
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
         if isinstance(node, ast.Import):

@@ -117,13 +117,8 @@ class _Runner:
         self.times = grid.get("t")
         self.exact = quantities(experiment.problem, fields)[experiment.problem.score]
         self.predict = predictor(experiment, grid)
-        start, everywhere = time.perf_counter(), parallel.replicated(experiment.mesh)
-        key, loop = randomness.stream(0, "points"), jax.eval_shape(lambda: experiment.start(0))
-        advance = jax.jit(experiment.advance, donate_argnums=1, **everywhere)
-        self.advance = advance.lower(key, loop, np.int32(1)).compile()
-        self.diagnose = jax.jit(experiment.diagnose, **everywhere).lower(key, loop).compile()
-        if len(self.stage_ends) > 1:
-            self.next_stage = jax.jit(experiment.next_stage, **everywhere).lower(key, loop).compile()
+        start = time.perf_counter()
+        self.advance, self.diagnose, self.next_stage = _compiled(experiment)
         self.compile_seconds = time.perf_counter() - start
 
     def finish(self, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -258,6 +253,19 @@ class _Runner:
             "milliseconds_per_step": 1000 * seconds / int(loop.step),
             "final_loss": log[-1]["loss"],
         }
+
+
+def _compiled(experiment: Experiment) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+    """``advance``, ``diagnose`` and ``next_stage`` of an experiment as programs for its devices."""
+    everywhere = parallel.replicated(experiment.mesh)
+    key, loop = randomness.stream(0, "points"), jax.eval_shape(lambda: experiment.start(0))
+    next_stage = jax.jit(experiment.next_stage, **everywhere)
+    several = len(experiment.specification.training.stage_steps) > 1
+    return (
+        jax.jit(experiment.advance, donate_argnums=1, **everywhere).lower(key, loop, np.int32(1)).compile(),
+        jax.jit(experiment.diagnose, **everywhere).lower(key, loop).compile(),
+        next_stage.lower(key, loop).compile() if several else next_stage,
+    )
 
 
 def _identity(specification: RunSpecification, reference: Reference) -> str:
