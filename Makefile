@@ -3,6 +3,7 @@
 # make check                                  format, lint, types, lint of the workflow
 # make endurance                              fifty kills of a training and of the whole smoke pipeline, 200 flipped
 #                                             bits of every kind of file, ... (an hour); see benchmarks/results/endurance.csv
+# make bench                                  the tables of speed, on a machine that does nothing else (half an hour)
 # make mutations                              is every wrong formula noticed by the tests? (half an hour)
 # make lock | schema                          rewrite requirements.lock | the JSON schema of the configuration
 # Needs Python 3.11 or newer with venv, and the network once, to install the packages of requirements.lock.
@@ -17,7 +18,7 @@ SHELL := /bin/bash
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: reproduce test check endurance mutations environment lock schema
+.PHONY: reproduce test check endurance bench mutations environment lock schema
 
 reproduce: environment
 	snakemake --cores all --config scale=$(SCALE)
@@ -37,6 +38,11 @@ ENDURANCE := $(addprefix tests/,test_killed.py test_damage.py test_disk.py test_
 
 endurance: environment
 	python -m pytest $(ENDURANCE) -s --kills 50 --flips 200 --whole-pipeline --counts benchmarks/results/endurance.csv
+
+bench: environment
+	python benchmarks/steps.py
+	python benchmarks/floor.py
+	python benchmarks/loop.py
 
 mutations: environment
 	python tests/mutation_check.py

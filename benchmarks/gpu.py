@@ -26,14 +26,13 @@ from typing import Any, NamedTuple
 import jax
 import pandas as pd
 import precision as noises
+from floor import operations, product_rate
 from measuring import in_turns, ratio
 from steps import specification, stepper
 
-from gradalign import randomness
 from gradalign.files import write_table
 from gradalign.precision import PRECISIONS, enable_float64, refusal
 from gradalign.provenance import commit
-from gradalign.training import build
 
 PROBLEMS = ("burgers", "kuramoto_sivashinsky", "gray_scott", "kolmogorov_flow")
 RESULTS = Path(__file__).parent / "results"
@@ -92,30 +91,13 @@ def _loop(problem: str, size: tuple[int, int, int], sizes: Sizes) -> Iterator[Ro
 
 def _floor(problem: str, size: tuple[int, int, int], sizes: Sizes, seconds: float) -> Iterator[Row]:
     """Operations of a step, as XLA counts them before it compiles, against the peak of products in float32."""
-    experiment = build(specification(problem, "adam", size))
-    key, state = randomness.stream(0, "points"), jax.eval_shape(lambda: experiment.start(0))
-    operations = jax.jit(lambda key, state: experiment.step(key, state)[0]).lower(key, state).cost_analysis()["flops"]
-    yield _row("operations of a step", operations, "1")
+    count = operations(specification(problem, "adam", size))
+    yield _row("operations of a step", count, "1")
     peaks = {}
     for rows, columns in ((sizes.square, sizes.square), (sizes.points, sizes.width)):
-        peaks[rows, columns] = _product_rate(rows, columns, "float32", sizes.seconds)
+        peaks[rows, columns] = product_rate(rows, columns, "float32", sizes.seconds)
         yield _row(f"products {rows} x {columns} x {columns}, float32", peaks[rows, columns], "1/s")
-    yield _row("operations a second / peak of products", operations / seconds / max(peaks.values()), "1")
-
-
-def _product_rate(rows: int, columns: int, precision: str, seconds: float, count: int = 10) -> float:
-    """Operations a second of products (rows, columns) x (columns, columns), each needing the one before."""
-    found = PRECISIONS[precision]
-    left, right = (jax.random.normal(jax.random.key(0), (n, columns), found.dtype) for n in (rows, columns))
-    right = right / columns**0.5  # keeps the size of the entries
-
-    @jax.jit
-    def chain(left: jax.Array, right: jax.Array) -> jax.Array:
-        with jax.default_matmul_precision(found.products):
-            return jax.lax.fori_loop(0, count, lambda _, product: product @ right, left)
-
-    milliseconds = in_turns({"products": lambda: chain(left, right)}, seconds / 4)["products"].median()
-    return 2.0 * rows * columns**2 * count / (milliseconds / 1000)
+    yield _row("operations a second / peak of products", count / seconds / max(peaks.values()), "1")
 
 
 def _precisions(problem: str, size: tuple[int, int, int], sizes: Sizes) -> Iterator[Row]:
@@ -126,7 +108,7 @@ def _precisions(problem: str, size: tuple[int, int, int], sizes: Sizes) -> Itera
             yield _row(f"step, {name}", float("nan"), "ms", note=f"refused by the device: {reason}")
             continue
         if name != "float32":  # the peak above
-            rate = _product_rate(sizes.square, sizes.square, name, sizes.seconds)
+            rate = product_rate(sizes.square, sizes.square, name, sizes.seconds)
             yield _row(f"products {sizes.square} x {sizes.square} x {sizes.square}, {name}", rate, "1/s")
         programs[name] = stepper(specification(problem, "adam", size, name), sizes.steps)[0]
     times = in_turns(programs, sizes.seconds) / sizes.steps

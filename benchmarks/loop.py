@@ -10,7 +10,7 @@ from the first step of a seed to its end is divided into
     diagnosis     waiting for the device to compute scores, gains and losses of the log
     prediction    waiting for the device to evaluate the network on the grid of the logged error
     stage_starts  waiting for the device to start a window or a stage; more often here than in a whole run
-    host          all the rest: norms of errors, rows of the log, checkpoints (``saving``, a part of it), the loop itself
+    host          all the rest: norms of errors, rows of the log, checkpoints (``saving`` is a part), the loop itself
 
 so that all but ``saving`` sum to 1. Compiling is timed twice: with an empty folder of JAX's compilation cache, and with
 what that leaves. Compilations are counted by JAX's own events: those of the program of a chunk, and all that happen

@@ -5,11 +5,14 @@ python benchmarks/steps.py --problem wave  one problem
 """
 
 import argparse
+import os
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in `gradalign train`, and before SciPy is loaded
 
 import jax
 import numpy as np
@@ -19,6 +22,7 @@ from measuring import in_turns, ratio
 
 from gradalign import randomness
 from gradalign.files import write_table
+from gradalign.precision import enable_float64
 from gradalign.provenance import commit
 from gradalign.runs import device_name
 from gradalign.settings import NetworkSettings, RunSpecification, TrainingSettings
@@ -62,7 +66,9 @@ def specification(
         problem=problem,
         problem_settings=SETTINGS.get(problem, {}),
         points=points,
-        network=NetworkSettings(architecture="pirate_net", width=width, depth=depth, activation="tanh", harmonics=1),
+        network=NetworkSettings(
+            architecture="pirate_net", width=width, depth=depth, activation="tanh", fourier_features=width
+        ),
         method=method,
         method_settings={"learning_rate": 1e-3} | ({"precondition_frequency": 2} if method == "soap" else {}),
         training=TrainingSettings(
@@ -99,6 +105,7 @@ def main() -> None:
     parser.add_argument("--problem", choices=CASES, action="append", help="only this problem; may be repeated")
     parser.add_argument("--seconds", type=float, default=6.0, help="time for each comparison")
     arguments = parser.parse_args()
+    enable_float64()
     rows = []
     for problem in arguments.problem or CASES:
         for size in CASES[problem]:

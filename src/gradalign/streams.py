@@ -240,7 +240,7 @@ def _general(plan: Plan, equation: Any, values: Sequence[Any]) -> list[Any]:
                 rest = derivative(order, [part for part in _parts(order) if part != order])
                 sums = [total + coefficient * term for total, term in zip(sums, rest, strict=True)]
         found[name] = sums
-    results = apply(*(value[plan.value] if isinstance(value, dict) else value for value in values))
+    results: list[Any] = apply(*(value[plan.value] if isinstance(value, dict) else value for value in values))
     for place, index in enumerate(inexact):
         results[index] = {key: streams[place] for key, streams in found.items()}
     return results
