@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -153,7 +154,8 @@ def test_a_specification_of_another_run_is_refused(tmp_path):
     assert "specification of run 'burgers-adam', not of 'burgers-soap'" in " ".join(found.output.split())
 
 
-def test_a_dry_run_writes_nothing(tmp_path):
+def test_a_dry_run_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     path = tmp_path / "run.json"
     path.write_text(specification("adam").model_dump_json())
     line_reference().save(tmp_path / "reference.npz")
@@ -162,6 +164,7 @@ def test_a_dry_run_writes_nothing(tmp_path):
     found = call("train", "burgers-adam", *given, "--output", output, "--dry-run")
     assert found.exit_code == 0, found.output
     assert "would train burgers-adam for 12 steps with seeds [0, 7]" in found.output
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
     assert not output.exists()
 
 
