@@ -43,6 +43,7 @@ bench: environment
 	python benchmarks/steps.py
 	python benchmarks/floor.py
 	python benchmarks/loop.py
+	python benchmarks/table.py
 
 mutations: environment
 	python tests/mutation_check.py

@@ -1,0 +1,104 @@
+"""The tables of speed in Markdown, from what the benchmarks have written.
+
+python benchmarks/table.py             on the screen
+python benchmarks/table.py README.md   into the block of README, so that no value there is typed by hand
+"""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+sys.path.append(str(Path(__file__).parents[1] / "figures"))
+
+from common import markdown, number, problem_name
+from readme_table import replace_block
+from tab_runs import short_commit
+
+from gradalign.files import write_atomically
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def steps_table() -> str:
+    """Milliseconds of a step point by point, for the batch and with SOAP, and their ratios."""
+    table = pd.read_csv(RESULTS / "steps-cpu.csv")
+    rows = []
+    for (problem, width, blocks, points), group in table.groupby(["problem", "width", "blocks", "points"], sort=False):
+        kinds = {str(row["compared"]): row for row in group.to_dict("records")}
+        derivatives, optimizer = kinds["point by point / batch"], kinds["SOAP / Adam"]
+        rows.append(
+            {
+                "problem": problem_name(str(problem)),
+                "network, points": f"{blocks} × {width}, {points}",
+                "point by point, ms": number(derivatives["milliseconds"], 3),
+                "Adam, ms": number(derivatives["milliseconds_of_second"], 3),
+                "point by point / batch": _quartiles(derivatives),
+                "SOAP / Adam": _quartiles(optimizer),
+            }
+        )
+    return f"{_source(table)}\n\n{markdown(pd.DataFrame(rows))}"
+
+
+def floor_table() -> str:
+    """Operations a second against products of matrices."""
+    table = pd.read_csv(RESULTS / "floor-cpu.csv")
+    rows = [
+        {
+            "problem": problem_name(str(row["problem"])),
+            "network, points": f"{row['blocks']} × {row['width']}, {row['points']}",
+            "operations a step": number(row["operations_per_step"], 3),
+            "GFLOP/s": number(row["operations_per_second"] / 1e9, 3),
+            "peak, GFLOP/s": number(max(row["peak_square"], row["peak_layer"]) / 1e9, 3),
+            "share": number(row["share"], 2),
+        }
+        for row in table.to_dict("records")
+    ]
+    return f"{_source(table)}\n\n{markdown(pd.DataFrame(rows))}"
+
+
+def loop_table() -> str:
+    """Shares of the time of a run in percent, and compilation."""
+    table = pd.read_csv(RESULTS / "loop-cpu.csv")
+    rows = [
+        {
+            "run": str(row["run"]),
+            **{f"{name}, %": number(100 * row[name], 2) for name in ("training", "diagnosis", "prediction", "host")},
+            "compiling, s": number(row["compile_seconds"], 2),
+            "from the cache, s": number(row["compile_seconds_cached"], 2),
+            "compilations later": int(row["compilations_after_the_first"]),
+        }
+        for row in table.to_dict("records")
+    ]
+    return f"{_source(table)}\n\n{markdown(pd.DataFrame(rows))}"
+
+
+def _quartiles(row: dict[str, float]) -> str:
+    return f"{number(row['ratio'], 3)} ({number(row['ratio_low'], 3)} to {number(row['ratio_high'], 3)})"
+
+
+def _source(table: pd.DataFrame) -> str:
+    commits = ", ".join(sorted({short_commit(str(commit)) for commit in table["commit"]}))
+    return f"{', '.join(sorted(set(table['device'])))}, float32, commit {commits}."
+
+
+def main() -> None:
+    blocks = [f"{title}: {make()}" for title, make in TITLES.items()]
+    text = "\n\n".join(blocks)
+    if len(sys.argv) == 1:
+        print(text)
+        return
+    readme = Path(sys.argv[1])
+    text = replace_block(readme.read_text(encoding="utf-8"), "speed", text, readme)
+    write_atomically(readme, partial(Path.write_text, data=text, encoding="utf-8"))
+
+
+TITLES = {
+    "One training step, medians of programs that took turns, with the quartiles of their ratios": steps_table,
+    "Operations a second of a step with Adam, as XLA counts them, against products of matrices": floor_table,
+    "Parts of the time of a SOAP run of the scale `laptop`": loop_table,
+}
+
+if __name__ == "__main__":
+    main()
