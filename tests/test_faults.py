@@ -88,7 +88,7 @@ def spoilt(shared_programs):
 )
 def test_a_fault_stops_the_run_and_is_traced(tmp_path, monkeypatch, spoilt, fault, named):
     seed = list(FAULTS).index(fault)
-    monkeypatch.setattr(runs, "build", lambda _: spoilt)
+    monkeypatch.setattr(runs, "build", lambda *_: spoilt)
     with pytest.raises(NonFiniteLossError) as caught:
         runs.train(GIVEN.model_copy(update={"seeds": [seed]}), line_reference(), tmp_path)
     message = str(caught.value)
@@ -105,6 +105,6 @@ def test_a_fault_stops_the_run_and_is_traced(tmp_path, monkeypatch, spoilt, faul
 
 def test_without_a_fault_the_same_experiment_ends_well(tmp_path, monkeypatch, spoilt):
     """What stops the others is the fault, not the way it is brought in."""
-    monkeypatch.setattr(runs, "build", lambda _: spoilt)
+    monkeypatch.setattr(runs, "build", lambda *_: spoilt)
     runs.train(GIVEN.model_copy(update={"seeds": [len(FAULTS)]}), line_reference(), tmp_path)
     assert (tmp_path / "checksums.sha256").exists()
