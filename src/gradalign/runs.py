@@ -118,7 +118,7 @@ class _Runner:
         self.exact = quantities(experiment.problem, fields)[experiment.problem.score]
         self.predict = predictor(experiment, grid)
         start = time.perf_counter()
-        self.advance, self.diagnose, self.next_stage = _compiled(experiment)
+        self.advance, self.diagnose, self.next_stage, self.solution = _compiled(experiment)
         self.compile_seconds = time.perf_counter() - start
 
     def finish(self, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -149,7 +149,7 @@ class _Runner:
                     f"run {self.specification.name!r} stopped at step {done} of {training.steps} of seed {seed}, "
                     "because its time is used up. Start it again in the same way: it goes on from there"
                 )
-        checkpoints.save(self.parameters(seed), self.experiment.solution(loop), {"step": done})
+        checkpoints.save(self.parameters(seed), self.solution(loop), {"step": done})
         self._failed_log(seed).unlink(missing_ok=True)  # of an earlier attempt with other settings
         return self._row(seed, loop, seconds, log), self._curves(seed, log)
 
@@ -167,7 +167,7 @@ class _Runner:
     def _error(self, loop: LoopState) -> float:
         """The relative L2 error of the main quantity so far: over the windows up to the present one."""
         problem = self.experiment.problem
-        found, exact = quantities(problem, self.predict(self.experiment.solution(loop)))[problem.score], self.exact
+        found, exact = quantities(problem, self.predict(self.solution(loop)))[problem.score], self.exact
         if self.experiment.windows > 1:
             assert self.times is not None  # windows are windows of time
             reached = int(np.sum(window_of(self.times, problem, self.experiment.windows) <= int(loop.stage)))
@@ -255,8 +255,11 @@ class _Runner:
         }
 
 
-def _compiled(experiment: Experiment) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
-    """``advance``, ``diagnose`` and ``next_stage`` of an experiment as programs for its devices."""
+def _compiled(experiment: Experiment) -> tuple[Callable[..., Any], ...]:
+    """``advance``, ``diagnose``, ``next_stage`` and ``solution`` of an experiment as programs for its devices.
+
+    The solution of one window is the parameters as they are; of several, one program puts it together.
+    """
     everywhere = parallel.replicated(experiment.mesh)
     key, loop = randomness.stream(0, "points"), jax.eval_shape(lambda: experiment.start(0))
     next_stage = jax.jit(experiment.next_stage, **everywhere)
@@ -265,6 +268,9 @@ def _compiled(experiment: Experiment) -> tuple[Callable[..., Any], Callable[...,
         jax.jit(experiment.advance, donate_argnums=1, **everywhere).lower(key, loop, np.int32(1)).compile(),
         jax.jit(experiment.diagnose, **everywhere).lower(key, loop).compile(),
         next_stage.lower(key, loop).compile() if several else next_stage,
+        jax.jit(experiment.solution, **everywhere).lower(loop).compile()
+        if experiment.windows > 1
+        else experiment.solution,
     )
 
 
