@@ -2,7 +2,7 @@
 # make test                                   environment, then the tests
 # make check                                  format, lint, types, lint of the workflow
 # make endurance                              fifty kills of a training and of the whole smoke pipeline, 200 flipped
-#                                             bits of every kind of file, ... (an hour); see benchmarks/results/endurance.csv
+#                                             bits of every kind of file, ... (hours); see benchmarks/results/endurance.csv
 # make bench                                  the tables of speed, on a machine that does nothing else (half an hour)
 # make mutations                              is every wrong formula noticed by the tests? (half an hour)
 # make lock | schema                          rewrite requirements.lock | the JSON schema of the configuration
