@@ -145,6 +145,8 @@ ACTIVATIONS = {
     "rules that are not written": lambda u: jnp.sqrt(2 + u) * jnp.log1p(u**2) + jnp.arctan2(u, 1 + u),
     "custom": jax.nn.silu,
     "with a condition": lambda u: jnp.where(u > 0, u**2, jnp.sin(u)),
+    "integers": lambda u: u**2 * jnp.floor(9 * u) + (9 * u).astype(int).astype(u.dtype) * u,
+    "inner program": jax.jit(lambda u: jnp.tanh(u) + u**2),
     "loop": lambda u: jax.lax.fori_loop(0, 3, lambda i, v: jnp.sin(v) + i, u),
 }
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from gradalign import configuration, yaml_files
 from gradalign.errors import ConfigurationError
+from gradalign.settings import RunSpecification
 
 ROOT = Path(__file__).resolve().parents[1]
 SMOKE = ROOT / "workflow/config/smoke.yaml"
@@ -79,20 +81,31 @@ def test_a_file_that_is_no_plain_mapping_is_refused(tmp_path, monkeypatch, conte
     assert [found.name for found in tmp_path.iterdir()] == ["mine.yaml"]
 
 
+@pytest.mark.parametrize("text", [*COMMANDS, *WAYS_OUT, LONG], ids=lambda text: repr(text[:12]))
+@pytest.mark.parametrize("key", ["name", "problem", "method"])
+def test_a_specification_is_as_strict_as_a_configuration(tmp_path, key, text):
+    """What `gradalign train --specification` reads: a file that somebody may have written by hand."""
+    written = configuration.load([SMOKE]).run("burgers-adam").model_dump(mode="json") | {key: text}
+    with pytest.raises(ValidationError, match=f"1 validation error for RunSpecification\n{key}\n"):
+        RunSpecification.model_validate_json(json.dumps(written))
+
+
 def test_a_label_with_metacharacters_reaches_its_run_as_text(tmp_path):
     """The one free text of a configuration goes into a specification through the shell, as text."""
+    checkout = tmp_path / "my checkout; touch harm $(touch harm)"
+    checkout.mkdir()
     label = "$(touch harm) `touch harm` '; touch harm; \" \\ %s {x}"
-    overlay = tmp_path / "my runs; touch harm.yaml"  # a path with a space and a command in it
+    overlay = checkout / "my runs; touch harm.yaml"  # a path with a space and a command in it
     overlay.write_text(yaml.safe_dump({"runs": [RUN, RUN | {"name": "varied", "changed": label}]}))
     target = "results/smoke/specifications/runs/varied.json"
     for name in ("Snakefile", "workflow", "figures", "paper", "profiles", "src"):
-        (tmp_path / name).symlink_to(ROOT / name)
+        (checkout / name).symlink_to(ROOT / name)
     command = [sys.executable, "-m", "snakemake", "--cores", "1", target, "--config", "scale=smoke"]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     run = subprocess.run(
-        [*command, "--configfile", overlay.name], cwd=tmp_path, env=environment, capture_output=True, text=True
+        [*command, "--configfile", overlay.name], cwd=checkout, env=environment, capture_output=True, text=True
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert json.loads((tmp_path / target).read_text())["changed"] == label
-    assert not list(tmp_path.rglob("harm"))
+    assert json.loads((checkout / target).read_text())["changed"] == label
+    assert not list(tmp_path.rglob("harm"))  # nothing of this name: the checkout has more words in its own
     assert not (ROOT / "harm").exists()

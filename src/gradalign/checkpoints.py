@@ -103,7 +103,7 @@ def load_last(
             if metadata.get("identity") != identity:
                 continue
             for name, checksum in metadata.pop("parts").items():
-                part, _ = _read(path.with_name(name), checksum)
+                part, _ = _read(path.parent / Path(name).name, checksum)
                 arrays |= part
             log = {name: arrays.pop(f"log/{name}").tolist() for name in metadata.pop("columns")}
             return _as_tree(path, arrays, like), log, metadata

@@ -96,7 +96,7 @@ def _run(plan: Plan, program: core.ClosedJaxpr, inputs: Sequence[Array | Streams
 
     for equation in program.jaxpr.eqns:
         values = [read(variable) for variable in equation.invars]
-        if equation.primitive.name == "jit":
+        if equation.primitive.name in ("jit", "pjit"):  # the second before JAX 0.7
             results = _run(plan, equation.params["jaxpr"], values)
         else:
             results = streams.propagated(plan, equation, values)

@@ -113,7 +113,7 @@ class NetworkSettings(StrictModel):
 class RunSpecification(StrictModel):
     """All that one training run depends on, resolved from a configuration."""
 
-    name: str
+    name: RunName
     changed: str = ""
     scale: Scale
     device: Device

@@ -26,7 +26,6 @@ Order = tuple[int, ...]
 Streams = dict[Order | str, Array]
 """Arrays of one shape by order, or by the name of an operator; what is absent vanishes."""
 
-
 Terms = Mapping[Order, Any]
 """Coefficients by order."""
 
@@ -37,7 +36,6 @@ class Plan:
     orders: derivatives by rising order, with all lower ones that they and the terms of the operators are made of.
     operators: by name the coefficients by order.
     value: the order of the array itself.
-    highest: the highest derivative of a function of one variable that a rule needs.
     """
 
     def __init__(self, dimensions: int, wanted: Iterable[Order], operators: Mapping[str, Terms]) -> None:
@@ -47,7 +45,6 @@ class Plan:
         lower = {part for order in terms for part in _parts(order) if part != order}
         closed = {part for order in {*wanted, *lower, self.value} for part in _parts(order)}
         self.orders = sorted(closed, key=lambda order: (sum(order), order))
-        self.highest = max(map(sum, closed | terms))
 
     def coordinates(self, points: Array) -> Streams:
         """The streams of the coordinates (N, D) themselves."""
@@ -67,11 +64,15 @@ class Plan:
 
 
 def propagated(plan: Plan, equation: Any, values: Sequence[Any]) -> list[Any]:
-    """The results of one equation of a program, as streams where one of its inputs has streams."""
+    """The results of one equation of a program, as streams where one of its inputs has streams.
+
+    Integers and truth values are constant where they can be differentiated at all: they carry no streams.
+    """
     name, apply = equation.primitive.name, _applied(equation)
     moving = [isinstance(value, dict) for value in values]
-    if not any(moving):
-        return apply(*values)
+    inexact = [jnp.issubdtype(result.aval.dtype, jnp.inexact) for result in equation.outvars]
+    if not any(moving) or not any(inexact):
+        return apply(*(value[plan.value] if isinstance(value, dict) else value for value in values))
     if name in FUNCTIONS:
         return [_composed(plan, FUNCTIONS[name], values[0])]
     if name == "integer_pow":
