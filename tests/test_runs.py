@@ -48,11 +48,15 @@ def test_a_killed_run_goes_on_bit_for_bit(finished, tmp_path):
     for at in (0, 4, 8):
         with pytest.raises(KilledError):
             train(specification("soap"), line_reference(), tmp_path, killer(at))
+    for folder in (tmp_path, tmp_path / "parameters", tmp_path / "checkpoints" / "seed-0"):
+        folder.mkdir(exist_ok=True)
+        (folder / ".table.1.partial.csv").touch()  # what a kill in the middle of writing leaves
     steps = []
     train(
         specification("soap"), line_reference(), tmp_path, lambda progress: steps.append((progress.seed, progress.step))
     )
     assert steps[0] == (0, 8)  # step 4 was checkpointed before the listener heard of step 8
+    assert not [path for path in tmp_path.rglob("*") if "partial" in path.name]
     expected, found = numbers(finished), numbers(tmp_path)
     pd.testing.assert_frame_equal(found[0], expected[0], check_exact=True)
     assert found[1] == expected[1]

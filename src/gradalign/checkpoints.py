@@ -127,7 +127,7 @@ def _main_files(directory: Path) -> list[Path]:
 
 
 def _remove_all_but(directory: Path, kept: list[Path]) -> None:
-    for path in directory.glob("*step-*.safetensors"):  # with those that a kill left half written
+    for path in directory.glob("step-*.safetensors"):
         if not any(path.name.startswith(main.stem) for main in kept):
             path.unlink(missing_ok=True)
 

@@ -38,6 +38,21 @@ def write_atomically(path: Path | str, write: Callable[[Path], object]) -> None:
         os.close(directory)
 
 
+def remove_partial(directory: Path) -> None:
+    """Remove what killed writers left below a directory in which no other process writes.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> (folder / ".table.7.partial.csv").touch(), (folder / "table.csv").touch()
+    (None, None)
+    >>> remove_partial(folder)
+    >>> [path.name for path in folder.iterdir()]
+    ['table.csv']
+    """
+    for path in directory.rglob(".*.partial*"):
+        path.unlink()
+
+
 @contextmanager
 def exclusive(path: Path, say: Callable[[str], object]) -> Iterator[None]:
     """Hold the lock file ``path``; where another process holds it, say so and wait for it.

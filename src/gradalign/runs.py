@@ -16,7 +16,7 @@ import pandas as pd
 from gradalign import checkpoints, faults, parallel, provenance, randomness, run_records, trees
 from gradalign.errors import DeviceError, NonFiniteLossError, TimeLimitError
 from gradalign.evaluation import predictor, quantities, thinned, window_of
-from gradalign.files import exclusive, write_table
+from gradalign.files import exclusive, remove_partial, write_table
 from gradalign.method import load_method
 from gradalign.precision import require_precision
 from gradalign.reference import Reference, relative_l2
@@ -87,6 +87,7 @@ def train(
     experiment = build(specification, parallel.mesh_for(specification.points))
     # A pipeline that was killed may have left a training behind that still runs
     with exclusive(directory / ".lock", say):
+        remove_partial(directory)
         runner = _Runner(experiment, reference, directory, listen, say, deadline)
         finished = [runner.finish(seed) for seed in specification.seeds]
         write_table(directory / "runs.csv", pd.DataFrame([row for row, _ in finished]))
