@@ -151,13 +151,6 @@ def test_the_checkpoints_of_the_paper_lie_in_files_below_16_mb(run):
         assert sum(sizes[name] for name in names) + header < 16_000_000
 
 
-def test_what_a_kill_left_half_written_is_removed(tmp_path):
-    leftover = tmp_path / ".step-000000000004.77.partial.safetensors"
-    leftover.write_bytes(b"half")
-    save_steps(tmp_path, (8,))
-    assert [path.name for path in tmp_path.iterdir()] == ["step-000000000008.safetensors"]
-
-
 @settings(max_examples=30, deadline=None)
 @given(st.dictionaries(st.text(max_size=5), st.floats(width=64) | st.integers(-(2**40), 2**40) | st.text(max_size=9)))
 def test_metadata_survives(tmp_path_factory, metadata):
