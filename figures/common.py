@@ -42,7 +42,7 @@ ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
 METHODS = {
     "adam": ("Adam", BLUE, "o"),
     "soap": ("SOAP", VERMILLION, "s"),
-    "levenberg_marquardt": ("Levenberg–Marquardt", GREEN, "^"),
+    "gauss_newton": ("Gauss–Newton", GREEN, "^"),
 }
 """Label, colour and marker by method; a method that is not listed gets a fixed look from its name."""
 

@@ -13,7 +13,7 @@ from gradalign.alignment import null_value
 LOOKS = {
     "Adam": (*METHODS["adam"][1:], "-"),
     "SOAP": (*METHODS["soap"][1:], "-"),
-    "Levenberg-Marquardt": (*METHODS["levenberg_marquardt"][1:], "-"),
+    "Levenberg-Marquardt": (*METHODS["gauss_newton"][1:], "-"),
     "SOAP without momentum": (PURPLE, "D", "--"),
 }
 """Colour, marker and dashes by method."""

@@ -73,7 +73,7 @@ def halfway(finished, directory):
 
 def gauss_newton(path):
     """The parameters after ten steps of Levenberg-Marquardt."""
-    given = run("levenberg_marquardt", learning_rate=None, **PLAIN)
+    given = run("gauss_newton", learning_rate=None, **PLAIN)
     experiment = build(given, parallel.mesh_for(given.points))
     start = parallel.held_by_all(experiment.start(0), experiment.mesh)
     loop = jax.jit(experiment.advance)(randomness.stream(0, "points"), start, np.int32(10))

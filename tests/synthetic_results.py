@@ -24,7 +24,7 @@ class Shape:
     seeds_of: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def steps(self, method):
-        return self.rows * (10 if method == "levenberg_marquardt" else 100)
+        return self.rows * (10 if method == "gauss_newton" else 100)
 
     def terms_of(self, problem):
         return self.terms if problem == "burgers" else LAYOUTS[problem].losses
@@ -42,7 +42,7 @@ class Shape:
 
 
 SHAPES = {
-    "three methods, three terms": Shape(("adam", "soap", "levenberg_marquardt"), ("ic", "bc", "pde")),
+    "three methods, three terms": Shape(("adam", "soap", "gauss_newton"), ("ic", "bc", "pde")),
     "two methods, two terms": Shape(("adam", "soap"), ("bc", "pde"), seeds=(0, 1)),
     "one unknown method, one seed": Shape(("my_method",), ("ic", "bc", "pde"), seeds=(3,)),
 }
@@ -83,7 +83,7 @@ def write_summary(folder, shape):
 
 
 def error(method, progress, ported=False):
-    final = {"adam": 3e-3, "soap": 6e-4, "levenberg_marquardt": 2e-5}.get(method, 1e-2)
+    final = {"adam": 3e-3, "soap": 6e-4, "gauss_newton": 2e-5}.get(method, 1e-2)
     return (final * (1.3 if ported else 1.0)) ** progress
 
 
@@ -195,11 +195,11 @@ def runs(shape, scored):
                     "variant": variant if method == "soap" else "",
                     "changed": "2024 port" if ported else "",
                     "b1": {"adam": 0.9, "soap": 0.99}.get(method, 0.0),
-                    "points_every": 10 if method == "levenberg_marquardt" else 1,
+                    "points_every": 10 if method == "gauss_newton" else 1,
                     "seed": seed,
                     "scale": "smoke",
                     "device": "cpu (2 cores)",
-                    "precision": "float64" if method == "levenberg_marquardt" else "float32",
+                    "precision": "float64" if method == "gauss_newton" else "float32",
                     "commit": COMMIT,
                     "parameters": 12_737,
                     "steps": shape.steps(method),
@@ -231,7 +231,7 @@ def curves(shape):
                 values["loss"] = values["error"] ** 2 * len(terms)
                 values |= {f"loss/{term}": values["error"] ** 2 * random.uniform(0.5, 2) for term in terms}
                 values |= {f"score_{score}": np.clip(level + 0.3 * random.normal(), -1, 1) for score in SCORES}
-                if method == "levenberg_marquardt":
+                if method == "gauss_newton":
                     values["score_own_state"] = float("nan")
                 step = index * shape.steps(method) // shape.rows
                 rows += [
@@ -241,7 +241,7 @@ def curves(shape):
                         "method": method,
                         "seed": seed,
                         "step": step,
-                        "seconds": step * (0.5 if method == "levenberg_marquardt" else 0.012) * (1 + 0.02 * seed),
+                        "seconds": step * (0.5 if method == "gauss_newton" else 0.012) * (1 + 0.02 * seed),
                         "quantity": quantity,
                         "value": value,
                     }

@@ -36,7 +36,7 @@ def test_every_command_explains_itself(command):
 
 def test_lists_of_methods_and_references():
     methods = call("train", "--list-methods").output
-    assert all(name in methods for name in ("adam: ", "soap: ", "levenberg_marquardt: ", "Cost per step"))
+    assert all(name in methods for name in ("adam: ", "soap: ", "gauss_newton: ", "Cost per step"))
 
 
 def blocks(output):

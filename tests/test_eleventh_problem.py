@@ -14,7 +14,7 @@ from gradalign.reference import Reference
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "tests" / "eleventh_problem"
-RUN = "heat-levenberg_marquardt"
+RUN = "heat-gauss_newton"
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ def write_results(folder, shape, render):
         settings = {
             "points": {"pde": 128},
             "network": {"width": 16},
-            "method_settings": {"learning_rate": 1e-3} if method != "levenberg_marquardt" else {},
+            "method_settings": {"learning_rate": 1e-3} if method != "gauss_newton" else {},
             "training": {"steps": 200, "own_state": True, "causal": None, "weighting": {"scheme": "constant"}},
         }
         (specifications / f"burgers-{method}.json").write_text(json.dumps(settings), encoding="utf-8")

@@ -64,7 +64,7 @@ def test_eight_devices_give_the_losses_and_parameters_of_one(trained, name):
     assert_same(trained / "1" / name, trained / "8" / name)
 
 
-def test_steps_of_levenberg_marquardt_are_the_same_on_eight_devices(trained):
+def test_steps_of_gauss_newton_are_the_same_on_eight_devices(trained):
     assert_same_arrays(*(trained / count / "gauss_newton.safetensors" for count in ("1", "8")))
 
 

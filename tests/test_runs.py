@@ -166,8 +166,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_log(tmp_path):
     assert np.isfinite(log.query("quantity == 'loss'")["value"]).all()
 
 
-def test_levenberg_marquardt_runs_through_the_same_loop(tmp_path):
-    given = specification("levenberg_marquardt", steps=12, learning_rate=None, points_every=12, own_state=False)
+def test_gauss_newton_runs_through_the_same_loop(tmp_path):
+    given = specification("gauss_newton", steps=12, learning_rate=None, points_every=12, own_state=False)
     train(given, line_reference(), tmp_path)
     curves = pd.read_csv(tmp_path / "curves.csv")
     assert {"damping", "decrease_ratio"} <= set(curves["quantity"])

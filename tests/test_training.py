@@ -150,7 +150,7 @@ def test_causal_weights_scale_the_rows_of_the_objective():
 
 
 def test_linearisation_gives_rows_and_their_jacobian():
-    experiment = build(specification("levenberg_marquardt", learning_rate=None, causal={"tolerance": 2.0, "chunks": 4}))
+    experiment = build(specification("gauss_newton", learning_rate=None, causal={"tolerance": 2.0, "chunks": 4}))
     key, loop = randomness.stream(3, "points"), experiment.start(3)
     points = experiment.points(key, loop)
     objective = experiment.objective(loop.loss_weights)

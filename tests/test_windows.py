@@ -92,7 +92,7 @@ def test_windows_join_and_a_killed_run_goes_on_bit_for_bit(tmp_path, shared_prog
     """Gauss-Newton steps fit the initial condition of the second window: hardly a jump is left between the two, where
     the first window, with which the second one starts, differs between its ends by a whole wave."""
     given = specification(
-        "levenberg_marquardt",
+        "gauss_newton",
         learning_rate=None,
         steps=80,
         points_every=100,

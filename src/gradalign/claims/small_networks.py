@@ -23,7 +23,7 @@ from gradalign.experiments import small_pinns
 from gradalign.experiments.followed_runs import DAMPING, History, follow, structures
 from gradalign.experiments.small_pinns import Fit
 from gradalign.method import Method
-from gradalign.optimizers import adam, levenberg_marquardt, soap
+from gradalign.optimizers import adam, gauss_newton, soap
 from gradalign.precision import dtype_of
 from gradalign.randomness import stream
 from gradalign.records import Claim, Comparison, Curve, holds, timed
@@ -97,7 +97,7 @@ def followed(task: Fit, steps: int, every: int, seeds: Sequence[int], keep: str 
 def two_losses() -> Runs:
     """All runs of the Poisson problem, Levenberg-Marquardt among them."""
     task = poisson_fit()
-    newton = levenberg_marquardt.method(levenberg_marquardt.Settings(), NEWTON_STEPS)
+    newton = gauss_newton.method(gauss_newton.Settings(), NEWTON_STEPS)
     (fixed,) = follow(task, newton, NEWTON_STEPS, NEWTON_EVERY, SEEDS, redraw=[False], own=False)
     return {**followed(task, STEPS, EVERY, SEEDS, keep="SOAP"), f"Levenberg-Marquardt, {FIXED}": fixed}
 

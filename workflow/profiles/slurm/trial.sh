@@ -8,7 +8,7 @@
 # that nothing interrupted. Everything is taken down again.
 #   workflow/profiles/slurm/trial.sh             the whole pipeline: about half an hour on two cores
 #   workflow/profiles/slurm/trial.sh TARGET...   only these, for instance
-#                                                results/smoke/evaluation/burgers-levenberg_marquardt.csv
+#                                                results/smoke/evaluation/burgers-gauss_newton.csv
 # It needs a Debian or Ubuntu machine of your own, two cores, the network, and root: it installs the packages of Slurm,
 # starts its daemons, writes /etc/slurm/, and in the end removes what it installed. Never on a node of a real cluster.
 set -euo pipefail
@@ -19,7 +19,7 @@ refuse() {
 }
 
 packages="slurmctld slurmd slurm-client munge"
-run=burgers-levenberg_marquardt
+run=burgers-gauss_newton
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 
 [ "$(id -u)" = 0 ] || refuse "it sets up Slurm and so has to run as root, on a machine where that does no harm"

@@ -1,0 +1,108 @@
+"""Gauss-Newton steps with the damping of Levenberg and Marquardt. Cost per step: the Jacobian, 5/4 N P min(N, P)
+operations for the smaller Gram matrix of N residuals and P parameters, and a Cholesky factorisation for each damping
+that is tried. Memory: N P + min(N, P)^2. Precision: float64, because normal equations square the condition. Use it
+when there are at most a few thousand parameters and an accurate solution is wanted."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.flatten_util import ravel_pytree
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from gradalign.damped_least_squares import damped, damped_system
+from gradalign.method import Method
+from gradalign.objective import Objective
+from gradalign.problem import Points
+from gradalign.settings import StrictModel
+from gradalign.trees import Tree
+
+
+class Settings(StrictModel):
+    """Settings of the damping mu in (J^T J + mu I) d = -J^T r."""
+
+    initial_damping: PositiveFloat = Field(default=1.0, description="mu of the first step")
+    decrease: PositiveFloat = Field(default=1 / 3, lt=1, description="factor of mu where the model was good")
+    increase: PositiveFloat = Field(default=2.0, gt=1, description="factor of mu where the model was bad")
+    refusal: PositiveFloat = Field(default=4.0, gt=1, description="factor of mu where the loss did not fall")
+    good_ratio: PositiveFloat = Field(default=0.75, description="actual / predicted decrease above which mu falls")
+    bad_ratio: PositiveFloat = Field(default=0.25, description="actual / predicted decrease below which mu rises")
+    least_damping: PositiveFloat = Field(default=1e-15, description="mu never falls below this")
+    attempts: PositiveInt = Field(default=8, description="dampings that a step tries until the loss falls")
+
+
+class GaussNewtonState(NamedTuple):
+    """damping: () the present mu, in the dtype of the parameters."""
+
+    damping: Array
+
+
+class _Trial(NamedTuple):
+    """What a step has come to: parameters (P,), next and used mu, whether it was accepted, attempts, ratio."""
+
+    flat: Array
+    damping: Array
+    used: Array
+    accepted: Array
+    attempts: Array
+    ratio: Array
+
+
+def method(settings: Settings, steps: int) -> Method:
+    """One damped Gauss-Newton step at a time, with the first mu that lowers the loss on the points of the step.
+
+    d = -(J^T J + mu I)^{-1} J^T r for the weighted rows r (N,) and their Jacobian J (N, P). The ratio of the actual to
+    the predicted decrease of L = ||r||^2, which is -<J^T r, d> + mu ||d||^2, decides about mu: it is multiplied by
+    ``decrease`` above ``good_ratio``, by ``increase`` below ``bad_ratio``, and by ``refusal`` where L did not fall;
+    then the same Jacobian is used again, up to ``attempts`` times, after which the parameters stay as they are
+    (Levenberg 1944, Marquardt 1963). Primal or dual, whichever is smaller (``damped_least_squares``).
+
+    The linear map of the state is (J^T J + mu I)^{-1}, with the Jacobian of the objective it is asked about; an
+    own-state map keeps ``initial_damping``, since nothing moves along it. Metrics: ``damping``, the last mu that was
+    tried, ``decrease_ratio``, and ``attempts``.
+    """
+    del steps
+
+    def init(params: Tree) -> GaussNewtonState:
+        return GaussNewtonState(jnp.asarray(settings.initial_damping, ravel_pytree(params)[0].dtype))
+
+    def step(
+        objective: Objective, params: Tree, state: GaussNewtonState, points: Points, gradient: Tree = None
+    ) -> tuple[Tree, GaussNewtonState, dict[str, Array]]:
+        del gradient  # the Jacobian holds it
+        residuals, jacobian = objective.linearisation(params, points)
+        flat, unravel = ravel_pytree(params)
+        system, loss, slope = damped_system(jacobian), jnp.sum(residuals**2), jacobian.T @ residuals
+
+        def attempt(trial: _Trial) -> _Trial:
+            found = damped(system, trial.damping)
+            direction, used = found.step(residuals), found.damping
+            actual = loss - objective.loss(unravel(flat + direction), points)
+            ratio = actual / (used * jnp.sum(direction**2) - jnp.sum(slope * direction))
+            accepted = actual > 0  # false for a direction or a loss that is not a number
+            factor = jnp.where(ratio > settings.good_ratio, settings.decrease, 1.0)
+            factor = jnp.where(ratio < settings.bad_ratio, settings.increase, factor)
+            factor = jnp.where(accepted, factor, settings.refusal).astype(flat.dtype)
+            return _Trial(
+                flat=jnp.where(accepted, flat + direction, flat),
+                damping=jnp.maximum(used * factor, settings.least_damping),
+                used=used,
+                accepted=accepted,
+                attempts=trial.attempts + 1,
+                ratio=ratio,
+            )
+
+        first = _Trial(flat, state.damping, state.damping, jnp.zeros((), bool), jnp.zeros((), jnp.int32), loss)
+        last = jax.lax.while_loop(lambda t: ~t.accepted & (t.attempts < settings.attempts), attempt, first)
+        metrics = {"damping": last.used, "decrease_ratio": last.ratio, "attempts": last.attempts.astype(flat.dtype)}
+        return unravel(last.flat), GaussNewtonState(last.damping), metrics
+
+    def precondition(
+        objective: Objective, params: Tree, state: GaussNewtonState, points: Points, gradient: Tree
+    ) -> Tree:
+        flat, unravel = ravel_pytree(gradient)
+        system = damped_system(objective.linearisation(params, points)[1])
+        return unravel(damped(system, state.damping).solve(flat))
+
+    return Method(init, step, precondition, observe=lambda params, state, gradient: state)
