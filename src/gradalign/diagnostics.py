@@ -11,7 +11,7 @@ from gradalign.trees import Tree
 def intra_step(
     gradients: dict[str, Tree], common_directions: dict[str, Tree], own_directions: dict[str, Tree] | None
 ) -> dict[str, Array]:
-    """Scores and companions of per-loss gradients g_i and of their preconditioned directions; scalars by name.
+    """Scores and companions of per-loss gradients g_i, two or more, and of their preconditioned directions, by name.
 
     ``score_raw``, ``score_common_state``, ``score_own_state`` as in ``alignment.intra_step_scores``;
     ``minimum_cosine`` and ``conflict_fraction`` of the raw gradients; ``gradient_norm/<term>`` is ||g_i||_2 with the
@@ -27,9 +27,19 @@ def intra_step(
     row = {f"score_{name}": value for name, value in scores._asdict().items()}
     row["minimum_cosine"] = companions.minimum_cosine
     row["conflict_fraction"] = alignment.conflict_fraction(companions.cosines)
-    for name, gradient in gradients.items():
-        row[f"gradient_norm/{name}"] = jnp.sqrt(alignment.gram_matrix([gradient])[0, 0])
-    return row
+    return row | gradient_norms(gradients)
+
+
+def gradient_norms(gradients: dict[str, Tree]) -> dict[str, Array]:
+    """``gradient_norm/<term>``: ||g_i||_2 with the loss weight in it, as in ``intra_step``.
+
+    >>> {name: float(norm) for name, norm in gradient_norms({"pde": jnp.asarray([3.0, 4.0])}).items()}
+    {'gradient_norm/pde': 5.0}
+    """
+    return {
+        f"gradient_norm/{name}": jnp.sqrt(alignment.gram_matrix([gradient])[0, 0])
+        for name, gradient in gradients.items()
+    }
 
 
 def gains(gradients: dict[str, Tree], losses: dict[str, Array], update: Tree) -> dict[str, Array]:

@@ -139,7 +139,7 @@ def predictor(experiment: Experiment, coordinates: Fields, block: int = 16384) -
         def part(given: tuple[jax.Array, jax.Array]) -> jax.Array:
             params = solution if windows == 1 else jax.tree.map(lambda leaf: leaf[given[0]], solution)
             assert problem.observe is not None  # filled in by the problem itself
-            return problem.observe(experiment.network.apply, params, given[1])
+            return problem.observe(experiment.fields, params, given[1])
 
         return jax.lax.map(part, (owner, blocks)).reshape(len(order), -1)[place]
 

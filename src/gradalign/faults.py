@@ -18,7 +18,7 @@ def origin(experiment: Experiment, key: jax.Array, loop: LoopState) -> str:
     "points". The state of the method is the one after the step; where it alone is not finite, it is the origin.
     """
     before = loop._replace(step=jnp.maximum(loop.step - 1, 0), params=loop.previous)
-    points, objective = experiment.points(key, before), experiment.objective(loop.loss_weights)
+    points, objective = experiment.points(key, before), experiment.objective(loop.loss_weights, loop.start)
     losses = objective.losses(before.params, points)
     if found := not_finite(before.params):
         return f"parameter {found[0]} before the step"

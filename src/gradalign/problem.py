@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
+from gradalign.exact_start import ExactStart
 from gradalign.trees import Tree
 
 Apply = Callable[[Tree, Array], Array]
@@ -62,6 +63,8 @@ class Problem:
     given: names of the G_s columns behind the coordinates, by point set. Names of fields: their values at the start of
         the window, which from the second window on come from the network of the window before; without any, the
         problem cannot be cut into windows. Names of settings: parameters that a curriculum may change in steps.
+    exact_start: how the fields get the initial condition of a window by construction (see ``exact_start``), without a
+        loss term. None where it is a loss term.
     observed: names of the fields that references hold and scores are made of; ``fields`` where left empty.
     observe: ``observe(apply, params, coordinates) -> (N, len(observed))``; the network itself where left out.
     quantities: what is scored by name, from the observed fields; each of them where left empty.
@@ -80,6 +83,7 @@ class Problem:
     formulation: tuple[str, ...] = ()
     point_sets: Mapping[str, str] = field(default_factory=dict)
     given: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    exact_start: ExactStart | None = None
     observed: tuple[str, ...] = ()
     observe: Callable[[Apply, Tree, Array], Array] | None = None
     quantities: Mapping[str, Quantity] = field(default_factory=dict)
@@ -102,4 +106,5 @@ class Problem:
     @property
     def has_windows(self) -> bool:
         """Whether the problem can be cut into windows of time."""
-        return any(name in self.fields for names in self.given.values() for name in names)
+        passed_on = any(name in self.fields for names in self.given.values() for name in names)
+        return passed_on or self.exact_start is not None

@@ -30,7 +30,8 @@ class LoopState(NamedTuple):
     stage_start: () int32, steps done before the present stage.
     params: parameters of the network.
     previous: the parameters before the last step, from which the origin of a fault is found.
-    finished: parameters of the windows, leading axis the window, filled up to the present one; empty for one window.
+    start: coefficients of what the present window starts from, where the problem builds it in; else empty.
+    finished: solutions of the windows, leading axis the window, filled up to the present one; empty for one window.
     state: state of the method.
     own_states: by loss term, a state of the method that saw only that term; empty unless asked for.
     loss_weights: by loss term, ().
@@ -42,6 +43,7 @@ class LoopState(NamedTuple):
     stage_start: Array
     params: Tree
     previous: Tree
+    start: Tree
     finished: Tree
     state: State
     own_states: dict[str, State]
@@ -73,30 +75,51 @@ class Experiment:
     def start(self, seed: int) -> LoopState:
         """The state before the first step, from the streams of ``seed``."""
         params = self.network.init(randomness.stream(seed, "parameters"))
-        finished = () if self.windows == 1 else jax.tree.map(lambda leaf: jnp.stack([leaf] * self.windows), params)
-        return self._stage_start(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32), params, finished)
+        exact = self.problem.exact_start
+        start = () if exact is None else exact.first(self.dtype)
+        one = self._window(params, start)
+        finished = () if self.windows == 1 else jax.tree.map(lambda leaf: jnp.stack([leaf] * self.windows), one)
+        return self._stage_start(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32), params, start, finished)
 
     def next_stage(self, key: Array, loop: LoopState) -> LoopState:
         """The state before the first step of the next stage; ``key`` is the run's stream "parameters".
 
         The parameters are kept, or for windows with fresh networks drawn anew; optimizer states and loss weights start
-        again. With windows, those of the one that ends are stored: its network gives the next initial condition.
+        again. With windows, the solution of the one that ends is stored: it gives the next initial condition.
         """
         stage = loop.stage + 1
         windows = self.specification.training.windows
         params = loop.params
         if windows is not None and windows.network == "fresh":
             params = self.network.init(randomness.at_step(key, stage))
-        after = self._stage_start(loop.step, stage, params, self.solution(loop) if self.windows > 1 else ())
+        start, exact = loop.start, self.problem.exact_start
+        if exact is not None:
+            nodes = exact.nodes(self.dtype)
+            at_end = jnp.insert(nodes, 0, self.problem.domain[0][1], axis=1)
+            start = exact.interpolated(self.fields(self._window(loop.params, loop.start), at_end))
+        finished = self.solution(loop) if self.windows > 1 else ()
+        after = self._stage_start(loop.step, stage, params, start, finished)
         return after._replace(failed_step=loop.failed_step)
 
     def solution(self, loop: LoopState) -> Tree:
-        """What a run leaves: the parameters, for several windows stacked along a leading axis of that length."""
+        """What a run leaves: what ``fields`` takes, for several windows stacked along a leading axis of that length."""
+        present = self._window(loop.params, loop.start)
         if self.windows == 1:
-            return loop.params
-        return jax.tree.map(lambda every, one: every.at[loop.stage].set(one), loop.finished, loop.params)
+            return present
+        return jax.tree.map(lambda every, one: every.at[loop.stage].set(one), loop.finished, present)
 
-    def _stage_start(self, step: Array, stage: Array, params: Tree, finished: Tree) -> LoopState:
+    def fields(self, solution: Tree, coordinates: Array) -> Array:
+        """The fields (N, F) at coordinates (N, D) of one window of a solution, whose time starts at 0."""
+        if self.problem.exact_start is None:
+            return self.network.apply(solution, coordinates)
+        network = self.network.apply(solution["network"], coordinates)
+        return self.problem.exact_start.fields(solution["start"], network, coordinates)
+
+    def _window(self, params: Tree, start: Tree) -> Tree:
+        """The solution of one window: the parameters of its network, with its start where that is built in."""
+        return params if self.problem.exact_start is None else {"network": params, "start": start}
+
+    def _stage_start(self, step: Array, stage: Array, params: Tree, start: Tree, finished: Tree) -> LoopState:
         own = self.problem.losses if self.specification.training.own_state else ()
         initial = self.specification.training.weighting.initial
         return LoopState(
@@ -105,6 +128,7 @@ class Experiment:
             stage_start=step + 0,  # an array of its own, because the loop donates all of them
             params=params,
             previous=jax.tree.map(jnp.copy, params),
+            start=jax.tree.map(jnp.copy, start),
             finished=finished,
             state=self.method.init(params),
             own_states={name: self.method.init(params) for name in own},
@@ -130,14 +154,15 @@ class Experiment:
             return points
         before = jax.tree.map(lambda leaf: leaf[jnp.maximum(loop.stage - 1, 0)], loop.finished)
         at_end = points[:, :count].at[:, 0].set(self.problem.domain[0][1])
-        fields = self.network.apply(before, at_end)[:, np.asarray([self.problem.fields.index(name) for name in names])]
+        fields = self.fields(before, at_end)[:, np.asarray([self.problem.fields.index(name) for name in names])]
         return jnp.where(loop.stage == 0, points, points.at[:, count:].set(fields))
 
-    def objective(self, loss_weights: dict[str, Array]) -> Objective:
-        """The objective with these loss weights and the causal row weights of the specification."""
+    def objective(self, loss_weights: dict[str, Array], start: Tree = ()) -> Objective:
+        """The objective with these loss weights, the causal row weights of the specification, and ``LoopState.start``
+        where the problem builds the initial condition in."""
         return Objective(
             loss_weights,
-            residuals=self._residuals,
+            residuals=partial(self._residuals, start),
             row_weights=None if self.specification.training.causal is None else self._row_weights,
             point_sets=tuple(self.problem.point_sets.items()),
         )
@@ -146,7 +171,7 @@ class Experiment:
         """One optimizer step, preceded by an update of the loss weights where one is due."""
         points = self.points(key, loop)
         loss_weights = self._loss_weights(loop, points)
-        objective = self.objective(loss_weights)
+        objective = self.objective(loss_weights, loop.start)
         gradient, own_states = None, loop.own_states
         if own_states:
             gradients = objective.loss_gradients(loop.params, points)
@@ -191,27 +216,16 @@ class Experiment:
         (``score_inter_gradient_same_points``), and of the updates (``score_inter_update``). They look two steps ahead;
         the state itself does not move.
         """
-        points, objective = self.points(key, loop), self.objective(loop.loss_weights)
+        points, objective = self.points(key, loop), self.objective(loop.loss_weights, loop.start)
         losses = objective.losses(loop.params, points)
         gradients = objective.loss_gradients(loop.params, points)
-        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *gradients.values())
-        precondition = partial(self.method.precondition, objective, loop.params, loop.state, points)
-        common = jax.vmap(precondition)(stacked)  # P is formed once for all loss terms
-        own = {
-            name: self.method.precondition(objective.only(name), loop.params, state, points, gradients[name])
-            for name, state in loop.own_states.items()
-        }
         ahead = jax.lax.scan(lambda state, _: self._look(key, state), loop, length=2)[1]
         now, later = (jax.tree.map(lambda values, i=i: values[i], ahead) for i in (0, 1))
         return {
             "loss": objective.loss(loop.params, points),
             **{f"loss/{name}": value for name, value in losses.items()},
             **{f"weight/{name}": value for name, value in loop.loss_weights.items()},
-            **diagnostics.intra_step(
-                gradients,
-                {name: jax.tree.map(lambda v, i=i: v[i], common) for i, name in enumerate(gradients)},
-                own or None,
-            ),
+            **self._intra_step(objective, loop, points, gradients),
             **diagnostics.gains(gradients, objective.weighted_losses(loop.params, points), now["update"]),
             "score_inter_gradient": inter_step_score(now["gradient"], later["gradient"]),
             "score_inter_gradient_same_points": inter_step_score(now["gradient"], now["gradient_after"]),
@@ -219,9 +233,28 @@ class Experiment:
             **now["metrics"],
         }
 
+    def _intra_step(
+        self, objective: Objective, loop: LoopState, points: Points, gradients: dict[str, Tree]
+    ) -> dict[str, Array]:
+        """The scores of ``diagnostics.intra_step``; one loss term has none, and only the norm of its gradient."""
+        if len(gradients) == 1:
+            return diagnostics.gradient_norms(gradients)
+        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *gradients.values())
+        precondition = partial(self.method.precondition, objective, loop.params, loop.state, points)
+        common = jax.vmap(precondition)(stacked)  # P is formed once for all loss terms
+        own = {
+            name: self.method.precondition(objective.only(name), loop.params, state, points, gradients[name])
+            for name, state in loop.own_states.items()
+        }
+        return diagnostics.intra_step(
+            gradients,
+            {name: jax.tree.map(lambda v, i=i: v[i], common) for i, name in enumerate(gradients)},
+            own or None,
+        )
+
     def _look(self, key: Array, loop: LoopState) -> tuple[LoopState, dict[str, Tree]]:
         """One step, with the gradients of one and the same function before and after it."""
-        points, objective = self.points(key, loop), self.objective(loop.loss_weights)
+        points, objective = self.points(key, loop), self.objective(loop.loss_weights, loop.start)
         after, metrics = self.step(key, loop)
         return after, {
             "gradient": objective.gradient(loop.params, points),
@@ -230,14 +263,16 @@ class Experiment:
             "metrics": metrics,
         }
 
-    def _residuals(self, params: Tree, points: Points) -> dict[str, Array]:
-        return self.problem.residuals(self._apply, params, points)
+    def _residuals(self, start: Tree, params: Tree, points: Points) -> dict[str, Array]:
+        def apply(params: Tree, coordinates: Array) -> Array:
+            # A product keeps its algorithm when it is differentiated; nothing else takes the run's algorithm: not what
+            # is given at the points or built in, not the optimizer, not the score
+            with jax.default_matmul_precision(products_of(self.specification.training.precision)):
+                network = self.network.apply(params, coordinates)
+            exact = self.problem.exact_start
+            return network if exact is None else exact.fields(start, network, coordinates)
 
-    def _apply(self, params: Tree, coordinates: Array) -> Array:
-        # A product keeps its algorithm when it is differentiated; nothing else takes the run's algorithm: not what is
-        # given at the points, not the optimizer, not the score
-        with jax.default_matmul_precision(products_of(self.specification.training.precision)):
-            return self.network.apply(params, coordinates)
+        return self.problem.residuals(apply, params, points)
 
     def _row_weights(self, residuals: dict[str, Array]) -> dict[str, Array]:
         causal = self.specification.training.causal
@@ -250,7 +285,7 @@ class Experiment:
             return loop.loss_weights
 
         def updated() -> dict[str, Array]:
-            unweighted = self.objective({name: jnp.ones_like(w) for name, w in loop.loss_weights.items()})
+            unweighted = self.objective({name: jnp.ones_like(w) for name, w in loop.loss_weights.items()}, loop.start)
             gradients = unweighted.loss_gradients(loop.params, points)
             return weighting.gradient_norm_weights(gradients, loop.loss_weights, settings.momentum)
 

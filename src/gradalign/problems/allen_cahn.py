@@ -22,6 +22,10 @@ Two ways to pose the conditions at the ends, which have the same solution:
 - ``penalised``: the network knows nothing of periodicity. A third loss term ``bc`` holds u(t, 1) - u(t, -1) and
   ∂u/∂x(t, 1) - ∂u/∂x(t, -1), each on half of its rows; n = 3, null value -1/3.
 
+With ``start: exact`` the field is B(t, x) + t N(t, x) of a network N, in every window of time, where B is the solution
+of the heat equation with the diffusion D; the term ``ic`` falls away. Without it and ``bc`` there is no score. The
+band-limited initial condition needs 255 harmonics.
+
 What is hard: u = 0 solves the equation, and small u leave the residual small while they grow by exp(5t); the layers,
 about 4 sqrt(2D/ρ) = 0.025 wide, follow from what happened before. Causal weights help. The solution is even in x.
 
@@ -42,9 +46,9 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 
 from gradalign.derivatives import partial_derivatives
+from gradalign.exact_start import FORMULATION, ExactStart, StartSettings, diffusion
 from gradalign.problem import Apply, Points, Problem, Statement
 from gradalign.sampling import first_window, stratified_in_time, uniform, with_values
-from gradalign.settings import StrictModel
 from gradalign.trees import Tree
 
 DOMAIN = ((0.0, 1.0), (-1.0, 1.0))
@@ -60,7 +64,7 @@ SAMPLES = 511
 """Points that the band-limited initial condition interpolates; an odd number, so that it has 256 cosines."""
 
 
-class Settings(StrictModel):
+class Settings(StartSettings):
     """Coefficients of the Allen-Cahn equation, its initial condition, and how its periodicity is imposed."""
 
     initial_condition: Literal["kinked", "band_limited"] = Field(
@@ -86,17 +90,20 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
     [2.0, 0.0, 2.0, 0.0]
     """
     penalised = settings.boundary == "penalised"
-    losses = ("ic", "bc", "pde") if penalised else ("ic", "pde")
+    exact = settings.start == "exact"
+    losses = tuple(name for name, present in (("ic", not exact), ("bc", penalised), ("pde", True)) if present)
     domain = first_window(DOMAIN, windows)
     (start, _), (left, right) = domain
 
+    def at_start(x: Array) -> Array:
+        return initial_condition(x, settings.initial_condition)
+
     def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
         keys = dict(zip(losses, jax.random.split(key, len(losses)), strict=True))
-        places = uniform(keys["ic"], ((start, start), domain[1]), counts["ic"], dtype)
-        points = {
-            "ic": with_values(places, initial_condition(places[:, 1], settings.initial_condition)),
-            "pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype),
-        }
+        points = {"pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype)}
+        if not exact:
+            places = uniform(keys["ic"], ((start, start), domain[1]), counts["ic"], dtype)
+            points["ic"] = with_values(places, at_start(places[:, 1]))
         if penalised:
             ends = uniform(keys["bc"], (domain[0], (left, left)), counts["bc"], dtype)
             points["bc"] = ends.at[1::2, 1].set(right)
@@ -113,10 +120,9 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
         heat = {"heat": {"t": 1.0, "xx": -settings.diffusion}}
         d = partial_derivatives(lambda z: apply(params, z), points["pde"], ("",), ("t", "x"), heat)
         reaction = settings.reaction * (d[""] - d[""] ** 3)
-        found = {
-            "ic": apply(params, points["ic"][:, :2])[:, 0] - points["ic"][:, 2],
-            "pde": (d["heat"] - reaction)[:, 0],
-        }
+        found = {"pde": (d["heat"] - reaction)[:, 0]}
+        if not exact:
+            found["ic"] = apply(params, points["ic"][:, :2])[:, 0] - points["ic"][:, 2]
         if penalised:
             found["bc"] = gaps(apply, params, points["bc"])
         return {name: found[name] for name in losses}
@@ -131,8 +137,13 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
         residuals=residuals,
         periodic=() if penalised else ("x",),
         causal=("pde",),
-        formulation=("boundary",),
-        given={"ic": ("u",)},
+        formulation=("boundary", *FORMULATION),
+        given={} if exact else {"ic": ("u",)},
+        exact_start=ExactStart(
+            domain[1:], settings.start_harmonics, lambda x: [at_start(x)], (diffusion(settings.diffusion),)
+        )
+        if exact
+        else None,
     )
 
 

@@ -12,6 +12,10 @@ Lett. 15, 1965, page 240); domain and horizon from the released settings of arXi
 Loss terms: ``ic`` (u - u(0, x) at t = 0) and ``pde`` (the residual); the network is periodic by construction; n = 2,
 null value 0.
 
+With ``start: exact`` the field is u(0, x) + t N(t, x) of a network N, in every window of time; ``pde`` is the only loss
+term then, and there is no score. Dispersion is not built in: it carries short waves so fast that the network would have
+to undo it.
+
 What is hard: without dispersion the wave would break at t = 1/π. Instead its slope grows from π to 65 at t = 0.5, and
 eight solitons about 0.05 wide pass through each other. A small dispersion times a large third derivative balances the
 steepening, and nothing dissipates: an error stays. Windows of time help.
@@ -28,9 +32,9 @@ from jax import Array
 from pydantic import Field, PositiveFloat
 
 from gradalign.derivatives import partial_derivatives
+from gradalign.exact_start import FORMULATION, ExactStart, StartSettings, at_rest
 from gradalign.problem import Apply, Points, Problem, Statement
 from gradalign.sampling import first_window, stratified_in_time, uniform, with_values
-from gradalign.settings import StrictModel
 from gradalign.trees import Tree
 
 DOMAIN = ((0.0, 1.0), (-1.0, 1.0))
@@ -43,7 +47,7 @@ STATEMENT = Statement(
 )
 
 
-class Settings(StrictModel):
+class Settings(StartSettings):
     """The coefficient of the Korteweg-de Vries equation."""
 
     dispersion: PositiveFloat = Field(default=0.022**2, description="δ²; a soliton of height A is δ sqrt(12/A) wide")
@@ -61,34 +65,40 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
     """
     domain = first_window(DOMAIN, windows)
     start = domain[0][0]
+    exact = settings.start == "exact"
+    losses = ("pde",) if exact else ("ic", "pde")
 
     def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
         keys = dict(zip(("ic", "pde"), jax.random.split(key), strict=True))
-        places = uniform(keys["ic"], ((start, start), domain[1]), counts["ic"], dtype)
-        return {
-            "ic": with_values(places, initial_condition(places[:, 1])),
-            "pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype),
-        }
+        points = {"pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype)}
+        if not exact:
+            places = uniform(keys["ic"], ((start, start), domain[1]), counts["ic"], dtype)
+            points["ic"] = with_values(places, initial_condition(places[:, 1]))
+        return {name: points[name] for name in losses}
 
     def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
         linear = {"linear": {"t": 1.0, "xxx": settings.dispersion}}
         d = partial_derivatives(lambda z: apply(params, z), points["pde"], ("", "x"), ("t", "x"), linear)
-        return {
-            "ic": apply(params, points["ic"][:, :2])[:, 0] - points["ic"][:, 2],
-            "pde": (d["linear"] + d[""] * d["x"])[:, 0],
-        }
+        found = {"pde": (d["linear"] + d[""] * d["x"])[:, 0]}
+        if not exact:
+            found["ic"] = apply(params, points["ic"][:, :2])[:, 0] - points["ic"][:, 2]
+        return {name: found[name] for name in losses}
 
     return Problem(
         name="korteweg_de_vries",
         coordinates=("t", "x"),
         fields=("u",),
-        losses=("ic", "pde"),
+        losses=losses,
         domain=domain,
         sample=sample,
         residuals=residuals,
         periodic=("x",),
         causal=("pde",),
-        given={"ic": ("u",)},
+        formulation=FORMULATION,
+        given={} if exact else {"ic": ("u",)},
+        exact_start=ExactStart(domain[1:], settings.start_harmonics, lambda x: [initial_condition(x)], (at_rest,))
+        if exact
+        else None,
     )
 
 

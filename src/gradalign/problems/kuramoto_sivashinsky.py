@@ -15,6 +15,10 @@ Symmetry: u(t, π - x) = -u(t, x) at all times, because it holds at t = 0. Round
 Loss terms: ``ic`` (u - u(0, x) at t = 0) and ``pde`` (the residual); the network is periodic by construction; n = 2,
 null value 0.
 
+With ``start: exact`` the field is B(t, x) + t N(t, x) of a network N, in every window of time, where B is the solution
+of the linear part alone, a wave k growing as exp((β k² - γ k⁴) t); ``pde`` is the only loss term then, and there is no
+score.
+
 What is hard: the solution is chaotic. A small error made at t = 0.2 has become 10³ to 3·10⁴ times larger at t = 1,
 least if it shares the symmetry. The slope jumps from 4 to 40 between t = 0.04 and 0.1. Windows of time are needed: 10
 for T = 1, each of which starts from the last values of the one before. The last time is part of what is scored.
@@ -32,9 +36,9 @@ from jax import Array
 from pydantic import Field, PositiveFloat
 
 from gradalign.derivatives import partial_derivatives
+from gradalign.exact_start import FORMULATION, ExactStart, StartSettings
 from gradalign.problem import Apply, Points, Problem, Statement
 from gradalign.sampling import first_window, stratified_in_time, uniform, with_values
-from gradalign.settings import StrictModel
 from gradalign.trees import Tree
 
 PLACES = (0.0, 2 * np.pi)
@@ -47,7 +51,7 @@ STATEMENT = Statement(
 )
 
 
-class Settings(StrictModel):
+class Settings(StartSettings):
     """Coefficients of the Kuramoto-Sivashinsky equation, and its horizon."""
 
     convection: PositiveFloat = Field(default=100 / 16, description="α, of u ∂u/∂x")
@@ -68,35 +72,44 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
     """
     domain = first_window(((0.0, settings.horizon), PLACES), windows)
     start = domain[0][0]
+    exact = settings.start == "exact"
+    losses = ("pde",) if exact else ("ic", "pde")
 
     def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
         keys = dict(zip(("ic", "pde"), jax.random.split(key), strict=True))
-        places = uniform(keys["ic"], ((start, start), domain[1]), counts["ic"], dtype)
-        return {
-            "ic": with_values(places, initial_condition(places[:, 1])),
-            "pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype),
-        }
+        points = {"pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype)}
+        if not exact:
+            places = uniform(keys["ic"], ((start, start), domain[1]), counts["ic"], dtype)
+            points["ic"] = with_values(places, initial_condition(places[:, 1]))
+        return {name: points[name] for name in losses}
+
+    def growth(k: Array) -> Array:
+        return settings.growth * k**2 - settings.damping * k**4
 
     def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
         linear = {"linear": {"t": 1.0, "xx": settings.growth, "xxxx": settings.damping}}
         d = partial_derivatives(lambda z: apply(params, z), points["pde"], ("", "x"), ("t", "x"), linear)
         convection = settings.convection * d[""] * d["x"]
-        return {
-            "ic": apply(params, points["ic"][:, :2])[:, 0] - points["ic"][:, 2],
-            "pde": (d["linear"] + convection)[:, 0],
-        }
+        found = {"pde": (d["linear"] + convection)[:, 0]}
+        if not exact:
+            found["ic"] = apply(params, points["ic"][:, :2])[:, 0] - points["ic"][:, 2]
+        return {name: found[name] for name in losses}
 
     return Problem(
         name="kuramoto_sivashinsky",
         coordinates=("t", "x"),
         fields=("u",),
-        losses=("ic", "pde"),
+        losses=losses,
         domain=domain,
         sample=sample,
         residuals=residuals,
         periodic=("x",),
         causal=("pde",),
-        given={"ic": ("u",)},
+        formulation=FORMULATION,
+        given={} if exact else {"ic": ("u",)},
+        exact_start=ExactStart(domain[1:], settings.start_harmonics, lambda x: [initial_condition(x)], (growth,))
+        if exact
+        else None,
     )
 
 

@@ -1,0 +1,143 @@
+"""Fields that have their initial condition by construction, and windows of time that pass it on exactly.
+
+    u_f(t, x) = B_f(t, x) + q(t, x) N_f(t, x),   q = 0 at t = 0,   B_f(0, x) = s_f(x)
+
+N is the network and s the trigonometric interpolant of the fields at the start of the window, on 2K + 1 equidistant
+nodes along each axis. B is s carried on by a linear flow that is diagonal in its waves, B_f = exp(t L_f) s_f, or s
+itself: what a stiff linear term does alone need not be learned. At the end of a window the fields are interpolated
+again, which starts the next one. No loss term for the initial condition is left. All quantities are dimensionless.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from pydantic import Field, PositiveInt
+
+from gradalign.settings import StrictModel
+
+FORMULATION = ("start", "start_harmonics")
+"""The settings below, as a problem names them in its ``formulation``."""
+
+
+class StartSettings(StrictModel):
+    """Settings of a problem that can be posed in either way."""
+
+    start: Literal["penalised", "exact"] = Field(
+        default="penalised", description="a loss term for the initial condition, or fields that have it built in"
+    )
+    start_harmonics: PositiveInt = Field(
+        default=128, description="waves along each axis by which the start of a window is interpolated, if built in"
+    )
+
+
+Growth = Callable[[Array], Array]
+"""ρ(k): the rate of growth of the waves of wave number k along one axis, (K + 1,) to (K + 1,); rates of axes add up."""
+
+
+def at_rest(k: Array) -> Array:
+    """ρ = 0: the flow that leaves the initial condition as it is."""
+    return jnp.zeros_like(k)
+
+
+def diffusion(coefficient: float) -> Growth:
+    """ρ(k) = -D k²: the flow of ∂u/∂t = D ∆u.
+
+    >>> diffusion(0.5)(jnp.asarray([0.0, 2.0])).tolist()
+    [-0.0, -2.0]
+    """
+    return lambda k: -coefficient * k**2
+
+
+def vanishing_at_start(coordinates: Array) -> Array:
+    """q = t, (N, 1)."""
+    return coordinates[:, :1]
+
+
+@dataclass(frozen=True)
+class ExactStart:
+    """How the initial condition of a problem over (t, x) or (t, x, y), periodic in space, is built into its fields.
+
+    box: ``(low, high)`` per spatial axis. harmonics: K, per axis. initial: ``initial(x) -> (fields...)`` or
+    ``initial(x, y)``, for coordinates (M,), the F fields at t = 0 of the first window. growth: ρ of L_f, by field; the
+    network may have more fields than these, which stay as they are. factor: ``factor(coordinates)``, q as (N, 1).
+    """
+
+    box: tuple[tuple[float, float], ...]
+    harmonics: int
+    initial: Callable[..., Sequence[Array]]
+    growth: tuple[Growth, ...]
+    factor: Callable[[Array], Array] = vanishing_at_start
+
+    def nodes(self, dtype: jnp.dtype) -> Array:
+        """The nodes of the interpolant, (M, D - 1) with M = (2K + 1)^(D - 1), the last axis fastest."""
+        places = np.arange(2 * self.harmonics + 1) / (2 * self.harmonics + 1)
+        axes = [low + (high - low) * places for low, high in self.box]
+        return jnp.asarray(np.stack([grid.ravel() for grid in np.meshgrid(*axes, indexing="ij")], axis=1), dtype)
+
+    def first(self, dtype: jnp.dtype) -> Array:
+        """The coefficients of the interpolant at the start of the first window: (F, 2K + 1) or (F, 2K + 1, 2K + 1)."""
+        return self.interpolated(jnp.stack(self.initial(*self.nodes(dtype).T), axis=1))
+
+    def interpolated(self, values: Array) -> Array:
+        """The coefficients by field of the interpolant of values (M, F') on the nodes, F' >= F.
+
+        An axis has the waves 1, cos(2πk y/P), k = 1..K, sin(2πk y/P), k = 1..K, with y the distance from its low end.
+        """
+        waves = self._waves(self.nodes(values.dtype)[: 2 * self.harmonics + 1, -1:] - self.box[-1][0], self.box[-1])
+        weights = jnp.full(len(waves), 2 / len(waves), values.dtype).at[0].set(1 / len(waves))
+        transform = (waves * weights).T
+        size = len(waves)
+        found = []
+        for field in range(len(self.growth)):
+            grid = values[:, field].reshape((size,) * len(self.box))
+            grid = transform @ grid
+            found.append(grid if len(self.box) == 1 else grid @ transform.T)
+        return jnp.stack(found)
+
+    def fields(self, start: Array, network: Array, coordinates: Array) -> Array:
+        """The fields (N, F'') at coordinates (N, D) from the coefficients of the start and the network's outputs.
+
+        >>> sine = ExactStart(((0.0, 1.0),), 1, lambda x: [jnp.sin(2 * jnp.pi * x)], (diffusion(1.0),))
+        >>> place = jnp.asarray([[0.0, 0.25], [0.1, 0.25]])
+        >>> found = sine.fields(sine.first(place.dtype), jnp.ones((2, 1)), place)[:, 0]  # sin + t, with decaying sine
+        >>> [round(float(u), 9) for u in found], round(float(jnp.exp(-0.1 * (2 * jnp.pi) ** 2) + 0.1), 9)
+        ([1.0, 0.119296303], 0.119296303)
+        """
+        time = coordinates[:, :1]
+        axes = [
+            self._waves(coordinates[:, axis + 1 : axis + 2] - low, (low, high))
+            for axis, (low, high) in enumerate(self.box)
+        ]
+        base = []
+        for coefficients, growth in zip(start, self.growth, strict=True):
+            grown = (
+                axes
+                if growth is at_rest
+                else [
+                    waves * jnp.exp(time * self._rates(growth, side, time.dtype))
+                    for waves, side in zip(axes, self.box, strict=True)
+                ]
+            )
+            along = grown[0] @ coefficients  # (N,) or, in the plane, (N, 2K + 1)
+            base.append(along if along.ndim == 1 else jnp.sum(along * grown[1], axis=1))
+        moved = jnp.stack(base, axis=1) + self.factor(coordinates) * network[:, : len(base)]
+        if network.shape[1] == len(base):
+            return moved
+        return jnp.concatenate([moved, network[:, len(base) :]], axis=1)
+
+    def _waves(self, distance: Array, side: tuple[float, float]) -> Array:
+        """1, cosines, sines at distances (N, 1) from the low end: (N, 2K + 1)."""
+        period = side[1] - side[0]
+        k = jnp.asarray(2 * np.pi / period * np.arange(1, self.harmonics + 1), distance.dtype)
+        phase = distance * k
+        return jnp.concatenate([jnp.ones_like(distance), jnp.cos(phase), jnp.sin(phase)], axis=1)
+
+    def _rates(self, growth: Growth, side: tuple[float, float], dtype: jnp.dtype) -> Array:
+        """ρ of every wave of an axis: (2K + 1,)."""
+        k = jnp.asarray(2 * np.pi / (side[1] - side[0]) * np.arange(self.harmonics + 1), dtype)
+        rates = growth(k)
+        return jnp.concatenate([rates, rates[1:]])
