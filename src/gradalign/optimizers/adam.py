@@ -1,6 +1,5 @@
 """Adam: diagonal second moment (arXiv 1412.6980). Cost per step: one gradient. Memory: 2 P. Precision: float32 or
-float64. Use it when steps must be cheap, as the baseline of every comparison, and to start before a method that needs
-a good start."""
+float64. Use it when steps must be cheap, and as the baseline of every comparison."""
 
 import jax
 import jax.numpy as jnp

@@ -1,7 +1,7 @@
-"""L-BFGS: inverse Hessian from the last moves, and a line search (Liu and Nocedal 1989). Cost per step: a gradient at
-every trial of the line search, seldom more than two, and two at its start; 4 ``memory_size`` P for the direction.
-Memory: 2 ``memory_size`` P + 3 P. Precision: float64; in float32 the line search stops at changes of 1e-7 of the loss.
-Use it when the points stay the same for many steps (``points_every``) and a first-order method no longer gets on."""
+"""L-BFGS: inverse Hessian from the last moves, and a line search (Liu and Nocedal 1989). Cost per step: one gradient,
+one more at every trial of the line search, and 4 ``memory_size`` P products. Memory: (2 ``memory_size`` + 3) P.
+Precision: float64; float32 hides changes of the loss below 1e-7 of it from the line search. Use it when the points stay
+the same for many steps (``points_every``), or for a loss that first-order methods have brought close to a minimum."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 from jax.flatten_util import ravel_pytree
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from gradalign.method import Method
 from gradalign.objective import Objective
@@ -30,6 +30,12 @@ class Settings(StrictModel):
     curvature_tolerance: PositiveFloat = Field(
         default=0.9, lt=1, description="c_2: share of the slope that may be left after a step; above slope_tolerance"
     )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Settings":
+        if self.curvature_tolerance <= self.slope_tolerance:  # else no step may satisfy both conditions
+            raise ValueError(f"curvature_tolerance must exceed slope_tolerance = {self.slope_tolerance}")
+        return self
 
 
 class LbfgsState(NamedTuple):
@@ -110,7 +116,8 @@ def method(settings: Settings, steps: int) -> Method:
     )
 
     def init(params: Tree) -> LbfgsState:
-        return LbfgsState(memory.init(params), jax.tree.map(jnp.zeros_like, params))
+        empty = jax.tree.map(jnp.copy, memory.init(params))  # its two memories are one array, which cannot be donated
+        return LbfgsState(empty, jax.tree.map(jnp.zeros_like, params))
 
     def remembered(pairs: optax.ScaleByLBFGSState, params: Tree, gradient: Tree) -> optax.ScaleByLBFGSState:
         """The memory with one more pair: the move to ``params``, and the change of the gradient that came of it."""

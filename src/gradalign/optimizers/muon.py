@@ -1,6 +1,8 @@
 """Muon: momentum of matrices made orthogonal, Adam for the rest (Jordan 2024, arXiv 2502.16982). Cost per step: one
-gradient and, per (m, n) matrix, 10 iterations of (2 n + m) m^2 products, m <= n. Memory: P + the second moments of what
-is no matrix. Precision: float32 or float64. Use it when layers are wide and matrices hold most parameters."""
+gradient and, per (m, n) matrix, 10 iterations of (2 n + m) m^2 products, m <= n. Memory: P for matrices, 2 P for the
+rest. Precision: float32 or float64. Use it when layers are wide, and SOAP's factors too large or their QR too slow."""
+
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +15,9 @@ from gradalign.schedules import ScheduleSettings, learning_rate
 from gradalign.trees import Tree
 
 Coefficients = tuple[float, float, float]
+COEFFICIENTS: dict[str, Coefficients] = {"fast": (3.4445, -4.7750, 2.0315), "convergent": (15 / 8, -10 / 8, 3 / 8)}
+"""a, b, c of x -> a x + b x^3 + c x^5: those of Jordan, who wants no more than singular values near 1, and those that
+converge to 1, with three correct digits becoming nine at each iteration."""
 
 
 class Settings(ScheduleSettings):
@@ -23,9 +28,8 @@ class Settings(ScheduleSettings):
     newton_schulz_steps: PositiveInt = Field(
         default=10, description="iterations towards the polar factor; 5, as in the source, leave weak directions behind"
     )
-    newton_schulz_coefficients: Coefficients = Field(
-        default=(3.4445, -4.7750, 2.0315),
-        description="a, b, c of x -> a x + b x^3 + c x^5; 1.875, -1.25, 0.375 converge to the polar factor itself",
+    newton_schulz: Literal["fast", "convergent"] = Field(
+        default="fast", description="singular values near 1, or in some 20 iterations 1: the polar factor itself"
     )
     eps: PositiveFloat = Field(default=1e-8, description="added to the norm of a matrix and to the root of Adam")
     adam_b1: float = Field(default=0.9, ge=0, lt=1, description="decay of Adam's first moment")
@@ -41,7 +45,7 @@ def orthogonalising_factor(momentum: Array, coefficients: Coefficients, steps: i
     With m <= n and singular values s_i of M = U S V^T, Q (m, m) = U diag(p(s_i / |M|) / s_i) U^T, where |M| is the norm
     of Frobenius plus ``eps``, and p is x -> a x + b x^3 + c x^5 applied ``steps`` times. Q M = U p(S / |M|) V^T is what
     Muon makes of M; where p maps (0, 1] to 1, Q is (M M^T)^(-1/2) and Q M the polar factor U V^T. For m > n, Q (n, n)
-    acts from the right. Finite for every M: no gain exceeds a^steps / |M| for the usual coefficients.
+    acts from the right. Finite for every M: directions without momentum get a^steps / |M|.
 
     Dtype of ``momentum``. Source: K. Jordan, Muon (2024), as in ``optax.contrib.muon``.
 
@@ -72,6 +76,7 @@ def method(settings: Settings, steps: int) -> Method:
     del steps
     schedule = learning_rate(settings)
     ratio = settings.adam_learning_rate_ratio
+    coefficients = COEFFICIENTS[settings.newton_schulz]
 
     def precondition(state: State, gradient: Tree) -> Tree:
         muon, adam = (state.inner_states[name].inner_state[0] for name in ("muon", "adam"))
@@ -86,9 +91,7 @@ def method(settings: Settings, steps: int) -> Method:
                 moment = moment / correction(settings.adam_b2, adam.count, g.dtype)
                 return ratio * g / (jnp.sqrt(moment) + settings.eps)
             momentum = next(momenta) / correction(settings.b1, muon.count, g.dtype)
-            factor = orthogonalising_factor(
-                momentum, settings.newton_schulz_coefficients, settings.newton_schulz_steps, settings.eps
-            )
+            factor = orthogonalising_factor(momentum, coefficients, settings.newton_schulz_steps, settings.eps)
             rows, columns = g.shape
             return max(1, columns / rows) ** 0.5 * (factor @ g if rows <= columns else g @ factor)
 
@@ -98,7 +101,7 @@ def method(settings: Settings, steps: int) -> Method:
 
     transformation = optax.contrib.muon(
         schedule,
-        ns_coeffs=settings.newton_schulz_coefficients,
+        ns_coeffs=coefficients,
         ns_steps=settings.newton_schulz_steps,
         beta=settings.b1,
         eps=settings.eps,

@@ -119,8 +119,8 @@ def scale_by_shampoo(settings: Settings) -> optax.GradientTransformation:
 
     Tensors of any order get a factor per axis, of the gradient unfolded along it, and p = 1 / (2 k) for k axes that
     have one. Axes of length 1 and those longer than ``max_precondition_dimension`` have none; so have vectors unless
-    ``precondition_1d`` (then p = 1 / 2, AdaGrad with a full matrix). A parameter without any gets Adam's direction (for b2 = 1
-    AdaGrad's).
+    ``precondition_1d`` (then p = 1 / 2, AdaGrad with a full matrix). A parameter without any gets Adam's direction, for
+    b2 = 1 AdaGrad's.
 
     Works in the dtype of the gradients.
 

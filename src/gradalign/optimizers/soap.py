@@ -1,6 +1,6 @@
 """SOAP: Adam in the eigenbasis of Shampoo's factors (arXiv 2409.11321). Cost per step: one gradient, two or four
 products per matrix, a QR every ``precondition_frequency`` steps. Memory: 2 P + 2 (m^2 + n^2) per (m, n) matrix.
-Precision: float32 or float64. Use it when Adam is slow and steps with new points should be few: the default here."""
+Precision: float32 or float64. Use it when Adam is slow and points are drawn anew at every step."""
 
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, get_args
