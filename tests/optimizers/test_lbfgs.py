@@ -126,6 +126,22 @@ def test_redrawn_points_of_a_consistent_fit_do_not_keep_it_from_converging():
     np.testing.assert_allclose(found[-1], 2.0, rtol=1e-9)
 
 
+def test_causal_weights_are_those_of_the_start_of_the_step():
+    design, sides = quadratic(4, 1)
+
+    def row_weights(residuals):
+        return {"fit": jnp.exp(-jnp.cumsum(residuals["fit"] ** 2) / 10)}
+
+    objective = least_squares(lambda theta, b: jnp.asarray(design) @ theta - b)
+    objective = Objective(objective.loss_weights, objective.residuals, row_weights)
+    found, _, state = iterates(objective, jnp.ones(4), sides)
+    residuals = [design @ theta - sides[0] for theta in found]
+    weights = np.exp(-np.cumsum(residuals[0] ** 2) / 10)
+    np.testing.assert_allclose(
+        state.gradient_after, 2 * design.T @ (weights * residuals[1]) / len(weights), rtol=1e-10, atol=1e-12
+    )
+
+
 def test_the_linear_map_is_the_inverse_hessian_that_the_last_step_used():
     design, sides = quadratic(5, 1)
     objective = least_squares(lambda theta, b: jnp.asarray(design) @ theta - b)

@@ -103,6 +103,8 @@ def method(settings: Settings, steps: int) -> Method:
     one function, on the points of the move itself: the change from one draw to the next is left out of it. A state that
     only observes has one gradient a step, and therefore y with that change in it.
 
+    Causal row weights keep their values of the start of the step, so that L and its gradient belong to one function.
+
     A pair without positive curvature s^T y > 0, which a line search cut short can leave, is not remembered: H stays
     positive definite, and H g a direction of descent for g.
     """
@@ -132,8 +134,10 @@ def method(settings: Settings, steps: int) -> Method:
     def step(
         objective: Objective, params: Tree, state: LbfgsState, points: Points, gradient: Tree = None
     ) -> tuple[Tree, LbfgsState, dict[str, Array]]:
+        held = objective.held(params, points)
+
         def loss(theta: Tree) -> Array:
-            return objective.loss(theta, points)
+            return held.loss(theta, points)
 
         value, found = jax.value_and_grad(loss)(params)
         gradient = found if gradient is None else gradient
