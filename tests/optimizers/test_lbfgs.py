@@ -134,7 +134,8 @@ def test_causal_weights_are_those_of_the_start_of_the_step():
 
     objective = least_squares(lambda theta, b: jnp.asarray(design) @ theta - b)
     objective = Objective(objective.loss_weights, objective.residuals, row_weights)
-    found, _, state = iterates(objective, jnp.ones(4), sides)
+    found, sizes, state = iterates(objective, jnp.ones(4), sides)
+    assert sizes[0] > 0.1  # weights that rise along the step would shrink it to nothing
     residuals = [design @ theta - sides[0] for theta in found]
     weights = np.exp(-np.cumsum(residuals[0] ** 2) / 10)
     np.testing.assert_allclose(
