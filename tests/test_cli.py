@@ -39,6 +39,14 @@ def test_lists_of_methods_and_references():
     assert all(name in methods for name in ("adam: ", "soap: ", "gauss_newton: ", "Cost per step"))
 
 
+@pytest.mark.parametrize("method", module_names("optimizers"))
+def test_the_list_of_methods_says_what_each_costs_and_is_for(method):
+    lines = dict(line.split(": ", 1) for line in call("train", "--list-methods").output.strip().splitlines())
+    places = [lines[method].find(part) for part in ("Cost per step: ", "Memory: ", "Precision: ", "Use it when ")]
+    assert places == sorted(places)
+    assert places[0] > 0
+
+
 def blocks(output):
     """The blocks of ``reference --list``: {problem: {label: text}}, with wrapped lines joined."""
     found = {}

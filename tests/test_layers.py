@@ -41,6 +41,7 @@ LAYERS = [
         "networks",
         "method",
         "schedules",
+        "kronecker",
         "diagnostics",
         "parallel",
         "checkpoints",

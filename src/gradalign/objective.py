@@ -110,6 +110,22 @@ class Objective:
             found |= {name: jax.tree.map(lambda leaf, i=i: leaf[i], stacked) for i, name in enumerate(names)}
         return {name: found[name] for name in self.loss_weights}
 
+    def held(self, params: Tree, points: Points) -> "Objective":
+        """The same objective with the causal row weights that it has at ``params``, wherever it is evaluated.
+
+        Value and gradient then belong to one function, as a line search needs it: causal weights that follow the
+        parameters enter the value, but are constants of the gradient.
+
+        >>> cube = Objective({"fit": jnp.ones(())}, lambda x, _: {"fit": x}, lambda rows: {"fit": jnp.abs(rows["fit"])})
+        >>> [float(one.loss(jnp.asarray([2.0]), {}).round(6)) for one in (cube, cube.held(jnp.asarray([3.0]), {}))]
+        [8.0, 12.0]
+        """
+        if self.row_weights is None:
+            return self
+        residuals = {name: r for name, r in self.residuals(params, points).items() if name in self.loss_weights}
+        weights = self.row_weights(residuals)
+        return replace(self, row_weights=lambda _: weights)
+
     def only(self, name: str) -> "Objective":
         """The same objective with one loss term, as the own-state scores need it."""
         return replace(self, loss_weights={name: self.loss_weights[name]})

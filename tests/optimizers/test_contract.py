@@ -95,6 +95,13 @@ def test_does_not_recompile_on_the_second_call(name):
     assert compilations == 1
 
 
+def test_no_two_arrays_of_a_state_are_one(name):
+    # The training loop donates all of them
+    objective, params, points = fit(TARGETS["mixed rank"], jnp.float64)
+    method = make(name)
+    jax.jit(method.step, donate_argnums=2)(objective, params, method.init(params), points)
+
+
 def test_state_survives_a_checkpoint(name, tmp_path):
     objective, params, points = fit(TARGETS["mixed rank"], jnp.float64)
     method = make(name)

@@ -1,5 +1,6 @@
 """SOAP: Adam in the eigenbasis of Shampoo's factors (arXiv 2409.11321). Cost per step: one gradient, two or four
-products per matrix, a QR every ``precondition_frequency`` steps. Memory: 2 P + 2 (m^2 + n^2) per (m, n) matrix."""
+products per matrix, a QR every ``precondition_frequency`` steps. Memory: 2 P + 2 (m^2 + n^2) per (m, n) matrix.
+Precision: float32 or float64. Use it when Adam is slow and points are drawn anew at every step."""
 
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, get_args
@@ -11,13 +12,12 @@ from jax import Array
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from gradalign.errors import ConfigurationError
+from gradalign.kronecker import Sides, multiplied, sides, updated_factors
 from gradalign.method import Method, State, first_order
 from gradalign.schedules import ScheduleSettings, learning_rate
 from gradalign.trees import Tree
 
 Variant = Literal["soap", "soap-jax-2024"]
-Sides = tuple[Array | None, ...]
-"""One square matrix per axis of a parameter; None where the axis is left alone."""
 
 
 class ScaleBySoapState(NamedTuple):
@@ -116,13 +116,7 @@ def scale_by_soap(
     _check(b1, b2, eps, precondition_frequency, max_precondition_dimension, variant)
 
     def axis_sides(leaf: Array, make: Callable[[int, jnp.dtype], Array]) -> Sides:
-        allowed = [1 < length <= max_precondition_dimension for length in leaf.shape]
-        if leaf.ndim == 1 and not precondition_1d:
-            allowed = [False]
-        if one_sided and leaf.ndim:
-            shortest = min(range(leaf.ndim), key=lambda axis: leaf.shape[axis])
-            allowed = [here and axis == shortest for axis, here in enumerate(allowed)]
-        return tuple(make(d, leaf.dtype) if here else None for d, here in zip(leaf.shape, allowed, strict=True))
+        return sides(leaf, make, max_precondition_dimension, precondition_1d, one_sided)
 
     def init(params: Tree) -> ScaleBySoapState:
         leaves = jax.tree.leaves(params)
@@ -135,8 +129,8 @@ def scale_by_soap(
         )
 
     def initialise(gradient: Tree, state: ScaleBySoapState) -> tuple[Tree, ScaleBySoapState]:
-        factors = _updated_factors(gradient, state.factors, b2)
-        bases = tuple(tuple(None if f is None else _eigenvectors(f) for f in sides) for sides in factors)
+        factors = updated_factors(gradient, state.factors, b2, 1 - b2)
+        bases = tuple(tuple(None if f is None else _eigenvectors(f) for f in leaf) for leaf in factors)
         return jax.tree.map(jnp.zeros_like, gradient), state._replace(factors=factors, bases=bases)
 
     def advance(gradient: Tree, state: ScaleBySoapState) -> tuple[Tree, ScaleBySoapState]:
@@ -147,7 +141,7 @@ def scale_by_soap(
         updates = state.calls - (0 if variant == "soap-jax-2024" else 1)
         whitened = whitening(state._replace(second_moment=second_moment), first_moment, b2, eps, updates)
         direction = jax.tree.map(lambda w: w / _bias_correction(b1, updates, w.dtype), whitened)
-        factors = _updated_factors(gradient, state.factors, b2)
+        factors = updated_factors(gradient, state.factors, b2, 1 - b2)
         kept = state.second_moment if variant == "soap-jax-2024" else second_moment
         bases, second_moment = jax.lax.cond(
             state.calls % precondition_frequency == 0,
@@ -231,20 +225,6 @@ def _bias_correction(decay: float, updates: Array, dtype: jnp.dtype) -> Array:
     return 1 - jnp.asarray(decay, dtype) ** jnp.maximum(updates, 1).astype(dtype)
 
 
-def _updated_factors(gradient: Tree, factors: tuple[Sides, ...], decay: float) -> tuple[Sides, ...]:
-    def side(g: Array, factor: Array | None, axis: int) -> Array | None:
-        if factor is None:
-            return None
-        others = [other for other in range(g.ndim) if other != axis]
-        return decay * factor + (1 - decay) * jnp.tensordot(g, g, axes=(others, others))
-
-    leaves = jax.tree.leaves(gradient)
-    return tuple(
-        tuple(side(g, factor, axis) for axis, factor in enumerate(sides))
-        for g, sides in zip(leaves, factors, strict=True)
-    )
-
-
 def _eigenvectors(factor: Array) -> Array:
     """Eigenvectors as columns, by falling eigenvalue."""
     return jnp.flip(jnp.linalg.eigh(factor)[1], axis=1)
@@ -255,33 +235,22 @@ def _refreshed(factors: tuple[Sides, ...], bases: tuple[Sides, ...], second_mome
     leaves, structure = jax.tree.flatten(second_moment)
     fresh = []
     for index, (leaf_factors, leaf_bases) in enumerate(zip(factors, bases, strict=True)):
-        sides: list[Array | None] = []
+        turned: list[Array | None] = []
         for axis, (factor, basis) in enumerate(zip(leaf_factors, leaf_bases, strict=True)):
             if factor is None or basis is None:
-                sides.append(None)
+                turned.append(None)
                 continue
             image = factor @ basis
             order = jnp.argsort(jnp.sum(basis * image, axis=0), descending=True)
             leaves[index] = jnp.take(leaves[index], order, axis=axis)
-            sides.append(jnp.linalg.qr(image[:, order])[0])
-        fresh.append(tuple(sides))
+            turned.append(jnp.linalg.qr(image[:, order])[0])
+        fresh.append(tuple(turned))
     return tuple(fresh), jax.tree.unflatten(structure, leaves)
 
 
 def _to_basis(tree: Tree, bases: tuple[Sides, ...]) -> Tree:
-    return _rotated(tree, bases, contracted=0)
+    return multiplied(tree, bases, contracted=0)
 
 
 def _from_basis(tree: Tree, bases: tuple[Sides, ...]) -> Tree:
-    return _rotated(tree, bases, contracted=1)
-
-
-def _rotated(tree: Tree, bases: tuple[Sides, ...], contracted: int) -> Tree:
-    """Each axis multiplied by the transpose of its basis (``contracted`` 0) or by the basis itself (1)."""
-    leaves, structure = jax.tree.flatten(tree)
-    for index, sides in enumerate(bases):
-        for axis, basis in enumerate(sides):
-            if basis is not None:
-                product = jnp.tensordot(leaves[index], basis, axes=((axis,), (contracted,)))
-                leaves[index] = jnp.moveaxis(product, -1, axis)
-    return jax.tree.unflatten(structure, leaves)
+    return multiplied(tree, bases, contracted=1)
