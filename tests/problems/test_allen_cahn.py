@@ -8,6 +8,7 @@ from oracles import allen_cahn as oracle
 from pydantic import ValidationError
 from tolerances import IDENTITY
 
+from gradalign.exact_start import FORMULATION
 from gradalign.problems.allen_cahn import Settings, band_limited_coefficients, initial_condition, problem
 
 DIFFUSION, REACTION = 0.05, 2.0
@@ -118,7 +119,7 @@ def test_contract(boundary, losses, periodic):
     assert (allen_cahn.name, allen_cahn.coordinates, allen_cahn.fields) == ("allen_cahn", ("t", "x"), ("u",))
     assert (allen_cahn.losses, allen_cahn.periodic, allen_cahn.domain) == (losses, periodic, ((0.0, 1.0), (-1.0, 1.0)))
     assert allen_cahn.causal == ("pde",)
-    assert allen_cahn.formulation == ("boundary",)
+    assert allen_cahn.formulation == ("boundary", *FORMULATION)
     assert list(allen_cahn.residuals(lambda params, y: y[:, 1:], None, points(boundary))) == list(losses)
 
 

@@ -32,14 +32,15 @@ def formulations(name):
     keys = module.problem(chosen).formulation
     ways = [{}]
     for key in keys:
-        choices = get_args(module.Settings.model_fields[key].annotation)
+        choices = get_args(module.Settings.model_fields[key].annotation) or (getattr(chosen, key),)
         ways = [way | {key: choice} for way in ways for choice in choices]
     return [(name, chosen.model_copy(update=way)) for way in ways]
 
 
 POSED = [pair for name in module_names("problems") for pair in formulations(name)]
 DESCRIBED = [
-    "-".join([name, *([settings.boundary] if hasattr(settings, "boundary") else [])]) for name, settings in POSED
+    "-".join([name, *(str(getattr(settings, key)) for key in ("boundary", "start") if hasattr(settings, key))])
+    for name, settings in POSED
 ]
 
 
@@ -135,7 +136,7 @@ def test_points_lie_in_the_domain_and_change_with_the_key(posed, dtype):
             assert bool(jnp.all((column >= low) & (column <= jnp.asarray(high, dtype)))), name
         assert not np.array_equal(value[:, :dimension], others[name][:, :dimension]), name
     if posed.coordinates[0] == "t":
-        assert bool(jnp.all(drawn["ic"][:, 0] == 0))
+        assert "ic" not in drawn or bool(jnp.all(drawn["ic"][:, 0] == 0))
         times, end = drawn["pde"][:, 0], posed.domain[0][1]
         assert bool(jnp.all(jnp.diff(times) > 0))  # causal weights count on it
         assert float(times[-1]) > end * (1 - 1 / COUNTS["pde"]) * (1 - 1e-6)  # the last of as many equal slabs

@@ -8,6 +8,7 @@ from oracles import korteweg_de_vries as oracle
 from pydantic import ValidationError
 from tolerances import IDENTITY, ROUNDING
 
+from gradalign.exact_start import FORMULATION
 from gradalign.problems.korteweg_de_vries import Settings, initial_condition, problem
 
 DISPERSION, HEIGHT, LEVEL = 0.02, 1.5, -0.4
@@ -75,7 +76,11 @@ def test_contract():
     equation = problem(Settings())
     assert (equation.name, equation.coordinates, equation.fields) == ("korteweg_de_vries", ("t", "x"), ("u",))
     assert (equation.losses, equation.sets, equation.causal) == (("ic", "pde"), ("ic", "pde"), ("pde",))
-    assert (equation.domain, equation.periodic, equation.formulation) == (((0.0, 1.0), (-1.0, 1.0)), ("x",), FORMULATION)
+    assert (equation.domain, equation.periodic, equation.formulation) == (
+        ((0.0, 1.0), (-1.0, 1.0)),
+        ("x",),
+        FORMULATION,
+    )
     assert equation.given == {"ic": ("u",)}
     assert equation.has_windows
 

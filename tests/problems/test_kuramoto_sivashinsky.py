@@ -8,6 +8,7 @@ from oracles import kuramoto_sivashinsky as oracle
 from pydantic import ValidationError
 from tolerances import IDENTITY, ROUNDING
 
+from gradalign.exact_start import FORMULATION
 from gradalign.problems.kuramoto_sivashinsky import Settings, initial_condition, problem
 
 COEFFICIENTS = {"convection": 1.3, "growth": 0.8, "damping": 0.6}
@@ -86,7 +87,11 @@ def test_contract():
     equation = problem(Settings())
     assert (equation.name, equation.coordinates, equation.fields) == ("kuramoto_sivashinsky", ("t", "x"), ("u",))
     assert (equation.losses, equation.sets, equation.causal) == (("ic", "pde"), ("ic", "pde"), ("pde",))
-    assert (equation.domain, equation.periodic, equation.formulation) == (((0.0, 1.0), (0.0, 2 * np.pi)), ("x",), ())
+    assert (equation.domain, equation.periodic, equation.formulation) == (
+        ((0.0, 1.0), (0.0, 2 * np.pi)),
+        ("x",),
+        FORMULATION,
+    )
     assert equation.given == {"ic": ("u",)}
     assert equation.has_windows
 

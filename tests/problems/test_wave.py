@@ -112,7 +112,7 @@ def test_contract(boundary, terms, sets):
     wave = posed(boundary)
     assert (wave.name, wave.coordinates, wave.fields, wave.observed) == ("wave", ("t", "x"), ("u",), ("u",))
     assert (len(wave.losses), wave.sets, wave.domain) == (terms, sets, ((0.0, 1.0), (0.0, 1.0)))
-    assert (wave.causal, wave.periodic, wave.formulation) == (("pde",), (), ("boundary",))
+    assert (wave.causal, wave.periodic, wave.formulation) == (("pde",), (), ("boundary", "start"))
     assert wave.point_sets["u0"] == wave.point_sets["ut0"] == "ic"
     assert not wave.given
     assert list(wave.residuals(product, jnp.ones(()), points(boundary))) == list(wave.losses)

@@ -71,6 +71,7 @@ def method(settings: Settings, steps: int) -> Method:
         objective: Objective, params: Tree, state: GaussNewtonState, points: Points, gradient: Tree = None
     ) -> tuple[Tree, GaussNewtonState, dict[str, Array]]:
         del gradient  # the Jacobian holds it
+        objective = objective.held(params, points)
         residuals, jacobian = objective.linearisation(params, points)
         flat, unravel = ravel_pytree(params)
         system, loss, slope = damped_system(jacobian), jnp.sum(residuals**2), jacobian.T @ residuals

@@ -18,6 +18,9 @@ Loss terms: ``u_ic``, ``v_ic`` (u and v less their initial values at t = 0, at t
 residuals, at the same points); n = 4, null value -1/2. Scored: u, v, and both stacked, which is the main number. A
 quarter turn of the square turns A by a quarter, A(t, -y, x) = -i A(t, x, y), so that u and v are of the same size.
 
+With ``start: exact`` the fields are B(t, x, y) + t N(t, x, y) of a network N, in every window of time, where B is what
+diffusion alone makes of the start; the terms at t = 0 fall away.
+
 What is hard: A = 0 solves the equation, and a small A grows by exp(kt) in modulus while |A| = 1 saturates. The phase
 turns at the rate kβ|A|², so that the solution has ever more fronts, about sqrt(ε/k) = 0.02 wide.
 
@@ -36,9 +39,9 @@ from jax import Array
 from pydantic import Field, PositiveFloat
 
 from gradalign.derivatives import partial_derivatives
+from gradalign.exact_start import FORMULATION, ExactStart, StartSettings, diffusion
 from gradalign.problem import Apply, Points, Problem, Statement
 from gradalign.sampling import first_window, stratified_in_time, uniform, with_values
-from gradalign.settings import StrictModel
 from gradalign.trees import Tree
 
 SQUARE = ((-1.0, 1.0), (-1.0, 1.0))
@@ -51,7 +54,7 @@ STATEMENT = Statement(
 )
 
 
-class Settings(StrictModel):
+class Settings(StartSettings):
     """Coefficients of the complex Ginzburg-Landau equation and the time until which it is solved."""
 
     horizon: PositiveFloat = Field(default=1.0, description="T; the solution grows by exp(kT) until it saturates")
@@ -72,40 +75,53 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
     """
     domain = first_window(((0.0, settings.horizon), *SQUARE), windows)
 
+    exact = settings.start == "exact"
+    losses = ("ru", "rv") if exact else ("u_ic", "v_ic", "ru", "rv")
+
     def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
         keys = dict(zip(("ic", "pde"), jax.random.split(key), strict=True))
-        places = uniform(keys["ic"], ((0.0, 0.0), *SQUARE), counts["ic"], dtype)
-        return {
-            "ic": with_values(places, *initial_condition(places[:, 1], places[:, 2])),
-            "pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype),
-        }
+        points = {"pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype)}
+        if not exact:
+            places = uniform(keys["ic"], ((0.0, 0.0), *SQUARE), counts["ic"], dtype)
+            points["ic"] = with_values(places, *initial_condition(places[:, 1], places[:, 2]))
+        return points
 
     def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
-        gaps = apply(params, points["ic"][:, :3]) - points["ic"][:, 3:]
         heat = {"heat": {"t": 1.0, "xx": -settings.diffusion, "yy": -settings.diffusion}}
         found = partial_derivatives(lambda z: apply(params, z), points["pde"], ("",), ("t", "x", "y"), heat)
         u, v = found[""].T
         linear_u, linear_v = found["heat"].T
         m, beta = u**2 + v**2, settings.dispersion
-        return {
-            "u_ic": gaps[:, 0],
-            "v_ic": gaps[:, 1],
+        terms = {
             "ru": linear_u - settings.rate * (u - m * u + beta * m * v),
             "rv": linear_v - settings.rate * (v - m * v - beta * m * u),
         }
+        if not exact:
+            gaps = apply(params, points["ic"][:, :3]) - points["ic"][:, 3:]
+            terms |= {"u_ic": gaps[:, 0], "v_ic": gaps[:, 1]}
+        return {name: terms[name] for name in losses}
 
     return Problem(
         name="ginzburg_landau",
         coordinates=("t", "x", "y"),
         fields=("u", "v"),
-        losses=("u_ic", "v_ic", "ru", "rv"),
+        losses=losses,
         domain=domain,
         sample=sample,
         residuals=residuals,
         periodic=("x", "y"),
         causal=("ru", "rv"),
-        point_sets={"u_ic": "ic", "v_ic": "ic", "ru": "pde", "rv": "pde"},
-        given={"ic": ("u", "v")},
+        formulation=FORMULATION,
+        point_sets={"ru": "pde", "rv": "pde"} | ({} if exact else {"u_ic": "ic", "v_ic": "ic"}),
+        given={} if exact else {"ic": ("u", "v")},
+        exact_start=ExactStart(
+            SQUARE,
+            settings.start_harmonics,
+            initial_condition,
+            (diffusion(settings.diffusion), diffusion(settings.diffusion)),
+        )
+        if exact
+        else None,
         quantities={
             "u": itemgetter("u"),
             "v": itemgetter("v"),

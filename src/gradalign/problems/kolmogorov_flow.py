@@ -27,6 +27,9 @@ a_k ∝ |k|² exp(-π |k|²/κ²) / (2π |k|), scaled so that the mean of u² + 
 Loss terms: ``u_ic``, ``v_ic`` (u and v at t = 0), ``ru``, ``rv``, ``rc`` (the residuals, at the same points); n = 5,
 null value -3/5. Windows: 25 for the defaults (released settings of arXiv 2502.00604).
 
+With ``start: exact`` the velocity is B(t, x, y) + t N(t, x, y) of a network N, in every window of time, where B is what
+viscosity alone makes of the start; the terms at t = 0 fall away, and the pressure is the network's own.
+
 What is hard: the vorticity is wound up to ever thinner filaments, which carry a small share of the energy and most of
 the gradients; small errors grow; three residuals compete at every point, and only ``rc`` knows nothing of time.
 
@@ -47,9 +50,9 @@ from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from gradalign.derivatives import partial_derivatives
+from gradalign.exact_start import FORMULATION, ExactStart, StartSettings, diffusion
 from gradalign.problem import Apply, Points, Problem, Statement
 from gradalign.sampling import first_window, stratified_in_time, uniform, with_values
-from gradalign.settings import StrictModel
 from gradalign.trees import Tree
 
 BOX = ((0.0, 1.0), (0.0, 1.0))
@@ -66,7 +69,7 @@ STATEMENT = Statement(
 )
 
 
-class Settings(StrictModel):
+class Settings(StartSettings):
     """Coefficients of Kolmogorov flow, its initial condition and its horizon."""
 
     viscosity: PositiveFloat = Field(default=1e-4, description="ν; the Reynolds number is 1/ν")
@@ -87,14 +90,19 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
     """
     domain = first_window(((0.0, settings.horizon), *BOX), windows)
     start = domain[0][0]
+    exact = settings.start == "exact"
+    losses = (*(() if exact else ("u_ic", "v_ic")), "ru", "rv", "rc")
+
+    def at_start(x: Array, y: Array) -> tuple[Array, Array]:
+        return initial_velocity(x, y, settings)
 
     def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
         keys = dict(zip(("ic", "pde"), jax.random.split(key, 2), strict=True))
-        places = uniform(keys["ic"], ((start, start), *BOX), counts["ic"], dtype)
-        return {
-            "ic": with_values(places, *initial_velocity(places[:, 1], places[:, 2], settings)),
-            "pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype),
-        }
+        points = {"pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype)}
+        if not exact:
+            places = uniform(keys["ic"], ((start, start), *BOX), counts["ic"], dtype)
+            points["ic"] = with_values(places, *at_start(places[:, 1], places[:, 2]))
+        return points
 
     def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
         z = points["pde"]
@@ -104,14 +112,15 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
         u, v, _ = d[""]
         transport = d["heat"] + u * d["x"] + v * d["y"]  # of (u, v, p); that of p is not used
         force = settings.forcing * jnp.sin(2 * jnp.pi * FORCE_WAVES * z[:, 2])
-        at_start = apply(params, points["ic"][:, :3])
-        return {
-            "u_ic": at_start[:, 0] - points["ic"][:, 3],
-            "v_ic": at_start[:, 1] - points["ic"][:, 4],
+        terms = {
             "ru": transport[0] + d["x"][2] - force,
             "rv": transport[1] + d["y"][2],
             "rc": d["x"][0] + d["y"][1],
         }
+        if not exact:
+            gaps = apply(params, points["ic"][:, :3])[:, :2] - points["ic"][:, 3:]
+            terms |= {"u_ic": gaps[:, 0], "v_ic": gaps[:, 1]}
+        return {name: terms[name] for name in losses}
 
     def observe(apply: Apply, params: Tree, coordinates: Array) -> Array:
         d = partial_derivatives(lambda z: apply(params, z), coordinates, ("", "x", "y"), ("t", "x", "y"))
@@ -121,14 +130,20 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
         name="kolmogorov_flow",
         coordinates=("t", "x", "y"),
         fields=("u", "v", "p"),
-        losses=("u_ic", "v_ic", "ru", "rv", "rc"),
+        losses=losses,
         domain=domain,
         sample=sample,
         residuals=residuals,
         periodic=("x", "y"),
         causal=("ru", "rv", "rc"),
-        point_sets={"u_ic": "ic", "v_ic": "ic", "ru": "pde", "rv": "pde", "rc": "pde"},
-        given={"ic": ("u", "v")},
+        formulation=FORMULATION,
+        point_sets={"ru": "pde", "rv": "pde", "rc": "pde"} | ({} if exact else {"u_ic": "ic", "v_ic": "ic"}),
+        given={} if exact else {"ic": ("u", "v")},
+        exact_start=ExactStart(
+            BOX, settings.start_harmonics, at_start, (diffusion(settings.viscosity), diffusion(settings.viscosity))
+        )
+        if exact
+        else None,
         observed=("u", "v", "w"),
         observe=observe,
         quantities={

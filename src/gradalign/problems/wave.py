@@ -18,6 +18,9 @@ Two ways to pose the conditions at the ends, which have the same solution:
 - ``exact``: the field is u = 4 x (1 - x) N(t, x) with the network N, so that it vanishes at both ends; ``u0``, ``ut0``
   and ``pde`` are left; n = 3, null value -1/3.
 
+With ``start: exact`` the field is u(0, x) + t² N(t, x), or u(0, x) + 4 t² x (1 - x) N(t, x), and the first two terms
+fall away.
+
 ``u0`` and ``ut0`` share the point set ``ic``. The equation is of second order in time: a window would have to pass on
 u and ∂u/∂t, and only values of fields are passed on, so that this problem has a single window.
 
@@ -59,7 +62,10 @@ class Settings(StrictModel):
 
     speed_squared: PositiveFloat = Field(default=4.0, description="c²; the fast wave has the frequency 2c")
     boundary: Literal["penalised", "exact"] = Field(
-        default="penalised", description="a fourth loss term, or the field 4 x (1 - x) N(t, x) of a network N"
+        default="penalised", description="a loss term, or the factor 4 x (1 - x) in front of the network"
+    )
+    start: Literal["penalised", "exact"] = Field(
+        default="penalised", description="two loss terms, or u(0, x) and the factor t² in front of the network"
     )
 
 
@@ -79,8 +85,9 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
             f"problem 'wave' was asked for in {windows} windows of time; allowed: 1. Its equation is of second order "
             "in time, so that a window would have to start from u and ∂u/∂t, and only u is passed on; set windows to 1"
         )
-    exact = settings.boundary == "exact"
-    losses = ("u0", "ut0", "pde") if exact else ("u0", "ut0", "bc", "pde")
+    exact, started = settings.boundary == "exact", settings.start == "exact"
+    losses = (*(() if started else ("u0", "ut0")), *(() if exact else ("bc",)), "pde")
+    sets = (*(() if started else ("ic",)), *(() if exact else ("bc",)), "pde")
     (start, _), (left, right) = DOMAIN
 
     def observe(apply: Apply, params: Tree, coordinates: Array) -> Array:
@@ -88,28 +95,31 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
         if exact:
             x = coordinates[:, 1:2]
             field = 4 * (x - left) * (right - x) * field
+        if started:
+            field = initial_condition(coordinates[:, 1:2]) + coordinates[:, :1] ** 2 * field
         return field
 
     def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
         keys = dict(zip(("ic", "bc", "pde"), jax.random.split(key, 3), strict=True))
-        points = {"ic": uniform(keys["ic"], ((start, start), DOMAIN[1]), counts["ic"], dtype)}
+        points = {"pde": stratified_in_time(keys["pde"], DOMAIN, counts["pde"], dtype)}
+        if not started:
+            points["ic"] = uniform(keys["ic"], ((start, start), DOMAIN[1]), counts["ic"], dtype)
         if not exact:
             ends = uniform(keys["bc"], (DOMAIN[0], (left, left)), counts["bc"], dtype)
             points["bc"] = ends.at[1::2, 1].set(right)
-        return points | {"pde": stratified_in_time(keys["pde"], DOMAIN, counts["pde"], dtype)}
+        return {name: points[name] for name in sets}
 
     def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
         def field(z: Array) -> Array:
             return observe(apply, params, z)
 
-        initial = partial_derivatives(field, points["ic"], ("", "t"), ("t", "x"))
         wave = {"wave": {"tt": 1.0, "xx": -settings.speed_squared}}
         d = partial_derivatives(field, points["pde"], (), ("t", "x"), wave)
-        found = {
-            "u0": initial[""][:, 0] - initial_condition(points["ic"][:, 1]),
-            "ut0": initial["t"][:, 0],
-            "pde": d["wave"][:, 0],
-        }
+        found = {"pde": d["wave"][:, 0]}
+        if not started:
+            initial = partial_derivatives(field, points["ic"], ("", "t"), ("t", "x"))
+            found["u0"] = initial[""][:, 0] - initial_condition(points["ic"][:, 1])
+            found["ut0"] = initial["t"][:, 0]
         if not exact:
             found["bc"] = field(points["bc"])[:, 0]
         return {name: found[name] for name in losses}
@@ -123,8 +133,8 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
         sample=sample,
         residuals=residuals,
         causal=("pde",),
-        formulation=("boundary",),
-        point_sets={"u0": "ic", "ut0": "ic"},
+        formulation=("boundary", "start"),
+        point_sets={} if started else {"u0": "ic", "ut0": "ic"},
         observe=observe,
     )
 

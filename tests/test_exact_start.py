@@ -1,0 +1,150 @@
+"""Initial conditions by construction: interpolants and flows against NumPy, and windows that pass them on."""
+
+from importlib import import_module
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from experiments import line_reference, specification
+from tolerances import IDENTITY
+
+from gradalign import networks, randomness
+from gradalign.checkpoints import load
+from gradalign.derivatives import partial_derivatives
+from gradalign.evaluation import predictor
+from gradalign.exact_start import ExactStart, at_rest, diffusion
+from gradalign.runs import train
+from gradalign.settings import NetworkSettings
+from gradalign.training import build
+
+BUILT_IN = {
+    "burgers": {},
+    "korteweg_de_vries": {},
+    "kuramoto_sivashinsky": {},
+    "allen_cahn": {"initial_condition": "band_limited", "start_harmonics": 255},
+    "gray_scott": {"start_harmonics": 24},
+    "ginzburg_landau": {"start_harmonics": 40},
+    "kolmogorov_flow": {"start_harmonics": 16},
+}
+NETWORK = NetworkSettings(architecture="mlp", width=5, depth=1, activation="tanh", harmonics=2)
+
+
+def evolved(values, rates, time, period, place):
+    """exp(t L) of a real trigonometric interpolant on odd numbers of nodes, by NumPy's FFT; 1-D, at one place."""
+    count = len(values)
+    k = np.fft.fftfreq(count, 1 / count)
+    waves = np.fft.fft(values) / count * np.exp(rates(2 * np.pi / period * k) * time)
+    return float(np.real(np.sum(waves * np.exp(2j * np.pi * k * place / period))))
+
+
+def test_the_flow_of_an_interpolant_is_that_of_numpy():
+    generator = np.random.default_rng(0)
+    values = generator.normal(size=(11, 2))
+    start = ExactStart(
+        ((-0.5, 1.5),), 5, lambda x: [0 * x, 0 * x], (diffusion(0.01), lambda k: 0.05 * k**2 - 1e-3 * k**4)
+    )
+    found = start.fields(
+        start.interpolated(jnp.asarray(values)), jnp.zeros((2, 2)), jnp.asarray([[0.0, 0.123], [0.7, 1.4]])
+    )
+    rates = (lambda k: -0.01 * k**2, lambda k: 0.05 * k**2 - 1e-3 * k**4)
+    expected = [
+        [evolved(values[:, i], rates[i], t, 2.0, x + 0.5) for i in range(2)] for t, x in ((0.0, 0.123), (0.7, 1.4))
+    ]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=IDENTITY)
+
+
+def test_the_interpolant_in_the_plane_meets_its_nodes_and_diffuses():
+    start = ExactStart(((0.0, 1.0), (-1.0, 1.0)), 3, lambda x, y: [0 * x], (diffusion(0.1),))
+    nodes = start.nodes(jnp.dtype("float64"))
+    values = jnp.asarray(np.random.default_rng(1).normal(size=(49, 1)))
+    coefficients = start.interpolated(values)
+    at_start = start.fields(coefficients, jnp.ones((49, 1)), jnp.insert(nodes, 0, 0.0, axis=1))
+    np.testing.assert_allclose(at_start, values, rtol=0, atol=IDENTITY)
+
+    def field(z):
+        return start.fields(coefficients, jnp.zeros((len(z), 1)), z)
+
+    places = jnp.asarray(np.random.default_rng(2).uniform(size=(20, 3)))
+    heat = {"heat": {"t": 1.0, "xx": -0.1, "yy": -0.1}}
+    found = partial_derivatives(field, places, (), ("t", "x", "y"), heat)["heat"]
+    np.testing.assert_allclose(found, 0, atol=1e-10)
+
+
+def test_at_rest_nothing_moves():
+    start = ExactStart(((0.0, 2.0),), 2, lambda x: [jnp.cos(jnp.pi * x)], (at_rest,))
+    places = jnp.asarray([[0.0, 0.3], [5.0, 0.3]])
+    found = start.fields(start.first(places.dtype), jnp.asarray([[7.0], [7.0]]), places)[:, 0]
+    np.testing.assert_allclose(found, np.cos(0.3 * np.pi) + np.asarray([0.0, 35.0]), rtol=0, atol=IDENTITY)
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_fields_have_their_initial_condition_whatever_the_network(name):
+    module = import_module(f"gradalign.problems.{name}")
+    exact = module.problem(module.Settings(start="exact", **BUILT_IN[name]))
+    penalised = module.problem(module.Settings(**{k: v for k, v in BUILT_IN[name].items() if k != "start_harmonics"}))
+    assert [name for name in penalised.losses if "ic" not in name and name != "bc"] == list(exact.losses)
+    given = penalised.sample(jax.random.key(0), {"ic": 30, "bc": 4, "pde": 32}, jnp.dtype("float64"))["ic"]
+    dimension = len(exact.coordinates)
+    network = networks.build(NETWORK, exact, jnp.dtype("float64"))
+    outputs = network.apply(network.init(jax.random.key(1)), given[:, :dimension])
+    start = exact.exact_start
+    found = start.fields(start.first(given.dtype), outputs, given[:, :dimension])
+    known = given.shape[1] - dimension
+    # Gaussians of Gray-Scott and Ginzburg-Landau are not periodic to the last digit
+    tolerance = {"gray_scott": 5e-4, "ginzburg_landau": 1e-8}.get(name, 1e-11)
+    np.testing.assert_allclose(found[:, :known], given[:, dimension:], rtol=0, atol=tolerance)
+    np.testing.assert_array_equal(found[:, known:], outputs[:, known:])
+
+
+def posed(steps=8, **training):
+    return specification(
+        "gauss_newton",
+        steps=steps,
+        learning_rate=None,
+        problem="korteweg_de_vries",
+        points={"pde": 24},
+        problem_settings={"start": "exact", "start_harmonics": 12},
+        weighting={"scheme": "constant"},
+        windows={"count": 2, "network": "warm"},
+        **training,
+    )
+
+
+def test_a_window_starts_where_the_one_before_ended():
+    experiment = build(posed())
+    before = jax.jit(experiment.advance)(randomness.stream(3, "points"), experiment.start(3), np.int32(4))
+    after = jax.jit(experiment.next_stage)(randomness.stream(3, "parameters"), before)
+    nodes = experiment.problem.exact_start.nodes(jnp.dtype("float64"))
+    first, second = (
+        experiment.fields({"network": loop.params, "start": loop.start}, jnp.insert(nodes, 0, t, axis=1))
+        for loop, t in ((before, 0.5), (after, 0.0))
+    )
+    np.testing.assert_allclose(first, second, rtol=0, atol=IDENTITY)
+    assert np.max(np.abs(np.asarray(after.start) - np.asarray(before.start))) > 1e-3
+    solution = experiment.solution(after)
+    np.testing.assert_array_equal(solution["start"][0], before.start)
+    np.testing.assert_array_equal(solution["start"][1], after.start)
+
+
+def test_a_run_leaves_its_starts_and_is_scored_with_them(tmp_path):
+    given = posed()
+    reference = line_reference()
+    train(given, reference, tmp_path)
+    experiment = build(given)
+    like = jax.eval_shape(lambda: experiment.solution(experiment.start(0)))
+    solution, _ = load(tmp_path / "parameters" / "seed-7.safetensors", like)
+    x = np.linspace(-1, 1, 6)
+    predicted = predictor(experiment, {"t": np.asarray([0.0, 0.25, 1.0]), "x": x})(solution)["u"]
+    np.testing.assert_allclose(predicted[0], np.cos(np.pi * x), rtol=0, atol=1e-12)
+    last = jax.tree.map(lambda leaf: leaf[1], solution)
+    expected = experiment.fields(last, jnp.column_stack([jnp.full(6, 0.5), jnp.asarray(x)]))[:, 0]
+    np.testing.assert_allclose(predicted[2], expected, rtol=0, atol=1e-12)
+
+
+def test_one_loss_term_has_no_score(tmp_path):
+    experiment = build(posed())
+    found = experiment.diagnose(randomness.stream(0, "points"), experiment.start(0))
+    assert "gradient_norm/pde" in found
+    assert "score_inter_update" in found
+    assert not {"score_raw", "score_common_state", "minimum_cosine"} & set(found)
