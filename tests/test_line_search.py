@@ -83,3 +83,11 @@ def test_unbounded_descent_stops_after_the_given_evaluations_with_the_best_lengt
     found, value, *_ = search(lambda x: -x, most_evaluations=5)
     assert found.evaluations == 5
     assert found.value < value - 1000
+
+
+def test_slopes_alone_decide_where_rounding_hides_the_decrease():
+    for first in (0.1, 2.9, 4.0, 100.0):
+        found, value, slope, end = search(lambda x: 1 + 1e-18 * (x - 3.0) ** 2, first_length=first)
+        assert value == found.value == 1
+        assert found.length > 0
+        assert abs(float(end[1][0])) <= -CURVATURE * slope

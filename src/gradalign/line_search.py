@@ -56,9 +56,9 @@ def strong_wolfe(
     x (P,) is the start, f and g (P,) value and gradient there, d (P,) a direction with g^T d < 0, c1 ``decrease``, c2
     ``curvature``; all in the dtype of x. Near a minimum, where rounding hides a decrease, |f(x + t d) - f(x)| <=
     sqrt(u) |f(x)| with (2 c1 - 1) g^T d >= g(x + t d)^T d replaces the first condition (u: the rounding unit; the
-    approximate Wolfe condition of Hager and Zhang 2006, ACM Trans. Math. Softw. 32, equation 23). First lengths grow until an
-    interval holds such a t, then it shrinks around minima of the cubic through values and slopes at its ends (Nocedal
-    and Wright 2006, algorithms 3.5 and 3.6). A trial whose value is not finite counts as too long.
+    approximate Wolfe condition of Hager and Zhang 2006, ACM Trans. Math. Softw. 32, equation 23). First lengths grow
+    until an interval holds such a t, then it shrinks around minima of the cubic through values and slopes at its ends
+    (Nocedal and Wright 2006, algorithms 3.5 and 3.6). A trial whose value is not finite counts as too long.
 
     After ``most_evaluations`` the best length with the first condition is taken; t is 0, with the value and gradient of
     the start, where there is none, or where d is no direction of descent. Raises nothing.

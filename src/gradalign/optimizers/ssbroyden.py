@@ -72,8 +72,9 @@ def updated_inverse_hessian(
     for "ssbroyden" (arXiv 2405.04230, formulas 13 to 23), phi = 1 and tau = min(1, 1 / b) for "ssbfgs" (its formula
     11), phi = tau = 1 for "bfgs". Whatever phi and tau are, H_+ y = s, since v^T y = 0; a >= 0 by the inequality of
     Cauchy and Schwarz; and H_+ is positive definite if H is, y^T s > 0 and sigma > 0, which r > 0 ensures. As theta is
-    the parameter of the update of H^-1 and phi that of H, det(H_+) = b det(H) / (sigma tau^(P - 1)). The tests hold the
-    update to all four.
+    the parameter of the update of H^-1 and phi that of H, det(H_+) = b det(H) / (sigma tau^(P - 1)). Since
+    r = min(1, 1 / (b (1 + sqrt(a / (1 + a))))), theta is at most 1, and 1 / theta in tau never less than w. The tests
+    hold the update to all of this.
 
     H comes back unchanged where y^T s is not larger than the rounding unit times ||y|| ||s||, or a factor overflows.
     Exactly symmetric where H is. Works in the dtype of H. Raises nothing.
@@ -110,7 +111,7 @@ def _factors(h: Array, b: Array, count: int, variant: Variant) -> tuple[Array, A
     theta = jnp.maximum((r - 1) / a, jnp.minimum(1 / r, (1 - b) / b))
     sigma = 1 + a * theta
     w = sigma ** (1 / (1 - count)) if count > 1 else one
-    tau = jnp.where(theta <= 0, jnp.minimum(scale * w, sigma), scale * jnp.minimum(w, 1 / theta))
+    tau = jnp.where(theta <= 0, jnp.minimum(scale * w, sigma), scale * w)
     return (1 - theta) / sigma, tau
 
 
