@@ -29,9 +29,9 @@ class Settings(ScheduleSettings):
 
 
 class SpringState(NamedTuple):
-    """count: () int32, steps done; direction: (P,) the last d, without learning rate and bound."""
+    """done: () int32, steps done; direction: (P,) the last d, without learning rate and bound."""
 
-    count: Array
+    done: Array
     direction: Array
 
 
@@ -74,11 +74,11 @@ def method(settings: Settings, steps: int) -> Method:
         direction = spring_direction(jacobian, damping, residuals, settings.momentum * state.direction)
         direction = jnp.where(jnp.all(jnp.isfinite(direction)), direction, 0)
         with jax.numpy_dtype_promotion("standard"):  # optax itself mixes integer counts with floats
-            rate = jnp.asarray(schedule(state.count.astype(flat.dtype)), flat.dtype)
+            rate = jnp.asarray(schedule(state.done.astype(flat.dtype)), flat.dtype)
         norm = jnp.linalg.norm(direction)
         if settings.longest_step is not None:
             rate = jnp.where(rate * norm > settings.longest_step, settings.longest_step / norm, rate)
-        state = SpringState(optax.safe_increment(state.count), direction)
+        state = SpringState(optax.safe_increment(state.done), direction)
         return unravel(flat + rate * direction), state, {"step_length": rate, "direction_norm": norm}
 
     def precondition(objective: Objective, params: Tree, state: SpringState, points: Points, gradient: Tree) -> Tree:
