@@ -26,8 +26,8 @@ def batches(rows, count=5):
     return [generator.normal(size=(rows, 3)) for _ in range(count)]
 
 
-def run(rows, **settings):
-    chosen = method(Settings(**settings), 5)
+def run(rows, longest_step=None, **settings):
+    chosen = method(Settings(longest_step=longest_step, **settings), 5)
     theta = np.linspace(-1, 1, 7)
     params = {"product": jnp.asarray(theta[4:]), "waves": jnp.asarray(theta[:4])}
     state, visited = chosen.init(params), []
@@ -86,7 +86,7 @@ def test_momentum_needs_fewer_batches_on_a_linear_problem():
     order = generator.integers(12, size=400)
 
     def error(momentum):
-        chosen = method(Settings(momentum=momentum, damping=1e-6, learning_rate=0.5), 1)
+        chosen = method(Settings(momentum=momentum, damping=1e-6, learning_rate=0.5, longest_step=None), 1)
         objective = Objective(ONE, lambda theta, points: {"fit": points["fit"] @ theta})
         params = jnp.ones(4)
         state, step = chosen.init(params), jax.jit(chosen.step)
@@ -99,7 +99,7 @@ def test_momentum_needs_fewer_batches_on_a_linear_problem():
 
 def test_failed_factorisation_stops_the_step_only():
     objective = Objective(ONE, lambda theta, points: {"fit": points["fit"] * theta})
-    chosen = method(Settings(), 1)
+    chosen = method(Settings(longest_step=None), 1)
     params, state, _ = chosen.step(objective, jnp.ones(()), chosen.init(jnp.ones(())), {"fit": jnp.asarray([jnp.inf])})
     assert params == 1
     params, _, _ = chosen.step(objective, params, state, {"fit": jnp.ones(1)})

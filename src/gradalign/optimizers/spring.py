@@ -25,7 +25,7 @@ class Settings(ScheduleSettings):
     learning_rate: PositiveFloat = Field(default=0.3, description="largest step size; 1: a Gauss-Newton step")
     momentum: float = Field(default=0.9, ge=0, lt=1, description="beta, share of the last step that is kept")
     damping: PositiveFloat = Field(default=1e-6, description="mu, in the units of J^T J")
-    longest_step: PositiveFloat | None = Field(default=None, description="bound on the norm of a step; null: none")
+    longest_step: PositiveFloat | None = Field(default=0.1, description="bound on the norm of a step; null: none")
 
 
 class SpringState(NamedTuple):
@@ -54,8 +54,9 @@ def spring_direction(jacobian: Array, damping: Array, residuals: Array, previous
 def method(settings: Settings, steps: int) -> Method:
     """SPRING without a line search: theta <- theta + eta_k d_k, eta_k from the schedule, d_k from ``spring_direction``.
 
-    A step longer than ``longest_step`` is shortened to that norm; the direction that is remembered is not. A direction
-    that is not finite, because the factorisation failed, is replaced by zero. The linear map of the state is
+    A step longer than ``longest_step`` is shortened to that norm; the direction that is remembered is not. Without this
+    bound the first steps, each of which fits one small batch, can saturate a network for good. A direction that is not
+    finite, because the factorisation failed, is replaced by zero. The linear map of the state is
     (J^T J + mu I)^-1, with the Jacobian of the objective it is asked about; no gradient changes the state.
     """
     del steps
