@@ -1,6 +1,7 @@
 """SPRING: Gauss-Newton steps whose momentum gives way to the batch (arXiv 2505.12149, 2401.10190). Cost per step: the
 Jacobian, N P min(N, P) for the Gram matrix and one Cholesky factorisation. Memory: N P + min(N, P)^2 + P. Precision:
-float64, float32 with damping above 1e-5. Use it when N is a few hundred and the points are drawn anew at every step."""
+float64; in float32 the damping must exceed about 1e-7 ||J||^2. Use it when N is at most a few hundred and the points
+are drawn anew at every step."""
 
 from typing import NamedTuple
 

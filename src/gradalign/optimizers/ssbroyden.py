@@ -1,6 +1,6 @@
 """SSBroyden: self-scaled Broyden, dense quasi-Newton with a line search (arXiv 2405.04230, 2501.16371). Cost per step:
 about 2 values with gradients, one more on new points, and 3 passes over P^2 numbers. Memory: 2 P^2 in a step.
-Precision: float64. Use it when P is at most a few thousand and points stay for a hundred steps or more."""
+Precision: float64. Use it when P is at most a few thousand and points stay for ten steps or more."""
 
 from collections.abc import Callable
 from dataclasses import replace
