@@ -20,7 +20,10 @@ TARGETS = {
 def make(name, steps=400):
     module = load_method(name)
     wanted = {"learning_rate": 0.1, "decay_rate": 0.5, "decay_steps": 40}
-    given = {key: value for key, value in wanted.items() if key in module.Settings.model_fields}
+    fields = module.Settings.model_fields
+    given = {key: value for key, value in wanted.items() if key in fields}
+    if "learning_rate" in fields and not fields["learning_rate"].is_required():
+        del given["learning_rate"]  # steps in the scale of the problem, unlike those of Adam, come with their own rate
     return module.method(module.Settings(**given), steps)
 
 

@@ -2,8 +2,7 @@
 products per matrix, a QR every ``precondition_frequency`` steps. Memory: 2 P + 2 (m^2 + n^2) per (m, n) matrix.
 Precision: float32 or float64. Use it when Adam is slow and points are drawn anew at every step."""
 
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +10,16 @@ import optax
 from jax import Array
 from pydantic import Field, PositiveFloat, PositiveInt
 
+from gradalign.eigenbases import (
+    bias_correction,
+    eigenvectors,
+    from_basis,
+    identity_bases,
+    refreshed,
+    to_basis,
+)
 from gradalign.errors import ConfigurationError
-from gradalign.kronecker import Sides, multiplied, sides, updated_factors
+from gradalign.kronecker import Sides, updated_factors
 from gradalign.method import Method, State, first_order
 from gradalign.schedules import ScheduleSettings, learning_rate
 from gradalign.trees import Tree
@@ -115,37 +122,34 @@ def scale_by_soap(
     """
     _check(b1, b2, eps, precondition_frequency, max_precondition_dimension, variant)
 
-    def axis_sides(leaf: Array, make: Callable[[int, jnp.dtype], Array]) -> Sides:
-        return sides(leaf, make, max_precondition_dimension, precondition_1d, one_sided)
-
     def init(params: Tree) -> ScaleBySoapState:
-        leaves = jax.tree.leaves(params)
+        factors, bases = identity_bases(params, max_precondition_dimension, precondition_1d, one_sided)
         return ScaleBySoapState(
             calls=jnp.zeros((), jnp.int32),
             first_moment=jax.tree.map(jnp.zeros_like, params),
             second_moment=jax.tree.map(jnp.zeros_like, params),
-            factors=tuple(axis_sides(leaf, lambda d, dtype: jnp.zeros((d, d), dtype)) for leaf in leaves),
-            bases=tuple(axis_sides(leaf, lambda d, dtype: jnp.eye(d, dtype=dtype)) for leaf in leaves),
+            factors=factors,
+            bases=bases,
         )
 
     def initialise(gradient: Tree, state: ScaleBySoapState) -> tuple[Tree, ScaleBySoapState]:
         factors = updated_factors(gradient, state.factors, b2, 1 - b2)
-        bases = tuple(tuple(None if f is None else _eigenvectors(f) for f in leaf) for leaf in factors)
+        bases = eigenvectors(factors)
         return jax.tree.map(jnp.zeros_like, gradient), state._replace(factors=factors, bases=bases)
 
     def advance(gradient: Tree, state: ScaleBySoapState) -> tuple[Tree, ScaleBySoapState]:
         first_moment = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.first_moment, gradient)
         second_moment = jax.tree.map(
-            lambda v, g: b2 * v + (1 - b2) * g**2, state.second_moment, _to_basis(gradient, state.bases)
+            lambda v, g: b2 * v + (1 - b2) * g**2, state.second_moment, to_basis(gradient, state.bases)
         )
         updates = state.calls - (0 if variant == "soap-jax-2024" else 1)
         whitened = whitening(state._replace(second_moment=second_moment), first_moment, b2, eps, updates)
-        direction = jax.tree.map(lambda w: w / _bias_correction(b1, updates, w.dtype), whitened)
+        direction = jax.tree.map(lambda w: w / bias_correction(b1, updates, w.dtype), whitened)
         factors = updated_factors(gradient, state.factors, b2, 1 - b2)
         kept = state.second_moment if variant == "soap-jax-2024" else second_moment
         bases, second_moment = jax.lax.cond(
             state.calls % precondition_frequency == 0,
-            lambda: _refreshed(factors, state.bases, second_moment),
+            lambda: refreshed(factors, state.bases, second_moment),
             lambda: (state.bases, kept),
         )
         return direction, ScaleBySoapState(state.calls, first_moment, second_moment, factors, bases)
@@ -173,10 +177,10 @@ def whitening(state: ScaleBySoapState, gradient: Tree, b2: float, eps: float, up
     updates = state.calls - 1 if updates is None else updates
 
     def scaled(g: Array, v: Array) -> Array:
-        return g / (jnp.sqrt(v / _bias_correction(b2, updates, v.dtype)) + eps)
+        return g / (jnp.sqrt(v / bias_correction(b2, updates, v.dtype)) + eps)
 
-    scaled_gradient = jax.tree.map(scaled, _to_basis(gradient, state.bases), state.second_moment)
-    return _from_basis(scaled_gradient, state.bases)
+    scaled_gradient = jax.tree.map(scaled, to_basis(gradient, state.bases), state.second_moment)
+    return from_basis(scaled_gradient, state.bases)
 
 
 class Settings(ScheduleSettings):
@@ -219,38 +223,3 @@ def _check(b1: float, b2: float, eps: float, frequency: int, dimension: int, var
     ]
     if wrong:
         raise ConfigurationError("soap: " + "; ".join(wrong))
-
-
-def _bias_correction(decay: float, updates: Array, dtype: jnp.dtype) -> Array:
-    return 1 - jnp.asarray(decay, dtype) ** jnp.maximum(updates, 1).astype(dtype)
-
-
-def _eigenvectors(factor: Array) -> Array:
-    """Eigenvectors as columns, by falling eigenvalue."""
-    return jnp.flip(jnp.linalg.eigh(factor)[1], axis=1)
-
-
-def _refreshed(factors: tuple[Sides, ...], bases: tuple[Sides, ...], second_moment: Tree) -> tuple[Any, Tree]:
-    """One orthogonal iteration per basis, columns and second moments first sorted by estimated eigenvalue."""
-    leaves, structure = jax.tree.flatten(second_moment)
-    fresh = []
-    for index, (leaf_factors, leaf_bases) in enumerate(zip(factors, bases, strict=True)):
-        turned: list[Array | None] = []
-        for axis, (factor, basis) in enumerate(zip(leaf_factors, leaf_bases, strict=True)):
-            if factor is None or basis is None:
-                turned.append(None)
-                continue
-            image = factor @ basis
-            order = jnp.argsort(jnp.sum(basis * image, axis=0), descending=True)
-            leaves[index] = jnp.take(leaves[index], order, axis=axis)
-            turned.append(jnp.linalg.qr(image[:, order])[0])
-        fresh.append(tuple(turned))
-    return tuple(fresh), jax.tree.unflatten(structure, leaves)
-
-
-def _to_basis(tree: Tree, bases: tuple[Sides, ...]) -> Tree:
-    return multiplied(tree, bases, contracted=0)
-
-
-def _from_basis(tree: Tree, bases: tuple[Sides, ...]) -> Tree:
-    return multiplied(tree, bases, contracted=1)

@@ -1,0 +1,195 @@
+"""SOAP-Gauss-Newton: SOAP (arXiv 2409.11321) with statistics of the Gauss-Newton matrix, from random signs, and steps
+without a root. Cost per step: one pass forward, 1 + ``sketches`` backward, the products of SOAP. Memory: that of SOAP.
+Precision: float32 or float64. Use it where SOAP is used and the loss is a sum of squares whose minimum is small."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+from jax.flatten_util import ravel_pytree
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from gradalign import randomness
+from gradalign.eigenbases import (
+    bias_correction,
+    eigenvectors,
+    from_basis,
+    identity_bases,
+    refreshed,
+    to_basis,
+)
+from gradalign.kronecker import Sides, updated_factors
+from gradalign.method import Method
+from gradalign.objective import Objective
+from gradalign.problem import Points
+from gradalign.schedules import ScheduleSettings, learning_rate
+from gradalign.trees import Tree
+
+
+class Settings(ScheduleSettings):
+    """Settings of SOAP with Gauss-Newton statistics."""
+
+    learning_rate: PositiveFloat = Field(default=1.0, description="largest step size; 1: Newton's step")
+    b1: float = Field(default=0.9, ge=0, lt=1, description="decay of the mean of gradients")
+    b2: float = Field(default=0.99, ge=0, lt=1, description="decay of the curvatures and of the factors")
+    eps: PositiveFloat = Field(default=1e-8, description="added to the curvatures, without a root")
+    trust: PositiveFloat = Field(default=0.1, description="bound on every coordinate of a direction, in the eigenbasis")
+    sketches: PositiveInt = Field(default=1, description="vectors of random signs at every step")
+    precondition_frequency: PositiveInt = Field(default=10, description="calls between two refreshes of the basis")
+    max_precondition_dimension: PositiveInt = Field(default=10_000, description="longest axis that gets a factor")
+    precondition_1d: bool = Field(default=False, description="give vectors a factor too")
+
+
+class SoapGaussNewtonState(NamedTuple):
+    """State of the method, with the meaning that ``ScaleBySoapState`` has, except that nothing has a root.
+
+    key: (2,) uint32, from which the signs of every call follow.
+    calls: () int32, calls so far; the first one only initialises the factors and the bases.
+    mean: like the parameters, of the gradients.
+    curvature: like the parameters, in the coordinates of ``bases``: of the squared sketches.
+    factors, bases: per parameter one (d, d) matrix per preconditioned axis.
+    """
+
+    key: Array
+    calls: Array
+    mean: Tree
+    curvature: Tree
+    factors: tuple[Sides, ...]
+    bases: tuple[Sides, ...]
+
+
+def signs(key: Array, calls: Array, count: int, rows: int, dtype: jnp.dtype) -> Array:
+    """Independent signs +1 and -1 with equal chances, (count, rows): a function of key data (2,) and the call.
+
+    >>> found = signs(jnp.zeros(2, jnp.uint32), jnp.asarray(1), 2, 3, jnp.dtype("float64"))
+    >>> found.shape, bool(jnp.all(found**2 == 1))
+    ((2, 3), True)
+    """
+    at_call = randomness.at_step(jax.random.wrap_key_data(key, impl="threefry2x32"), calls)
+    return jax.random.rademacher(at_call, (count, rows), dtype)
+
+
+def gradient_and_sketches(objective: Objective, params: Tree, points: Points, signs: Array) -> tuple[Tree, Tree]:
+    """The gradient 2 J^T r and the sketches s_k = sqrt(2) J^T e_k for rows e_k of ``signs``, (K, N).
+
+    r (N,) are the weighted rows of the objective, in its order of terms, J (N, P) their Jacobian, which is never
+    formed: all products share one pass forward. With independent signs the mean of s_k s_k^T over the draws is 2 J^T J,
+    the Gauss-Newton matrix of L = ||r||^2, which is the Hessian where the residuals vanish. Gradient like the
+    parameters; sketches with a leading axis K. In the dtype of the rows. Raises nothing.
+
+    >>> line = Objective({"fit": jnp.ones(())}, lambda slope, points: {"fit": slope * points["fit"] - 1.0})
+    >>> points = {"fit": jnp.asarray([3.0])}
+    >>> gradient, sketches = gradient_and_sketches(line, jnp.asarray(2.0), points, jnp.ones((1, 1)))
+    >>> gradient.item(), (sketches**2).round(12).tolist()  # 2 * 3 * 5, 2 * 3^2
+    (30.0, [18.0])
+    """
+
+    def rows(params: Tree) -> Array:
+        return jnp.concatenate([row.ravel() for row in objective.rows(params, points).values()])
+
+    residuals, pullback = jax.vjp(rows, params)
+    cotangents = jnp.concatenate([2 * residuals[None], jnp.sqrt(jnp.asarray(2, signs.dtype)) * signs])
+    (products,) = jax.vmap(pullback)(cotangents)
+    return jax.tree.map(lambda leaf: leaf[0], products), jax.tree.map(lambda leaf: leaf[1:], products)
+
+
+def method(settings: Settings, steps: int) -> Method:
+    """Newton's step in SOAP's eigenbasis, with curvatures and factors of sketches of the Gauss-Newton matrix.
+
+    For a matrix parameter with gradient G and sketches S_j (m, n), j = 1 ... K, at call k, in the basis of call k - 1:
+
+        M <- b1 M + (1 - b1) G
+        C <- b2 C + (1 - b2) mean_j (Q_L^T S_j Q_R)^2           entry by entry: the diagonal of 2 J^T J in the basis
+        direction = Q_L clip[ (Q_L^T M Q_R) / (1 - b1^t) / (C / (1 - b2^t) + eps) ] Q_R^T
+        L <- b2 L + (1 - b2) mean_j S_j S_j^T,   R <- b2 R + (1 - b2) mean_j S_j^T S_j
+
+    with clip to [-``trust``, ``trust``] entry by entry, since a curvature seen in few sketches can be anything: a step
+    moves every coordinate in the eigenbasis by at most learning_rate * ``trust`` (the form of the bound is that of
+    Sophia, arXiv 2305.14342). The step is minus learning_rate * direction. First call, refreshes, tensors of other
+    orders: as in ``soap.scale_by_soap``. Where the layer's block of 2 J^T J is a Kronecker product, its eigenvectors
+    are those of the factors and the direction is Newton's, up to the noise of C, which is about sqrt((1 - b2) / K).
+
+    The linear map of the state is the direction of a gradient without mean and clip. An own-state map stays 1 / eps
+    times the identity, since a gradient holds no sketch.
+    """
+    del steps
+    schedule = learning_rate(settings)
+
+    def init(params: Tree) -> SoapGaussNewtonState:
+        factors, bases = identity_bases(params, settings.max_precondition_dimension, settings.precondition_1d)
+        return SoapGaussNewtonState(
+            key=jax.random.key_data(randomness.stream(0, "sketches")),
+            calls=jnp.zeros((), jnp.int32),
+            mean=jax.tree.map(jnp.zeros_like, params),
+            curvature=jax.tree.map(jnp.zeros_like, params),
+            factors=factors,
+            bases=bases,
+        )
+
+    def scaled(state: SoapGaussNewtonState, gradient: Tree) -> Tree:
+        """The gradient in the basis, over the curvatures."""
+
+        def over_curvature(g: Array, c: Array) -> Array:
+            return g / (c / bias_correction(settings.b2, state.calls - 1, c.dtype) + settings.eps)
+
+        return jax.tree.map(over_curvature, to_basis(gradient, state.bases), state.curvature)
+
+    def averaged_factors(sketches: Tree, factors: tuple[Sides, ...]) -> tuple[Sides, ...]:
+        every = jax.vmap(lambda sketch: updated_factors(sketch, factors, settings.b2, 1 - settings.b2))(sketches)
+        return jax.tree.map(lambda factor: jnp.mean(factor, axis=0), every)
+
+    def initialise(
+        gradient: Tree, sketches: Tree, state: SoapGaussNewtonState
+    ) -> tuple[Tree, Array, SoapGaussNewtonState]:
+        factors = averaged_factors(sketches, state.factors)
+        nothing = jax.tree.map(jnp.zeros_like, gradient)
+        dtype = ravel_pytree(gradient)[0].dtype
+        return nothing, jnp.zeros((), dtype), state._replace(factors=factors, bases=eigenvectors(factors))
+
+    def advance(
+        gradient: Tree, sketches: Tree, state: SoapGaussNewtonState
+    ) -> tuple[Tree, Array, SoapGaussNewtonState]:
+        b1, b2 = settings.b1, settings.b2
+        mean = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.mean, gradient)
+        rotated = jax.vmap(lambda sketch: to_basis(sketch, state.bases))(sketches)
+        curvature = jax.tree.map(lambda c, s: b2 * c + (1 - b2) * jnp.mean(s**2, axis=0), state.curvature, rotated)
+        raw = scaled(state._replace(curvature=curvature), mean)
+        raw = jax.tree.map(lambda d: d / bias_correction(b1, state.calls - 1, d.dtype), raw)
+        direction = from_basis(jax.tree.map(lambda d: jnp.clip(d, -settings.trust, settings.trust), raw), state.bases)
+        flat = ravel_pytree(raw)[0]
+        clipped = jnp.mean((jnp.abs(flat) > settings.trust).astype(flat.dtype))
+        factors = averaged_factors(sketches, state.factors)
+        bases, curvature = jax.lax.cond(
+            state.calls % settings.precondition_frequency == 0,
+            lambda: refreshed(factors, state.bases, curvature),
+            lambda: (state.bases, curvature),
+        )
+        return direction, clipped, state._replace(mean=mean, curvature=curvature, factors=factors, bases=bases)
+
+    def step(
+        objective: Objective, params: Tree, state: SoapGaussNewtonState, points: Points, gradient: Tree = None
+    ) -> tuple[Tree, SoapGaussNewtonState, dict[str, Array]]:
+        del gradient  # costs one pass backward more beside the sketches
+        calls = optax.safe_increment(state.calls)
+        rows = jax.eval_shape(objective.rows, params, points)
+        count = sum(row.size for row in rows.values())
+        dtype = ravel_pytree(params)[0].dtype
+        drawn = signs(state.key, calls, settings.sketches, count, dtype)
+        gradient, sketches = gradient_and_sketches(objective, params, points, drawn)
+        with jax.default_matmul_precision("highest"):
+            state = state._replace(calls=calls)
+            direction, clipped, state = jax.lax.cond(calls == 1, initialise, advance, gradient, sketches, state)
+        with jax.numpy_dtype_promotion("standard"):  # optax itself mixes integer counts with floats
+            rate = jnp.asarray(schedule((calls - 1).astype(dtype)), dtype)
+        params = jax.tree.map(lambda p, d: p - rate * d, params, direction)
+        return params, state, {"clipped": clipped}
+
+    def precondition(
+        objective: Objective, params: Tree, state: SoapGaussNewtonState, points: Points, gradient: Tree
+    ) -> Tree:
+        with jax.default_matmul_precision("highest"):
+            return from_basis(scaled(state, gradient), state.bases)
+
+    return Method(init, step, precondition, observe=lambda params, state, gradient: state)

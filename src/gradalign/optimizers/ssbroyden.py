@@ -1,0 +1,234 @@
+"""SSBroyden: self-scaled Broyden, dense quasi-Newton with a line search (arXiv 2405.04230, 2501.16371). Cost per step:
+about 2 values with gradients, one more on new points, and 3 passes over P^2 numbers. Memory: 2 P^2 in a step.
+Precision: float64. Use it when P is at most a few thousand and points stay for ten steps or more."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.flatten_util import ravel_pytree
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from gradalign.line_search import strong_wolfe
+from gradalign.method import Method
+from gradalign.objective import Objective
+from gradalign.problem import Points
+from gradalign.settings import StrictModel
+from gradalign.trees import Tree
+
+Variant = Literal["ssbroyden", "ssbfgs", "bfgs"]
+
+
+class Settings(StrictModel):
+    """Settings of the update of the inverse Hessian and of the line search."""
+
+    variant: Variant = Field(default="ssbroyden", description="self-scaled Broyden, self-scaled BFGS or BFGS")
+    scale_first: bool = Field(default=True, description="scale H by y^T s / (y^T y) before its first update")
+    decrease: PositiveFloat = Field(default=1e-4, lt=0.5, description="c1 of the strong Wolfe conditions")
+    curvature: PositiveFloat = Field(default=0.9, lt=1, description="c2 of the strong Wolfe conditions")
+    most_evaluations: PositiveInt = Field(default=20, description="evaluations in one line search")
+
+
+class QuasiNewtonState(NamedTuple):
+    """State of the method.
+
+    inverse_hessian: (P, P) symmetric and positive definite, P parameters in the order of ``ravel_pytree``.
+    fresh: () bool, whether ``inverse_hessian`` has seen no step yet and its scale means nothing.
+    fingerprint: (2,) uint32 of parameters, points and loss weights that ``value`` and ``gradient`` belong to.
+    value, gradient: () and (P,), the loss and its gradient where the last step ended.
+    resets: () int32, line searches that failed.
+    """
+
+    inverse_hessian: Array
+    fresh: Array
+    fingerprint: Array
+    value: Array
+    gradient: Array
+    resets: Array
+
+
+def updated_inverse_hessian(
+    inverse_hessian: Array,
+    step: Array,
+    change: Array,
+    curvature_along_step: Array,
+    variant: Variant = "ssbroyden",
+    scale: Array | float = 1.0,
+) -> Array:
+    """H_+ = [H - H y y^T H / (y^T H y) + phi (y^T H y) v v^T] / tau + rho s s^T, a self-scaled Broyden update.
+
+    H (P, P) is ``scale`` times the given matrix, s (P,) the step, y (P,) the change of the gradient,
+    ``curvature_along_step`` the number s^T H^-1 s, which is -t s^T g for a step s = -t H g; rho = 1 / (y^T s) and
+    v = rho s - H y / (y^T H y). With
+
+        h = rho y^T H y,  b = rho s^T H^-1 s,  a = h b - 1,  r = min(1, h (1 - sqrt(a / (1 + a)))),
+        theta = max((r - 1) / a, min(1 / r, (1 - b) / b)),  sigma = 1 + a theta,  w = sigma^(1 / (1 - P)),
+        phi = (1 - theta) / sigma,
+        tau = min(min(1, 1 / b) w, sigma) where theta <= 0, else min(1, 1 / b) min(w, 1 / theta)
+
+    for "ssbroyden" (arXiv 2405.04230, formulas 13 to 23), phi = 1 and tau = min(1, 1 / b) for "ssbfgs" (its formula
+    11), phi = tau = 1 for "bfgs". Whatever phi and tau are, H_+ y = s, since v^T y = 0; a >= 0 by the inequality of
+    Cauchy and Schwarz; and H_+ is positive definite if H is, y^T s > 0 and sigma > 0, which r > 0 ensures. As theta is
+    the parameter of the update of H^-1 and phi that of H, det(H_+) = b det(H) / (sigma tau^(P - 1)). Since
+    r = min(1, 1 / (b (1 + sqrt(a / (1 + a))))), theta is at most 1, and 1 / theta in tau never less than w. The tests
+    hold the update to all of this.
+
+    H comes back unchanged where y^T s is not larger than the rounding unit times ||y|| ||s||, or a factor overflows.
+    Exactly symmetric where H is. Works in the dtype of H. Raises nothing.
+
+    >>> s, y = jnp.asarray([1.0, 0.0]), jnp.asarray([4.0, 2.0])
+    >>> (updated_inverse_hessian(jnp.eye(2), s, y, jnp.asarray(1.0)) @ y).round(12).tolist()
+    [1.0, 0.0]
+    """
+    with jax.default_matmul_precision("highest"):
+        along = change @ step
+        image = scale * (inverse_hessian @ change)
+        rho, squared = 1 / along, change @ image
+        phi, tau = _factors(rho * squared, rho * curvature_along_step, len(step), variant)
+        v = rho * step - image / squared
+        # Products of one vector with itself: rounding, fused or not, treats (i, j) and (j, i) alike
+        outer = jnp.outer(image, image) / squared - (phi * squared) * jnp.outer(v, v)
+        scaled = scale * inverse_hessian
+        updated = (scaled - outer) / tau + rho * jnp.outer(step, step)
+        noise = jnp.finfo(step.dtype).eps * jnp.linalg.norm(change) * jnp.linalg.norm(step)
+        sound = jnp.isfinite(phi * squared) & jnp.isfinite(rho) & (tau > 0) & jnp.isfinite(1 / tau) & (squared > 0)
+        return jnp.where((along > noise) & sound, updated, scaled)
+
+
+def _factors(h: Array, b: Array, count: int, variant: Variant) -> tuple[Array, Array]:
+    """phi and tau of ``updated_inverse_hessian``."""
+    one = jnp.ones_like(h)
+    if variant == "bfgs":
+        return one, one
+    scale = jnp.minimum(1, 1 / b)
+    if variant == "ssbfgs":
+        return one, scale
+    a = jnp.maximum(h * b - 1, jnp.finfo(h.dtype).tiny)  # 0 where H y is parallel to s, and then theta changes nothing
+    r = jnp.minimum(1, h * (1 - jnp.sqrt(a / (1 + a))))
+    theta = jnp.maximum((r - 1) / a, jnp.minimum(1 / r, (1 - b) / b))
+    sigma = 1 + a * theta
+    w = sigma ** (1 / (1 - count)) if count > 1 else one
+    tau = jnp.where(theta <= 0, jnp.minimum(scale * w, sigma), scale * w)
+    return (1 - theta) / sigma, tau
+
+
+def method(settings: Settings, steps: int) -> Method:
+    """Steps -t H g with a strong Wolfe line search for t and H from ``updated_inverse_hessian``.
+
+    Both gradients of y are taken at the points of the step, so that H survives a redraw of the points. The gradient at
+    the end of a line search is kept, and used again if the next step finds parameters, points and loss weights with the
+    same fingerprint; causal row weights are held fixed within a step, and always cost a new gradient.
+
+    The first trial is t = 1, or min(1, 1 / ||g||) while H is the identity for want of a step; before its first update H
+    then becomes y^T s / (y^T y) I with ``scale_first`` (Nocedal and Wright 2006, equation 6.20). A line search that
+    fails leaves the parameters where they are, H starts anew, and ``resets`` counts it. The linear map of the state is
+    H; an own-state map stays the identity, since one gradient per draw of points shows no curvature.
+    """
+    del steps
+
+    def init(params: Tree) -> QuasiNewtonState:
+        flat = ravel_pytree(params)[0]
+        return QuasiNewtonState(
+            inverse_hessian=jnp.eye(flat.size, dtype=flat.dtype),
+            fresh=jnp.asarray(True),
+            fingerprint=jnp.zeros(2, jnp.uint32),
+            value=jnp.zeros((), flat.dtype),
+            gradient=jnp.zeros_like(flat),
+            resets=jnp.zeros((), jnp.int32),
+        )
+
+    def step(
+        objective: Objective, params: Tree, state: QuasiNewtonState, points: Points, gradient: Tree = None
+    ) -> tuple[Tree, QuasiNewtonState, dict[str, Array]]:
+        del gradient  # the line search wants the value too
+        start, unravel = ravel_pytree(params)
+        value_and_gradient = _flat_function(objective, params, points, unravel)
+        known = jnp.all(fingerprint((start, points, objective.loss_weights)) == state.fingerprint)
+        if objective.row_weights is not None:
+            known = jnp.asarray(False)  # they have changed with the parameters
+        value, gradient_here = jax.lax.cond(
+            known, lambda: (state.value, state.gradient), lambda: value_and_gradient(start)
+        )
+        with jax.default_matmul_precision("highest"):
+            direction = -(state.inverse_hessian @ gradient_here)
+        accepted = strong_wolfe(
+            value_and_gradient,
+            start,
+            value,
+            gradient_here,
+            direction,
+            first_length=jnp.where(state.fresh, jnp.minimum(1, 1 / jnp.linalg.norm(gradient_here)), 1),
+            most_evaluations=settings.most_evaluations,
+            decrease=settings.decrease,
+            curvature=settings.curvature,
+        )
+        failed = accepted.length <= 0
+        moved, change = accepted.length * direction, accepted.gradient - gradient_here
+        along, squares = change @ moved, change @ change
+        first = state.fresh & (along > 0) & (squares > 0) & settings.scale_first
+        scale = jnp.where(first, along / squares, 1)
+        curvature = -accepted.length / scale * (moved @ gradient_here)
+        updated = updated_inverse_hessian(state.inverse_hessian, moved, change, curvature, settings.variant, scale)
+        after = start + moved
+        identity = jnp.eye(start.size, dtype=start.dtype)
+        new_state = QuasiNewtonState(
+            inverse_hessian=jnp.where(failed, identity, updated),
+            fresh=failed,
+            fingerprint=fingerprint((after, points, objective.loss_weights)),
+            value=accepted.value,
+            gradient=accepted.gradient,
+            resets=state.resets + failed.astype(jnp.int32),
+        )
+        metrics = {
+            "step_length": accepted.length,
+            "evaluations": accepted.evaluations + (~known).astype(jnp.int32),
+            "resets": new_state.resets,
+        }
+        return unravel(after), new_state, metrics
+
+    def precondition(
+        objective: Objective, params: Tree, state: QuasiNewtonState, points: Points, gradient: Tree
+    ) -> Tree:
+        flat, unravel = ravel_pytree(gradient)
+        with jax.default_matmul_precision("highest"):
+            return unravel(state.inverse_hessian @ flat)
+
+    return Method(init, step, precondition, observe=lambda params, state, gradient: state)
+
+
+def fingerprint(tree: Tree) -> Array:
+    """Two sums modulo 2^32 over all 32-bit words of a tree, with odd factors that depend on place: (2,) uint32.
+
+    Equal trees have equal sums; others have them by chance only. Costs one pass.
+
+    >>> one, other = fingerprint(jnp.asarray([1.0, 2.0])), fingerprint(jnp.asarray([2.0, 1.0]))
+    >>> one.shape, bool(jnp.all(one == other))
+    ((2,), False)
+    """
+    words = jnp.concatenate([_words(leaf) for leaf in jax.tree.leaves(tree)])
+    place = jnp.arange(words.size, dtype=jnp.uint32)
+    return jnp.stack([jnp.sum(_mixed(words ^ _mixed(place + seed)), dtype=jnp.uint32) for seed in (1, 2**31)])
+
+
+def _words(leaf: Array) -> Array:
+    return jax.lax.bitcast_convert_type(leaf, jnp.uint32).ravel()
+
+
+def _mixed(words: Array) -> Array:
+    """Every bit of a word spread over the word: multiplications by odd numbers and shifts."""
+    words = (words ^ (words >> 16)) * jnp.uint32(0x9E3779B1)
+    words = (words ^ (words >> 15)) * jnp.uint32(0x85EBCA6B)
+    return words ^ (words >> 16)
+
+
+def _flat_function(
+    objective: Objective, params: Tree, points: Points, unravel: Callable[[Array], Tree]
+) -> Callable[[Array], tuple[Array, Array]]:
+    """Loss and gradient as a function of the flat parameters, with the row weights of ``params``."""
+    if objective.row_weights is not None:
+        row_weights = jax.lax.stop_gradient(objective.row_weights(objective.residuals(params, points)))
+        objective = replace(objective, row_weights=lambda residuals: row_weights)
+    return jax.value_and_grad(lambda flat: objective.loss(unravel(flat), points))
