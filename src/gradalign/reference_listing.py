@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from gradalign.configuration import Configuration
 from gradalign.discovery import module_names
 from gradalign.errors import ConfigurationError
+from gradalign.exact_start import FORMULATION
 from gradalign.reference import stated_error
 from gradalign.settings import Scale, StrictModel
 
@@ -33,6 +34,7 @@ def listing(configuration: Configuration | None, results: Path) -> Iterator[str]
         parameters = [
             f"{key} = {value}: {problem.Settings.model_fields[key].description}"
             for key, value in _values(problem.Settings, given)
+            if key not in FORMULATION  # no reference depends on it
         ]
         lines = {
             "equation": problem.STATEMENT.equation.splitlines(),

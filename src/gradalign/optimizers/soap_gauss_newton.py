@@ -1,6 +1,6 @@
 """SOAP-Gauss-Newton: SOAP (arXiv 2409.11321) with statistics of the Gauss-Newton matrix, from random signs, and steps
 without a root. Cost per step: one pass forward, 1 + ``sketches`` backward, the products of SOAP. Memory: that of SOAP.
-Precision: float32 or float64. Use it where SOAP is used and the loss is a sum of squares whose minimum is small."""
+Precision: float32 or float64. Use it when SOAP would do and the loss is a sum of squares with a small minimum."""
 
 from typing import NamedTuple
 
