@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 Box = Sequence[tuple[float, float]]
@@ -35,6 +36,30 @@ def stratified_in_time(key: Array, box: Box, count: int, dtype: jnp.dtype) -> Ar
     """
     unit = jax.random.uniform(key, (count, len(box)), dtype)
     return _into(unit.at[:, 0].set((jnp.arange(count, dtype=dtype) + unit[:, 0]) / count), box)
+
+
+def lattice(key: Array, box: Box, count: int, dtype: jnp.dtype) -> Array:
+    """``count`` points of a shifted Kronecker lattice in the box, sorted by the first coordinate: (count, D).
+
+    z_i0 = low + (high - low) (i + U_0) / count, and the other coordinates low + (high - low) frac(U_j + i φ^(-j)) for
+    j = 1, ..., D - 1, where φ^D = φ + 1 and φ > 1 (the golden ratio for D = 2), and the shifts U are uniform in
+    [0, 1). Every point is uniform over the box; together they fill it more evenly than independent ones, so that a
+    mean over N points is closer to the integral, with an error of about 1/N instead of 1/sqrt(N) for smooth functions.
+
+    >>> points = lattice(jax.random.key(0), ((0.0, 1.0), (0.0, 1.0)), 100, jnp.dtype("float64"))
+    >>> [int(slab) for slab in jnp.floor(points[:3, 0] * 100)]
+    [0, 1, 2]
+    >>> bool(jnp.all(jnp.bincount(jnp.floor(points[:, 1] * 10).astype(int), length=10) >= 9))
+    True
+    """
+    ratio = 1.0
+    for _ in range(60):  # a contraction to the root of x^D = x + 1
+        ratio = (1 + ratio) ** (1 / len(box))
+    steps = np.asarray([1 / count, *(ratio**-power for power in range(1, len(box)))])
+    still = jnp.asarray(np.arange(count)[:, None] * steps % 1, dtype)  # in float64, whatever the dtype of the points
+    shift = jax.random.uniform(key, (len(box),), dtype).at[0].divide(count)
+    moved = still + shift
+    return _into(jnp.where(moved >= 1, moved - 1, moved), box)
 
 
 def with_values(coordinates: Array, *values: Array) -> Array:

@@ -69,6 +69,10 @@ class TrainingSettings(StrictModel):
     log_every: int = Field(ge=2, description="steps between two rows of diagnostics; divides the steps")
     checkpoint_every: PositiveInt = Field(description="steps between two checkpoints; a multiple of log_every")
     own_state: bool = Field(description="feed one optimizer state per loss term, for the own-state score")
+    sampling: Literal["random", "lattice"] = Field(
+        default="random",
+        description="how the points of the residual are drawn: independently in space, or as a shifted lattice",
+    )
     points_every: PositiveInt = Field(default=1, description="steps between two draws of collocation points")
     weighting: WeightingSettings = Field(description="weights of the loss terms")
     causal: CausalSettings | None = Field(default=None, description="causal row weights; none where left out")

@@ -18,6 +18,7 @@ from gradalign.method import Method, State, all_finite, load_method
 from gradalign.objective import Objective
 from gradalign.precision import dtype_of, products_of
 from gradalign.problem import Points, Problem
+from gradalign.sampling import lattice
 from gradalign.settings import RunSpecification, StrictModel
 from gradalign.trees import Tree
 
@@ -139,7 +140,11 @@ class Experiment:
     def points(self, key: Array, loop: LoopState) -> Points:
         """The points of a step, with what is given there in the present stage; ``key`` is the run's stream "points"."""
         draw = loop.step // self.specification.training.points_every
-        points = self.problem.sample(randomness.at_step(key, draw), self.specification.points, self.dtype)
+        key, counts = randomness.at_step(key, draw), self.specification.points
+        points = self.problem.sample(key, counts, self.dtype)
+        if self.specification.training.sampling == "lattice":
+            inside = lattice(key, self.problem.domain, counts["pde"], self.dtype)
+            points["pde"] = points["pde"].at[:, : inside.shape[1]].set(inside)
         points = parallel.shared_out(points, self.mesh)
         return points | {name: self._given(loop, points[name], names) for name, names in self.problem.given.items()}
 

@@ -31,12 +31,22 @@ def test_a_good_step_is_taken_and_the_damping_falls():
 
 def test_a_refused_step_is_tried_again_with_more_damping():
     # Newton's iteration for arctan overshoots beyond |z| = 1.39: (g^2 + mu) d = -g r with g = 1/10 and r = arctan 3
-    params, state, metrics = one_step(line(jnp.arctan), 3.0, initial_damping=1e-3, refusal=10.0)
+    params, state, metrics = one_step(line(jnp.arctan), 3.0, initial_damping=1e-3, refusal=10.0, acceleration=False)
     assert params == pytest.approx(3 - 0.1 * math.atan(3) / (0.01 + 0.1))  # with mu = 0.01 it would come to -3.25
     assert [float(metrics[name]) for name in ("attempts", "damping")] == pytest.approx([3, 0.1])
     # |r|^2 falls from 1.5601 to 1.1632, by the linear model to (1.2490 - 0.1135)^2
     assert metrics["decrease_ratio"] == pytest.approx((1.5601 - 1.1632) / (1.5601 - 1.1355**2), rel=1e-3)
     assert state.damping == pytest.approx(0.1 / 3)
+
+
+@pytest.mark.parametrize(("longest", "used"), [(0.79, True), (0.78, False)])
+def test_the_acceleration_bends_the_step_unless_it_is_too_long(longest, used):
+    # r = arctan z at z = 1: r' = 1/2, r'' = -1/2; (1/4 + 1/4) v = -r'/1 r, and the same matrix for a
+    velocity = -0.5 * math.pi / 4 / 0.5
+    correction = -0.5 * (-0.5 * velocity**2) / 0.5
+    assert 0.78 < 2 * correction / abs(velocity) < 0.79
+    params, *_ = one_step(line(jnp.arctan), 1.0, initial_damping=0.25, longest_acceleration=longest)
+    assert params == pytest.approx(1 + velocity + (correction / 2 if used else 0))
 
 
 def test_a_step_that_is_refused_to_the_end_changes_the_damping_alone():

@@ -23,8 +23,9 @@ Two ways to pose the conditions at the ends, which have the same solution:
   ∂u/∂x(t, 1) - ∂u/∂x(t, -1), each on half of its rows; n = 3, null value -1/3.
 
 With ``start: exact`` the field is B(t, x) + t N(t, x) of a network N, in every window of time, where B is the solution
-of the heat equation with the diffusion D; the term ``ic`` falls away. Without it and ``bc`` there is no score. The
-band-limited initial condition needs 255 harmonics.
+of the equation linearised at u = -1 and 1 for a perturbation of u = 0, ∂B/∂t = D ∂²B/∂x² - 2ρ B: then what N has to
+take up, 3ρ u - ρ u³, has no slope at u = -1, where the initial condition has its kink. The term ``ic`` falls away;
+without it and ``bc`` there is no score. The band-limited initial condition needs 255 harmonics.
 
 What is hard: u = 0 solves the equation, and small u leave the residual small while they grow by exp(5t); the layers,
 about 4 sqrt(2D/ρ) = 0.025 wide, follow from what happened before. Causal weights help. The solution is even in x.
@@ -46,7 +47,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 
 from gradalign.derivatives import partial_derivatives
-from gradalign.exact_start import FORMULATION, ExactStart, StartSettings, diffusion
+from gradalign.exact_start import FORMULATION, ExactStart, StartSettings
 from gradalign.problem import Apply, Points, Problem, Statement
 from gradalign.sampling import first_window, stratified_in_time, uniform, with_values
 from gradalign.trees import Tree
@@ -95,6 +96,9 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
     domain = first_window(DOMAIN, windows)
     (start, _), (left, right) = domain
 
+    def growth(k: Array) -> Array:
+        return -settings.diffusion * k**2 - 2 * settings.reaction
+
     def at_start(x: Array) -> Array:
         return initial_condition(x, settings.initial_condition)
 
@@ -139,9 +143,7 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
         causal=("pde",),
         formulation=("boundary", *FORMULATION),
         given={} if exact else {"ic": ("u",)},
-        exact_start=ExactStart(
-            domain[1:], settings.start_harmonics, lambda x: [at_start(x)], (diffusion(settings.diffusion),)
-        )
+        exact_start=ExactStart(domain[1:], settings.start_harmonics, lambda x: [at_start(x)], (growth,))
         if exact
         else None,
     )
