@@ -34,6 +34,7 @@ from gradalign.precision import PRECISIONS, enable_float64, refusal
 from gradalign.provenance import commit
 from gradalign.runs import device_name
 from gradalign.settings import RunSpecification
+from gradalign.streams import applied
 from gradalign.training import Experiment, build
 
 PROBLEMS = ("burgers", "kuramoto_sivashinsky", "gray_scott", "kolmogorov_flow")
@@ -93,11 +94,12 @@ def _evaluated(program: core.ClosedJaxpr, arguments: Sequence[Any]) -> list[Any]
             results = [_product(*inputs, **equation.params)]
         elif primitive.name in ("jit", "pjit"):
             results = _evaluated(equation.params["jaxpr"], inputs)
+        elif primitive.name == "remat2":
+            results = _evaluated(core.ClosedJaxpr(equation.params["jaxpr"], ()), inputs)
         elif next(iter(core.jaxprs_in_params(equation.params)), None) is not None:
             raise NotImplementedError(f"products inside of {primitive.name} are not emulated")
         else:
-            results = primitive.bind(*inputs, **primitive.get_bind_params(equation.params))
-            results = results if primitive.multiple_results else [results]
+            results = applied(equation)(*inputs)
         known |= dict(zip(equation.outvars, results, strict=True))
     return [value(atom) for atom in jaxpr.outvars]
 

@@ -6,6 +6,7 @@ python benchmarks/table.py README.md   into the block of README, so that no valu
 
 import sys
 from functools import partial
+from math import isnan
 from pathlib import Path
 
 import pandas as pd
@@ -74,6 +75,30 @@ def loop_table() -> str:
     return f"{_source(table)}\n\n{markdown(pd.DataFrame(rows))}"
 
 
+def cost_table() -> str:
+    """Operations and memory of a step of every run of the scale `paper`, and the hours that follow from them."""
+    table = pd.read_csv(RESULTS / "paper_cost.csv")
+    rows = [
+        {
+            "run": str(row["run"]),
+            "steps": int(row["steps"]),
+            "operations a step": number(row["operations_per_step"], 3),
+            "peak memory, GB": number(row["peak_bytes"] / 1e9, 2),
+            "second step here, s": number(row["cpu_seconds_second_step"], 2),
+            **{
+                f"{device.upper()}, h": number(row[f"hours_{device}_float32"], 2)
+                for device in ("a6000", "h100", "h200")
+            },
+            "H200, TF32x3, h": number(row["hours_h200_tf32x3"], 2),
+            "published, A6000 h": "–" if isnan(row["published_hours_a6000"]) else number(row["published_hours_a6000"]),
+        }
+        for row in table.to_dict("records")
+    ]
+    share = number(float(table["share"].iloc[0]), 2)
+    commits = ", ".join(sorted({short_commit(str(commit)) for commit in table["commit"]}))
+    return f"at {share} of the peak, float32 but for the last, commit {commits}.\n\n{markdown(pd.DataFrame(rows))}"
+
+
 def _quartiles(row: dict[str, float]) -> str:
     return f"{number(row['ratio'], 3)} ({number(row['ratio_low'], 3)} to {number(row['ratio_high'], 3)})"
 
@@ -98,6 +123,7 @@ TITLES = {
     "One training step, medians of programs that took turns, with the quartiles of their ratios": steps_table,
     "Operations a second of a step with Adam, as XLA counts them, against products of matrices": floor_table,
     "Parts of the time of a SOAP run of the scale `laptop`": loop_table,
+    "Two steps of every run of the scale `paper` on this CPU, and projected hours on GPUs": cost_table,
 }
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def propagated(plan: Plan, equation: Any, values: Sequence[Any]) -> list[Any]:
 
     Integers and truth values are constant where they can be differentiated at all: they carry no streams.
     """
-    name, apply = equation.primitive.name, _applied(equation)
+    name, apply = equation.primitive.name, applied(equation)
     moving = [isinstance(value, dict) for value in values]
     inexact = [jnp.issubdtype(result.aval.dtype, jnp.inexact) for result in equation.outvars]
     if not any(moving) or not any(inexact):
@@ -195,7 +195,7 @@ def _product(plan: Plan, multiply: Callable[[Array, Array], Array], u: Streams, 
 
 def _general(plan: Plan, equation: Any, values: Sequence[Any]) -> list[Any]:
     """Any differentiable operation: nested forward-mode products of it along the Taylor polynomials of its inputs."""
-    apply = _applied(equation)
+    apply = applied(equation)
     inexact = [i for i, result in enumerate(equation.outvars) if jnp.issubdtype(result.aval.dtype, jnp.inexact)]
 
     def smooth(*values: Array) -> list[Array]:
@@ -247,7 +247,7 @@ def _general(plan: Plan, equation: Any, values: Sequence[Any]) -> list[Any]:
     return results
 
 
-def _applied(equation: Any) -> Callable[..., list[Array]]:
+def applied(equation: Any) -> Callable[..., list[Array]]:
     """An equation as a function of its inputs; always a list of results."""
 
     def apply(*values: Array) -> list[Array]:
