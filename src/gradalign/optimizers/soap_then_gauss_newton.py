@@ -1,0 +1,99 @@
+"""SOAP, then Gauss-Newton: a hand-over once Gauss-Newton steps need little damping. Cost per step: that of SOAP, and
+of Gauss-Newton at every ``probe_every``-th step, then of Gauss-Newton alone. Memory: that of both. Precision: float64,
+as Gauss-Newton needs it. Use it when Gauss-Newton alone is caught early, far from a solution, at a large damping."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from gradalign.method import Method, State
+from gradalign.objective import Objective
+from gradalign.optimizers import gauss_newton as second_method
+from gradalign.optimizers import soap as first_method
+from gradalign.problem import Points
+from gradalign.settings import StrictModel
+from gradalign.trees import Tree
+
+
+class Settings(StrictModel):
+    """Settings of the hand-over, and those of the two methods."""
+
+    soap: first_method.Settings = Field(
+        default=first_method.Settings(learning_rate=3e-3), description="settings of SOAP"
+    )
+    gauss_newton: second_method.Settings = Field(
+        default=second_method.Settings(), description="settings of Gauss-Newton"
+    )
+    probe_every: PositiveInt = Field(default=100, description="steps of SOAP between two trials of Gauss-Newton")
+    damping: PositiveFloat = Field(default=1e-3, description="mu with which a trial has to succeed")
+
+
+class HandOverState(NamedTuple):
+    """steps: () int32, steps so far. handed_over: () bool. soap, gauss_newton: states of the two methods."""
+
+    steps: Array
+    handed_over: Array
+    soap: Any
+    gauss_newton: Any
+
+
+def method(settings: Settings, steps: int) -> Method:
+    """SOAP until a Gauss-Newton step with mu = ``damping`` succeeds, as a trial; Gauss-Newton from then on.
+
+    Every ``probe_every``-th step is such a trial, with this one mu. It succeeds where the loss falls by at least
+    ``bad_ratio`` of what the linear model predicts (see ``gauss_newton``); else a step that lowers the loss is kept,
+    and SOAP goes on with its state as it was. Metrics are those of Gauss-Newton, with ``attempts`` zero in a step of
+    SOAP, and ``handed_over``, 0 or 1. The linear map of the state is that of the method in charge; only SOAP's state
+    observes gradients.
+    """
+    once = settings.gauss_newton.model_copy(update={"attempts": 1, "initial_damping": settings.damping})
+    trial = second_method.method(once, steps)
+    first, second = first_method.method(settings.soap, steps), second_method.method(settings.gauss_newton, steps)
+
+    def init(params: Tree) -> HandOverState:
+        return HandOverState(
+            jnp.zeros((), jnp.int32),
+            jnp.zeros((), bool),
+            first.init(params),
+            second.init(jax.tree.map(jnp.copy, params)),
+        )
+
+    def step(
+        objective: Objective, params: Tree, state: HandOverState, points: Points, gradient: Tree = None
+    ) -> tuple[Tree, HandOverState, dict[str, Array]]:
+        def by_soap() -> tuple[Tree, State, State, dict[str, Array]]:
+            after, soap_state, _ = first.step(objective, params, state.soap, points, gradient)
+            damping = state.gauss_newton.damping
+            idle = {"damping": damping, "decrease_ratio": jnp.zeros_like(damping), "attempts": jnp.zeros_like(damping)}
+            return after, soap_state, state.gauss_newton, idle
+
+        def by_gauss_newton() -> tuple[Tree, State, State, dict[str, Array]]:
+            after, newton_state, metrics = second.step(objective, params, state.gauss_newton, points)
+            return after, state.soap, newton_state, metrics
+
+        def by_trial() -> tuple[Tree, State, State, dict[str, Array]]:
+            after, newton_state, metrics = trial.step(objective, params, trial.init(params), points)
+            return after, state.soap, newton_state, metrics
+
+        done = state.steps + 1
+        probe = ~state.handed_over & (done % settings.probe_every == 0)
+        which = jnp.where(state.handed_over, 2, probe.astype(jnp.int32))
+        after, soap_state, newton_state, metrics = jax.lax.switch(which, (by_soap, by_trial, by_gauss_newton))
+        succeeded = probe & (metrics["decrease_ratio"] >= settings.gauss_newton.bad_ratio)
+        state = HandOverState(done, state.handed_over | succeeded, soap_state, newton_state)
+        return after, state, metrics | {"handed_over": state.handed_over.astype(metrics["damping"].dtype)}
+
+    def precondition(objective: Objective, params: Tree, state: HandOverState, points: Points, gradient: Tree) -> Tree:
+        return jax.lax.cond(
+            state.handed_over,
+            lambda: second.precondition(objective, params, state.gauss_newton, points, gradient),
+            lambda: first.precondition(objective, params, state.soap, points, gradient),
+        )
+
+    def observe(params: Tree, state: HandOverState, gradient: Tree) -> HandOverState:
+        return state._replace(soap=first.observe(params, state.soap, gradient))
+
+    return Method(init, step, precondition, observe)
