@@ -11,9 +11,11 @@ import yaml
 from synthetic_results import SHAPES, curves, write_summary
 
 from gradalign.cli import application
+from gradalign.configuration import load
 from gradalign.errors import ConfigurationError
 from gradalign.records import Curve
 from gradalign.summary import REFERENCE_COLUMNS
+from gradalign.training import build
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -40,6 +42,15 @@ def test_there_is_a_block_for_the_score_one_for_soap_and_a_diagnosis():
     assert "soap(" in BLOCKS[1]
     assert "irreducible_conflict" in BLOCKS[2]
     assert len(BLOCKS[2][BLOCKS[2].index("\nsets = ") :].strip().splitlines()) < 20  # the diagnosis of what is above it
+
+
+def test_the_configuration_of_accurate_solutions_is_one(tmp_path):
+    (block,) = [text for text in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL) if "start: exact" in text]
+    (tmp_path / "mine.yaml").write_text(block, encoding="utf-8")
+    configuration = load([ROOT / "workflow/config/smoke.yaml", tmp_path / "mine.yaml"])
+    experiment = build(configuration.run("korteweg_de_vries-gauss_newton"))
+    assert experiment.windows == 20
+    assert experiment.problem.exact_start is not None
 
 
 def test_every_command_is_shown():
