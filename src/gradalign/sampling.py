@@ -59,7 +59,8 @@ def lattice(key: Array, box: Box, count: int, dtype: jnp.dtype) -> Array:
     still = jnp.asarray(np.arange(count)[:, None] * steps % 1, dtype)  # in float64, whatever the dtype of the points
     shift = jax.random.uniform(key, (len(box),), dtype).at[0].divide(count)
     moved = still + shift
-    return _into(jnp.where(moved >= 1, moved - 1, moved), box)
+    wrapped = jnp.where(moved >= 1, moved - 1, moved).at[:, 0].set(moved[:, 0])  # times stay sorted if one rounds to 1
+    return _into(wrapped, box)
 
 
 def with_values(coordinates: Array, *values: Array) -> Array:

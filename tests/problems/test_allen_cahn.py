@@ -8,6 +8,7 @@ from oracles import allen_cahn as oracle
 from pydantic import ValidationError
 from tolerances import IDENTITY
 
+from gradalign.errors import ConfigurationError
 from gradalign.exact_start import FORMULATION
 from gradalign.problems.allen_cahn import Settings, band_limited_coefficients, initial_condition, problem
 
@@ -132,3 +133,11 @@ def test_settings():
     for wrong in ({"diffusion": 0.0}, {"reaction": -1.0}, {"viscosity": 0.1}):
         with pytest.raises(ValidationError):
             Settings(initial_condition="kinked", **wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"initial_condition": "kinked", "start_harmonics": 255}, {"initial_condition": "band_limited"}]
+)
+def test_an_interpolant_that_would_be_another_initial_condition_is_refused(wrong):
+    with pytest.raises(ConfigurationError, match="allowed: 'band_limited' and at least 255"):
+        problem(Settings(start="exact", **wrong))

@@ -28,7 +28,8 @@ COUNTS = {"ic": 6, "bc": 8, "pde": 32}
 def formulations(name):
     """The settings of a problem of the scale smoke, once for every way of posing it to a network."""
     module = import_module(f"gradalign.problems.{name}")
-    chosen = module.Settings.model_validate(ENTRIES[name].settings)
+    own = {"start_harmonics": 255} if name == "allen_cahn" else {}  # as many as its initial condition has
+    chosen = module.Settings.model_validate(ENTRIES[name].settings | own)
     keys = module.problem(chosen).formulation
     ways = [{}]
     for key in keys:

@@ -25,7 +25,8 @@ Two ways to pose the conditions at the ends, which have the same solution:
 With ``start: exact`` the field is B(t, x) + t N(t, x) of a network N, in every window of time, where B is the solution
 of the equation linearised at u = -1 and 1 for a perturbation of u = 0, ∂B/∂t = D ∂²B/∂x² - 2ρ B: then what N has to
 take up, 3ρ u - ρ u³, has no slope at u = -1, where the initial condition has its kink. The term ``ic`` falls away;
-without it and ``bc`` there is no score. The band-limited initial condition needs 255 harmonics.
+without it and ``bc`` there is no score. Only the band-limited initial condition can be had so, with 255 harmonics or
+more: an interpolant of the kinked one, or with fewer, would be the start of another problem.
 
 What is hard: u = 0 solves the equation, and small u leave the residual small while they grow by exp(5t); the layers,
 about 4 sqrt(2D/ρ) = 0.025 wide, follow from what happened before. Causal weights help. The solution is even in x.
@@ -47,6 +48,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 
 from gradalign.derivatives import partial_derivatives
+from gradalign.errors import ConfigurationError
 from gradalign.exact_start import FORMULATION, ExactStart, StartSettings
 from gradalign.problem import Apply, Points, Problem, Statement
 from gradalign.sampling import first_window, stratified_in_time, uniform, with_values
@@ -81,6 +83,8 @@ class Settings(StartSettings):
 def problem(settings: Settings, windows: int = 1) -> Problem:
     """The Allen-Cahn equation as residuals of one field u over (t, x), on the first of equal time windows.
 
+    Raises ``ConfigurationError`` for ``start: exact`` with an initial condition that its harmonics do not hold.
+
     Points of ``bc`` at x = -1 stand for the difference of u between the ends, those at x = 1 for that of ∂u/∂x.
 
     >>> settings = Settings(initial_condition="kinked", boundary="penalised")
@@ -92,6 +96,13 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
     """
     penalised = settings.boundary == "penalised"
     exact = settings.start == "exact"
+    if exact and (settings.initial_condition != "band_limited" or settings.start_harmonics < SAMPLES // 2):
+        raise ConfigurationError(
+            f"problem 'allen_cahn' was given start 'exact' with initial_condition {settings.initial_condition!r} and "
+            f"start_harmonics {settings.start_harmonics}; allowed: 'band_limited' and at least {SAMPLES // 2}. The "
+            "interpolant at the start would be another initial condition; change these settings, or set start to "
+            "'penalised'"
+        )
     losses = tuple(name for name, present in (("ic", not exact), ("bc", penalised), ("pde", True)) if present)
     domain = first_window(DOMAIN, windows)
     (start, _), (left, right) = domain
