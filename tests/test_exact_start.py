@@ -142,9 +142,9 @@ def test_a_run_leaves_its_starts_and_is_scored_with_them(tmp_path):
     np.testing.assert_allclose(predicted[2], expected, rtol=0, atol=1e-12)
 
 
-def test_one_loss_term_has_no_score(tmp_path):
+def test_one_loss_term_has_no_score():
     experiment = build(posed())
-    found = experiment.diagnose(randomness.stream(0, "points"), experiment.start(0))
+    found = jax.eval_shape(experiment.diagnose, randomness.stream(0, "points"), experiment.start(0))
     assert "gradient_norm/pde" in found
     assert "score_inter_update" in found
     assert not {"score_raw", "score_common_state", "minimum_cosine"} & set(found)

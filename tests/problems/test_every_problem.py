@@ -26,15 +26,14 @@ COUNTS = {"ic": 6, "bc": 8, "pde": 32}
 
 
 def formulations(name):
-    """The settings of a problem of the scale smoke, once for every way of posing it to a network."""
+    """The settings of a problem of the scale smoke, and each other way of posing it to a network, one at a time."""
     module = import_module(f"gradalign.problems.{name}")
     own = {"start_harmonics": 255} if name == "allen_cahn" else {}  # as many as its initial condition has
     chosen = module.Settings.model_validate(ENTRIES[name].settings | own)
-    keys = module.problem(chosen).formulation
     ways = [{}]
-    for key in keys:
-        choices = get_args(module.Settings.model_fields[key].annotation) or (getattr(chosen, key),)
-        ways = [way | {key: choice} for way in ways for choice in choices]
+    for key in module.problem(chosen).formulation:
+        choices = get_args(module.Settings.model_fields[key].annotation)
+        ways += [{key: choice} for choice in choices if choice != getattr(chosen, key)]
     return [(name, chosen.model_copy(update=way)) for way in ways]
 
 
