@@ -49,6 +49,7 @@ WRONG_VALUES: list[tuple[str, Any, str, str]] = [
     ("networks.burgers.fourier_features", 7, "", "a multiple of 2"),
     ("networks.burgers.fourier_scale", float("inf"), "", "a finite number"),
     ("networks.burgers.weight_factorisation", "yes", "", "true or false"),
+    ("networks.wave.symmetric", True, "networks.wave.symmetric is true", "false for wave"),
     (
         "networks.burgers.colour",
         "red",

@@ -10,14 +10,15 @@ from oracles import networks as oracle
 
 from gradalign import networks
 from gradalign.derivatives import partial_derivatives
-from gradalign.problem import Problem
+from gradalign.errors import ConfigurationError
+from gradalign.problem import Problem, Reflection
 from gradalign.settings import NetworkSettings
 
 DOMAIN = ((0.0, 2.0), (-1.0, 3.0))
 ARCHITECTURES = ["mlp", "modified_mlp", "pirate_net"]
 
 
-def problem(periodic=(), fields=("u", "v")):
+def problem(periodic=(), fields=("u", "v"), reflection=None):
     """A domain with uneven sides; networks look at nothing else of a problem."""
     return Problem(
         name="shape",
@@ -28,6 +29,7 @@ def problem(periodic=(), fields=("u", "v")):
         sample=lambda key, counts, dtype: {},
         residuals=lambda apply, params, points: {},
         periodic=periodic,
+        reflection=reflection,
     )
 
 
@@ -216,3 +218,22 @@ def test_rows_do_not_see_each_other(architecture):
     together = jax.jit(network.apply)(params, points())
     alone = jnp.concatenate([jax.jit(network.apply)(params, point[None]) for point in points()])
     np.testing.assert_allclose(together, alone, rtol=0, atol=1e-14)
+
+
+def test_a_symmetric_network_is_the_mean_of_its_mirror_images():
+    reflected = problem(reflection=Reflection("x", 0.4, (1, -1)))
+    plain = networks.build(settings("mlp"), reflected, jnp.dtype("float64"))
+    symmetric = networks.build(settings("mlp", symmetric=True), reflected, jnp.dtype("float64"))
+    params, z = generic(plain), points()
+    mirrored = np.stack([z[:, 0], 0.8 - z[:, 1]], axis=1)
+    found, image = symmetric.apply(params, z), symmetric.apply(params, jnp.asarray(mirrored))
+
+    def expected(places):
+        embedded = [oracle.embed(point, DOMAIN, [False, False], 1, None) for point in places]
+        return np.asarray([oracle.mlp(params, z, oracle.ACTIVATIONS["tanh"]) for z in embedded])
+
+    np.testing.assert_allclose(found, (expected(np.asarray(z)) + expected(mirrored) * [1, -1]) / 2, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(image, found * jnp.asarray([1.0, -1.0]), rtol=0, atol=1e-13)
+    assert float(jnp.min(jnp.abs(found))) > 1e-3
+    with pytest.raises(ConfigurationError, match="shape has no reflection symmetry"):
+        networks.build(settings("mlp", symmetric=True), problem(), jnp.dtype("float64"))

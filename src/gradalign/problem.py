@@ -36,6 +36,19 @@ class Statement:
 
 
 @dataclass(frozen=True)
+class Reflection:
+    """A symmetry of the solution that a network can have: N_f(t, 2c - x) = p_f N_f(t, x) for all its outputs f.
+
+    coordinate: the name of x. centre: c, dimensionless. parities: p_f, 1 or -1, by output of the network; that of the
+    field, unless the field is the output times something odd.
+    """
+
+    coordinate: str
+    centre: float
+    parities: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Problem:
     """One PDE with its domain and conditions, as everything else in gradalign sees it.
 
@@ -65,6 +78,8 @@ class Problem:
         problem cannot be cut into windows. Names of settings: parameters that a curriculum may change in steps.
     exact_start: how the fields get the initial condition of a window by construction (see ``exact_start``), without a
         loss term. None where it is a loss term.
+    reflection: a symmetry that the equation and all conditions have; networks can have it by
+        construction. None: none is known.
     observed: names of the fields that references hold and scores are made of; ``fields`` where left empty.
     observe: ``observe(apply, params, coordinates) -> (N, len(observed))``; the network itself where left out.
     quantities: what is scored by name, from the observed fields; each of them where left empty.
@@ -84,6 +99,7 @@ class Problem:
     point_sets: Mapping[str, str] = field(default_factory=dict)
     given: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     exact_start: ExactStart | None = None
+    reflection: Reflection | None = None
     observed: tuple[str, ...] = ()
     observe: Callable[[Apply, Tree, Array], Array] | None = None
     quantities: Mapping[str, Quantity] = field(default_factory=dict)

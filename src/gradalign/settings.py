@@ -109,6 +109,9 @@ class NetworkSettings(StrictModel):
     )
     fourier_scale: PositiveFloat = Field(default=1.0, description="standard deviation of their frequencies")
     harmonics: PositiveInt = Field(default=1, description="harmonics of the exact embedding of periodic coordinates")
+    symmetric: bool = Field(
+        default=False, description="built-in reflection symmetry, for problems that have one; twice the cost"
+    )
     weight_factorisation: bool = Field(default=False, description="random weight factorisation, W = diag(exp s) V")
     factorisation_mean: float = Field(default=1.0, description="mean of s")
     factorisation_deviation: float = Field(default=0.1, ge=0, description="standard deviation of s")

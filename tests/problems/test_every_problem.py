@@ -99,6 +99,30 @@ def test_derivatives_of_the_batch_are_those_point_by_point(posed):
         np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-10 * scale)
 
 
+def test_a_reflection_of_the_network_is_one_of_the_residual(posed):
+    """With a built-in start this says so of the initial condition too."""
+    if posed.reflection is None:
+        return
+    built = networks.build(NETWORK.model_copy(update={"symmetric": True}), posed, jnp.dtype("float64"))
+    exact, params = posed.exact_start, built.init(jax.random.key(1))
+    start = None if exact is None else exact.first(jnp.dtype("float64"))
+
+    def apply(params, z):
+        network = built.apply(params, z)
+        return network if exact is None else exact.fields(start, network, z)
+
+    z = draw(posed, "float64")
+    axis = posed.coordinates.index(posed.reflection.coordinate)
+    mirrored = z["pde"].at[:, axis].set(2 * posed.reflection.centre - z["pde"][:, axis])
+    here, there = (posed.residuals(apply, params, z | {"pde": at})["pde"] for at in (z["pde"], mirrored))
+    scale = float(jnp.max(jnp.abs(here)))
+    assert scale > 0.1
+    signs = {float(sign) for sign in jnp.sign(here * there)}
+    assert len(signs) == 1
+    rounding = 1e-8 * scale  # of 128 waves, differentiated four times
+    np.testing.assert_allclose(jnp.abs(here), jnp.abs(there), rtol=0, atol=rounding)
+
+
 def test_row_i_of_a_residual_depends_on_point_i_alone(posed):
     """Gauss-Newton methods linearise point by point."""
     apply, params = network(posed, "float64")

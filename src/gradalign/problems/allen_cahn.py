@@ -50,7 +50,7 @@ from pydantic import Field, PositiveFloat
 from gradalign.derivatives import partial_derivatives
 from gradalign.errors import ConfigurationError
 from gradalign.exact_start import FORMULATION, ExactStart, StartSettings
-from gradalign.problem import Apply, Points, Problem, Statement
+from gradalign.problem import Apply, Points, Problem, Reflection, Statement
 from gradalign.sampling import first_window, stratified_in_time, uniform, with_values
 from gradalign.trees import Tree
 
@@ -157,6 +157,7 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
         exact_start=ExactStart(domain[1:], settings.start_harmonics, lambda x: [at_start(x)], (growth,))
         if exact
         else None,
+        reflection=Reflection("x", 0.0, (1,)),
     )
 
 

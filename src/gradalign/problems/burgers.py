@@ -33,7 +33,7 @@ from pydantic import Field, PositiveFloat
 
 from gradalign.derivatives import partial_derivatives
 from gradalign.exact_start import FORMULATION, ExactStart, StartSettings, diffusion
-from gradalign.problem import Apply, Points, Problem, Statement
+from gradalign.problem import Apply, Points, Problem, Reflection, Statement
 from gradalign.sampling import first_window, stratified_in_time, uniform, with_values
 from gradalign.trees import Tree
 
@@ -107,6 +107,7 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
         )
         if exact
         else None,
+        reflection=Reflection("x", 0.0, (1 if exact else -1,)),
     )
 
 
