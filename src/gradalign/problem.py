@@ -120,6 +120,12 @@ class Problem:
         return tuple(dict.fromkeys(self.point_sets.values()))
 
     @property
+    def conditions(self) -> str:
+        """How the initial and boundary conditions are met: their loss terms, or ``built in`` where there are none."""
+        soft = [name for name in self.losses if self.point_sets[name] != "pde"]
+        return f"soft: {', '.join(soft)}" if soft else "built in"
+
+    @property
     def has_windows(self) -> bool:
         """Whether the problem can be cut into windows of time."""
         passed_on = any(name in self.fields for names in self.given.values() for name in names)

@@ -116,6 +116,19 @@ class NetworkSettings(StrictModel):
     factorisation_mean: float = Field(default=1.0, description="mean of s")
     factorisation_deviation: float = Field(default=0.1, ge=0, description="standard deviation of s")
 
+    @property
+    def described(self) -> str:
+        """The network in a few words, as tables name it.
+
+        >>> NetworkSettings(architecture="mlp", width=24, depth=2, activation="tanh", harmonics=10).described
+        'mlp 2x24, 10 harmonics'
+        """
+        parts = [f"{self.architecture} {self.depth}x{self.width}"]
+        parts += [f"{self.harmonics} harmonics"] if self.harmonics > 1 else []
+        parts += [f"{self.fourier_features} Fourier features"] if self.fourier_features else []
+        parts += ["symmetric"] if self.symmetric else []
+        return ", ".join(parts)
+
 
 class RunSpecification(StrictModel):
     """All that one training run depends on, resolved from a configuration."""

@@ -69,6 +69,25 @@ def test_every_item_renders_for_every_shape(rendered):
         assert all(path.stat().st_size > 100 for path in paths)
 
 
+def test_a_published_error_is_compared_with_the_same_setting_alone(common, summary):
+    runs = pd.read_csv(summary / "runs.csv")
+    burgers = runs["problem"] == "burgers"
+    runs.loc[burgers & (runs["method"] == "soap"), "relative_l2"] = 4.03e-6
+    elsewhere = runs[burgers].assign(problem="kuramoto_sivashinsky", horizon=0.5)
+    here = elsewhere.assign(horizon=1.0, run=elsewhere["run"] + "-long")
+    elsewhere["run"] += "-short"
+    pd.concat([runs, elsewhere, here]).to_csv(summary / "runs.csv", index=False)
+    references = pd.read_csv(summary / "references.csv")
+    row = references[references["problem"] == "burgers"].assign(problem="kuramoto_sivashinsky")
+    pd.concat([references[references["problem"] != "kuramoto_sivashinsky"], row]).to_csv(
+        summary / "references.csv", index=False
+    )
+    table = figure_of("tab_headline", summary)
+    ratios = {name: rows["published / here"].tolist() for name, rows in table.groupby("problem")}
+    assert "10" in ratios["Burgers' equation"]
+    assert sorted(ratio == "–" for ratio in ratios["Kuramoto–Sivashinsky equation"]) == [False, False, True, True]
+
+
 def test_bytes_are_the_same_in_another_process(shape_and_summary, rendered, tmp_path):
     code = "import sys; from pathlib import Path; from common import render_item\n"
     code += "for name in sys.argv[3:]: render_item(name, Path(sys.argv[1]), Path(sys.argv[2]))"
