@@ -20,13 +20,13 @@ from gradalign.yaml_files import read
 
 ROOT = Path(__file__).parent.parent
 CONFIGURATIONS = ROOT / "workflow" / "config"
-SCALES = ("smoke", "laptop", "paper")
+SCALES = ("smoke", "laptop", "laptop-best", "paper")
 SOURCE = re.compile(r"# .*(ours: \S|\[(abstract|digest|code|measured|inferred)\]|arXiv:\d{4}\.\d{4})")
 
 # A key of laptop.yaml, the wrong value it gets, what the message says is wrong (where empty: `key is value`), and what
 # it says is allowed.
 WRONG_VALUES: list[tuple[str, Any, str, str]] = [
-    ("scale", "huge", "", "'smoke', 'laptop' or 'paper'"),
+    ("scale", "huge", "", "'smoke', 'laptop', 'laptop-best' or 'paper'"),
     ("scale", "paper", "device is 'cpu'", "'gpu' at scale 'paper'"),
     ("device", "tpu", "", "'cpu' or 'gpu'"),
     ("seeds", [0, 1, 0], "seeds[2] is 0, given 2 times", "different values"),
@@ -220,6 +220,44 @@ def test_the_configurations_of_the_scales_are_right(scale):
     for problem in configuration.references:
         reference = configuration.reference(problem)
         assert ReferenceSpecification.model_validate_json(reference.model_dump_json()) == reference
+
+
+def test_a_file_is_merged_over_its_base(tmp_path):
+    (tmp_path / "laptop.yaml").write_text((CONFIGURATIONS / "laptop.yaml").read_text())
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("base: laptop.yaml\nseeds: [7]\nnetworks: {burgers: {depth: 5}}\n")
+    merged, below = load([mine]), load([tmp_path / "laptop.yaml"])
+    assert merged.seeds == [7]
+    assert merged.networks["burgers"] == below.networks["burgers"].model_copy(update={"depth": 5})
+    assert merged.networks["wave"] == below.networks["wave"]
+    mine.write_text("base: laptop.yaml\nnetworks: {burgers: {depth: -5}}\n")
+    with pytest.raises(ConfigurationError, match=r"mine.yaml: networks.burgers.depth is -5"):
+        load([mine])
+
+
+@pytest.mark.parametrize(
+    ("base", "said"),
+    [
+        ("laptpo.yaml", "did you mean 'laptop.yaml'"),
+        ("../laptop.yaml", "a file beside it: laptop.yaml"),
+        ("[1]", "a file beside it: laptop.yaml"),
+        ("mine.yaml", "a file beside it: laptop.yaml"),
+        ("laptop.yaml", "a file without a base of its own"),
+    ],
+)
+def test_a_wrong_base_is_named(tmp_path, base, said):
+    (tmp_path / "laptop.yaml").write_text("base: other.yaml\n")
+    (tmp_path / "mine.yaml").write_text(f"base: {base}\n")
+    with pytest.raises(ConfigurationError, match=r"mine.yaml: base is") as raised:
+        load([tmp_path / "mine.yaml"])
+    assert said in str(raised.value)
+
+
+def test_every_loss_term_can_be_given_a_weight():
+    mapping = laptop()
+    terms = ["u_ic", "v_ic", "T_ic", "u_bc", "v_bc", "T_bc", "ru", "rv", "rc", "re"]
+    mapping["training"]["rayleigh_taylor"]["weighting"]["initial"] = dict.fromkeys(terms, 2.0)
+    assert list(from_mapping(mapping).training["rayleigh_taylor"].weighting.initial) == terms
 
 
 @pytest.mark.parametrize("scale", SCALES)

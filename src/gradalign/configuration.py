@@ -142,8 +142,10 @@ def load(paths: Sequence[Path | str], overrides: Mapping[str, Any] | None = None
     ``overrides`` are values of a command line, merged last. Raises ``ConfigurationError``, naming file, key, value and
     what is allowed, for everything that is wrong at the first stage that finds something: reading the files; keys,
     types and ranges; how names and numbers fit together.
+
+    A file may name another of its folder, ``base: FILE``, over which it is merged.
     """
-    layers = [(str(path), read(Path(path))) for path in paths]
+    layers = [layer for path in paths for layer in _with_base(Path(path))]
     if overrides:
         layers.append(("the command line", dict(overrides)))
     merged: dict[str, Any] = {}
@@ -189,7 +191,31 @@ def schema() -> dict[str, Any]:
         }
     for mapping in ("problems", "methods", "study_settings"):
         result["properties"][mapping].pop("patternProperties", None)
+    # Of the file alone, not of the configuration that comes of it
+    result["properties"]["base"] = {"type": "string", "description": "file of the same folder to build on"}
     return result
+
+
+def _with_base(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    """A file, after the one that it names as its base: where each came from, and its mapping."""
+    mapping = read(path)
+    if "base" not in mapping:
+        return [(str(path), mapping)]
+    name = mapping.pop("base")
+    beside = sorted(other.name for other in path.parent.glob("*.yaml") if other != path)
+    if name not in beside:
+        advised = advice(str(name), beside)
+        raise ConfigurationError(
+            f"{path}: {message(('base',), shown(name), f'a file beside it: {one_of(beside)}', advised)}"
+        )
+    base = path.parent / name
+    below = read(base)
+    if "base" in below:
+        what_to_do = "name as base a file that has none"
+        raise ConfigurationError(
+            f"{path}: {message(('base',), shown(name), 'a file without a base of its own', what_to_do)}"
+        )
+    return [(str(base), below), (str(path), mapping)]
 
 
 def _merge(
