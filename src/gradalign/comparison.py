@@ -192,7 +192,7 @@ def scores_and_errors(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """
     labels = ["problem", "changed", "method", "run", "seed"]
     several = runs[runs["loss_terms"] > 1].copy()
-    several["changed"] = several["changed"].fillna("").astype(str)
+    several["changed"] = [text if isinstance(text, str) else "" for text in several["changed"]]  # empty cells are NaN
     several = several[several["run"] == several.groupby(labels[:3])["run"].transform("first")]
     sizes = several.groupby(["problem", "changed"])["method"].nunique().reset_index(name="size")
     sizes = sizes.sort_values(["problem", "size", "changed"], ascending=[True, False, True])
