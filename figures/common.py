@@ -39,10 +39,20 @@ ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
 )
 """The colours of Okabe and Ito (2008), which stay apart in the common kinds of colour blindness."""
 
+WINE, INDIGO, BROWN, VIOLET = "#882255", "#332288", "#661100", "#6622EE"
+"""Dark colours for methods beyond those: they stay apart from the others and each other in simulated blindness, too."""
+
 METHODS = {
     "adam": ("Adam", BLUE, "o"),
     "soap": ("SOAP", VERMILLION, "s"),
     "gauss_newton": ("Gauss–Newton", GREEN, "^"),
+    "lbfgs": ("L-BFGS", ORANGE, "D"),
+    "ssbroyden": ("SSBroyden", PURPLE, "v"),
+    "muon": ("Muon", SKY, "P"),
+    "shampoo": ("Shampoo", WINE, "X"),
+    "spring": ("SPRING", INDIGO, "p"),
+    "soap_gauss_newton": ("SOAP–Gauss–Newton", VIOLET, "*"),
+    "soap_then_gauss_newton": ("SOAP, then Gauss–Newton", BROWN, "h"),
 }
 """Label, colour and marker by method; a method that is not listed gets a fixed look from its name."""
 

@@ -64,12 +64,12 @@ def error_figure(summary: Path, problem: str, published: Mapping[str, float], co
     axes = figure.subplots(1, 3 if len(in_time) else 2, sharey=True)
     for axis, against in zip(axes[:2], ("step", "seconds"), strict=True):
         for run in runs:
-            _band(axis, run, read_curve(summary, run, "error"), against)
+            band(axis, run, read_curve(summary, run, "error"), against)
         axis.set(xscale="log", yscale="log")
-        _plain_numbers(axis)
+        plain_numbers(axis)
     for axis in axes[2:]:
         for run in runs:
-            _band(axis, run, in_time[in_time["run"] == run.name].rename(columns={"relative_l2": "value"}), "t")
+            band(axis, run, in_time[in_time["run"] == run.name].rename(columns={"relative_l2": "value"}), "t")
         axis.set(title="Along time", xlabel="time $t$ (dimensionless)")
     axes[0].set(
         xlabel="optimizer step",
@@ -129,14 +129,14 @@ def loss_figure(summary: Path, problem: str) -> Figure:
     axes = figure.subplots(rows, columns, squeeze=False)
     for index, (axis, (quantity, title)) in enumerate(zip(axes.ravel(), panels, strict=False)):
         for run in runs:
-            _band(axis, run, read_curve(summary, run, quantity), "step")
+            band(axis, run, read_curve(summary, run, quantity), "step")
         axis.set(xscale="log", yscale="log")
         axis.set_title(title, fontsize=8.5 if columns == 2 else 7.5)
         if index % columns == 0:
             axis.set_ylabel("loss (dimensionless)")
         if index >= (rows - 1) * columns:
             axis.set_xlabel("optimizer step")
-        _plain_numbers(axis)
+        plain_numbers(axis)
     for axis in axes.ravel()[len(panels) :]:
         axis.set_axis_off()
     _legend(figure, runs)
@@ -205,7 +205,7 @@ def _scores(axis: Axes, run: Run, curve: pd.DataFrame) -> None:
     axis.plot(means["step"], means["value"], color=run.colour, marker=run.marker, linewidth=2)
 
 
-def _band(axis: Axes, run: Run, curve: pd.DataFrame, against: str) -> None:
+def band(axis: Axes, run: Run, curve: pd.DataFrame, against: str) -> None:
     """The median over the seeds as a line, their range as a band, without step 0 or time 0.
 
     Step 0 has no place on a logarithmic axis; at time 0 an exact initial condition leaves nothing but rounding.
@@ -229,7 +229,7 @@ def _band(axis: Axes, run: Run, curve: pd.DataFrame, against: str) -> None:
     )
 
 
-def _plain_numbers(axis: Axes) -> None:
+def plain_numbers(axis: Axes) -> None:
     """Steps and seconds as plain numbers; between powers of ten only where there would be hardly any label."""
     low, high = axis.get_xlim()
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))

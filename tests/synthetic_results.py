@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from synthetic_fields import LAYOUTS, fields
 
+from gradalign.comparison import derived_tables
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -65,18 +67,22 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def write_summary(folder, shape):
-    """Write claims without curves, references, runs, curves, errors and fields into ``folder``."""
+    """Write claims without curves, references, runs, curves, what follows from them, errors, fields into ``folder``."""
     (folder / "fields").mkdir(parents=True)
     claims(shape).to_csv(folder / "claims.csv", index=False)
     for name in ("claim_curves", "studies"):
         (folder / f"{name}.csv").write_text("\n")  # what `summarise` writes where there is nothing to gather
     references(shape).to_csv(folder / "references.csv", index=False)
     reference_evidence(shape).to_csv(folder / "reference_evidence.csv", index=False)
-    curves(shape).to_csv(folder / "curves.csv", index=False)
+    logged = curves(shape)
+    logged.to_csv(folder / "curves.csv", index=False)
     scored, in_time = errors(shape)
     scored.to_csv(folder / "errors.csv", index=False)
     in_time.to_csv(folder / "errors_in_time.csv", index=False)
-    runs(shape, scored).to_csv(folder / "runs.csv", index=False)
+    finished = runs(shape, scored)
+    finished.to_csv(folder / "runs.csv", index=False)
+    for name, table in derived_tables(finished, logged).items():
+        table.to_csv(folder / f"{name}.csv", index=False)
     for name, problem, method, ported in shape.runs():
         np.savez_compressed(folder / "fields" / f"{name}.npz", **fields(problem, error(method, 1.0, ported)))
     return folder
@@ -235,11 +241,12 @@ def curves(shape):
                 size = error(method, index / shape.rows, ported) * (1 + 0.2 * seed)
                 values = {"error": size * random.uniform(0.8, 1.25)}
                 values["loss"] = values["error"] ** 2 * len(terms)
+                step = index * shape.steps(method) // shape.rows
+                values["gradient_evaluations"] = step * (4 if method == "gauss_newton" else 1)
                 values |= {f"loss/{term}": values["error"] ** 2 * random.uniform(0.5, 2) for term in terms}
                 values |= {f"score_{score}": np.clip(level + 0.3 * random.normal(), -1, 1) for score in SCORES}
                 if method == "gauss_newton":
                     values["score_own_state"] = float("nan")
-                step = index * shape.steps(method) // shape.rows
                 rows += [
                     {
                         "run": name,

@@ -18,6 +18,7 @@ LAYERS = [
         "precision",
         "records",
         "provenance",
+        "comparison",
         "settings",
         "discovery",
         "yaml_files",

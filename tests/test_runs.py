@@ -72,6 +72,8 @@ def test_tables_have_their_columns_and_a_row_per_seed(finished):
     assert not curves.duplicated(["seed", "step", "quantity"]).any()
     assert runs[["b1", "points_every"]].drop_duplicates().values.tolist() == [[0.95, 1]]  # the default of SOAP
     logged = set(curves["quantity"])
+    counted = curves[curves["quantity"] == "gradient_evaluations"]
+    assert counted["value"].tolist() == counted["step"].tolist() == [0, 4, 8, 12] * 2
     scores = {f"score_{kind}" for kind in ("raw", "common_state", "own_state", "inter_gradient", "inter_update")}
     assert scores | {"loss", "loss/ic", "weight/pde", "gradient_norm/bc", "gain/pde", "error"} <= logged
 

@@ -55,6 +55,7 @@ def test_a_new_window_starts_the_optimizer_and_the_weights_again(marched):
     assert int(after.state[0].count) == 0
     assert {float(weight) for weight in after.loss_weights.values()} == {1.0}
     assert [int(after.step), int(after.stage), int(after.stage_start)] == [4, 1, 4]
+    assert int(after.gradient_evaluations) == 4  # of the whole run
     if experiment.specification.training.windows.network == "warm":
         assert same(after.params, before.params)
     else:
@@ -128,3 +129,7 @@ def test_windows_join_and_a_killed_run_goes_on_bit_for_bit(tmp_path, shared_prog
     assert steps[0] == 44
     one, other = (pd.read_csv(tmp_path / name / "curves.csv").drop(columns="seconds") for name in ("whole", "killed"))
     pd.testing.assert_frame_equal(one, other, check_exact=True)
+    counted = one[one["quantity"] == "gradient_evaluations"].set_index("step")["value"]
+    assert counted[0] == 0
+    assert (counted.diff().dropna() >= 4 * (1 + 2)).all()  # the Jacobian and one attempt a step, at least
+    assert (counted % 2 == counted.index % 2).all()

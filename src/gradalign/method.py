@@ -24,12 +24,20 @@ class Method(NamedTuple):
 
     init: ``init(params) -> state``.
     step: ``step(objective, params, state, points, gradient=None) -> (params, state, metrics)``; metrics are scalars by
-        name. ``gradient`` is that of the objective at these parameters and points, where the caller has it already.
+        name, among them ``gradient_evaluations``. ``gradient`` is that of the objective at these parameters and points,
+        where the caller has it already.
     precondition: ``precondition(objective, params, state, points, gradient) -> direction``: the linear map P
         of the present state applied to any gradient, without momentum and learning rate. Common-state scores
         apply one P to all per-loss gradients.
     observe: ``observe(params, state, gradient) -> state``: let the statistics see a gradient without moving. Own-state
         scores feed one such state per loss term.
+
+    ``gradient_evaluations``, () int32, is what a step cost in passes through the network on all points of the step, in
+    units of a value with its gradient. One each: a value with its gradient, whether the method or the caller computes
+    it; the Jacobian, which is one pass forward and one backward for each row; a value alone; a second derivative of the
+    rows along a direction; each product with the transposed Jacobian beside the gradient. Linear algebra is not
+    counted, nor is what is no part of the method: weights of loss terms and of rows, own states, diagnostics. Trials
+    that a step throws away count.
     """
 
     init: Callable[[Tree], State]
@@ -53,7 +61,7 @@ def first_order(transformation: optax.GradientTransformation, precondition: Call
     ) -> tuple[Tree, State, dict[str, Array]]:
         gradient = objective.gradient(params, points) if gradient is None else gradient
         updates, state = update(params, state, gradient)
-        return optax.apply_updates(params, updates), state, {}
+        return optax.apply_updates(params, updates), state, {"gradient_evaluations": jnp.ones((), jnp.int32)}
 
     return Method(
         init=transformation.init,

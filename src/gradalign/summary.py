@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from gradalign.comparison import derived_tables
 from gradalign.errors import ConfigurationError
 from gradalign.files import write_atomically, write_table
 from gradalign.reference import Reference
@@ -35,11 +36,11 @@ TABLES = (
     "errors",
     "errors_in_time",
 )
-"""The summary tables, each a CSV file of that name."""
+"""The summary tables that gather outputs, each a CSV file of that name; ``derived_tables`` has those made from them."""
 
 
 def summarise(results: Path, claims: list[str], references: list[str], studies: list[str], runs: list[str]) -> None:
-    """Write the tables of ``TABLES`` (.csv) and ``fields/<run>.npz`` in ``summary/``.
+    """Write the tables of ``TABLES`` and of ``derived_tables`` (.csv) and ``fields/<run>.npz`` in ``summary/``.
 
     ``results`` is the directory of one scale; the lists name what belongs to the summary, so that a file left over
     from another configuration is not taken in. README describes the columns. Raises ``ConfigurationError`` where a
@@ -71,10 +72,16 @@ def summarise(results: Path, claims: list[str], references: list[str], studies: 
     for run in runs:
         fields = _present(results / "evaluation" / f"{run}.npz")
         write_atomically(summary / "fields" / f"{run}.npz", partial(shutil.copy, fields))
-    for name in TABLES:
-        parts = [part for part in tables[name] if len(part)]
-        empty = tables[name][0] if tables[name] else pd.DataFrame()
-        write_table(summary / f"{name}.csv", pd.concat(parts, ignore_index=True) if parts else empty)
+    gathered = {name: _together(tables[name]) for name in TABLES}
+    for name, table in (gathered | derived_tables(gathered["runs"], gathered["curves"])).items():
+        write_table(summary / f"{name}.csv", table)
+
+
+def _together(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """All rows of some tables; the columns alone where none has a row."""
+    parts = [part for part in tables if len(part)]
+    empty = tables[0] if tables else pd.DataFrame()
+    return pd.concat(parts, ignore_index=True) if parts else empty
 
 
 def _present(path: Path) -> Path:

@@ -36,6 +36,7 @@ class LoopState(NamedTuple):
     state: state of the method.
     own_states: by loss term, a state of the method that saw only that term; empty unless asked for.
     loss_weights: by loss term, ().
+    gradient_evaluations: () int32, what all steps so far cost, counted as ``Method`` says; goes on from stage to stage.
     failed_step: () int32, the first step after which a parameter was not finite; -1 while all are.
     """
 
@@ -49,6 +50,7 @@ class LoopState(NamedTuple):
     state: State
     own_states: dict[str, State]
     loss_weights: dict[str, Array]
+    gradient_evaluations: Array
     failed_step: Array
 
 
@@ -100,7 +102,7 @@ class Experiment:
             start = exact.interpolated(self.fields(self._window(loop.params, loop.start), at_end))
         finished = self.solution(loop) if self.windows > 1 else ()
         after = self._stage_start(loop.step, stage, params, start, finished)
-        return after._replace(failed_step=loop.failed_step)
+        return after._replace(gradient_evaluations=loop.gradient_evaluations, failed_step=loop.failed_step)
 
     def solution(self, loop: LoopState) -> Tree:
         """What a run leaves: what ``fields`` takes, for several windows stacked along a leading axis of that length."""
@@ -134,6 +136,7 @@ class Experiment:
             state=self.method.init(params),
             own_states={name: self.method.init(params) for name in own},
             loss_weights={name: jnp.asarray(initial.get(name, 1.0), self.dtype) for name in self.problem.losses},
+            gradient_evaluations=jnp.zeros((), jnp.int32),
             failed_step=jnp.full((), -1, jnp.int32),
         )
 
@@ -173,7 +176,7 @@ class Experiment:
         )
 
     def step(self, key: Array, loop: LoopState) -> tuple[LoopState, dict[str, Array]]:
-        """One optimizer step, preceded by an update of the loss weights where one is due."""
+        """One optimizer step, preceded by an update of the loss weights where one is due; also the method's metrics."""
         points = self.points(key, loop)
         loss_weights = self._loss_weights(loop, points)
         objective = self.objective(loss_weights, loop.start)
@@ -194,6 +197,7 @@ class Experiment:
             state=state,
             own_states=own_states,
             loss_weights=loss_weights,
+            gradient_evaluations=loop.gradient_evaluations + metrics.pop("gradient_evaluations"),
             failed_step=failed_step,
         )
         return after, metrics
@@ -228,6 +232,7 @@ class Experiment:
         now, later = (jax.tree.map(lambda values, i=i: values[i], ahead) for i in (0, 1))
         return {
             "loss": objective.loss(loop.params, points),
+            "gradient_evaluations": loop.gradient_evaluations,
             **{f"loss/{name}": value for name, value in losses.items()},
             **{f"weight/{name}": value for name, value in loop.loss_weights.items()},
             **self._intra_step(objective, loop, points, gradients),

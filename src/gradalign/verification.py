@@ -22,7 +22,7 @@ from gradalign.files import write_atomically
 from gradalign.settings import Name, Scale, StrictModel
 from gradalign.yaml_files import read
 
-TableName = Literal["claims", "references", "studies", "runs", "curves", "errors"]
+TableName = Literal["claims", "references", "studies", "runs", "curves", "errors", "mean_ranks", "score_correlations"]
 Aggregate = Literal["minimum", "median", "mean", "maximum", "spread", "share", "count", "distinct"]
 Verdict = Literal["held", "did not hold", "failed", "no data"]
 

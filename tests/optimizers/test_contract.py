@@ -80,6 +80,27 @@ def test_keeps_structure_and_dtype(name, dtype):
     assert all(leaf.shape == () for leaf in metrics.values())
 
 
+def test_evaluations_that_are_reported_are_those_that_happen(name):
+    passes = []
+
+    def residuals(theta, points):
+        jax.debug.callback(lambda: passes.append(1))
+        return {"fit": jnp.arctan(points["fit"] @ theta)}
+
+    # One point, since a Jacobian calls the residual of each; so far out that Newton's first steps overshoot
+    objective, points = Objective({"fit": jnp.ones(())}, residuals), {"fit": jnp.asarray([[1.0, 0.5]])}
+    method = make(name)
+    params = jnp.asarray([3.0, 1.0])
+    state, step, reported = method.init(params), jax.jit(method.step), 0
+    for _ in range(3):
+        params, state, metrics = step(objective, params, state, points)
+        assert metrics["gradient_evaluations"].dtype == jnp.int32
+        reported += int(metrics["gradient_evaluations"])
+    jax.effects_barrier()
+    backward_alone = 3 if name == "soap_gauss_newton" else 0  # a sketch shares the pass forward of the gradient
+    assert reported == len(passes) + backward_alone
+
+
 def test_does_not_recompile_on_the_second_call(name):
     objective, params, points = fit(TARGETS["mixed rank"], jnp.float64)
     method = make(name)

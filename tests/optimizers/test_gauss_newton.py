@@ -34,6 +34,7 @@ def test_a_refused_step_is_tried_again_with_more_damping():
     params, state, metrics = one_step(line(jnp.arctan), 3.0, initial_damping=1e-3, refusal=10.0, acceleration=False)
     assert params == pytest.approx(3 - 0.1 * math.atan(3) / (0.01 + 0.1))  # with mu = 0.01 it would come to -3.25
     assert [float(metrics[name]) for name in ("attempts", "damping")] == pytest.approx([3, 0.1])
+    assert metrics["gradient_evaluations"] == 1 + 3  # no second derivatives
     # |r|^2 falls from 1.5601 to 1.1632, by the linear model to (1.2490 - 0.1135)^2
     assert metrics["decrease_ratio"] == pytest.approx((1.5601 - 1.1632) / (1.5601 - 1.1355**2), rel=1e-3)
     assert state.damping == pytest.approx(0.1 / 3)
@@ -51,6 +52,7 @@ def test_the_acceleration_bends_the_step_unless_it_is_too_long(longest, used):
 
 def test_a_step_that_is_refused_to_the_end_changes_the_damping_alone():
     params, state, metrics = one_step(line(jnp.arctan), 3.0, initial_damping=1e-9, refusal=5.0, attempts=2)
+    assert metrics["gradient_evaluations"] == 1 + 2 * 2
     assert params == 3.0
     assert metrics["decrease_ratio"] < 0
     assert state.damping == pytest.approx(25e-9)

@@ -182,7 +182,7 @@ def test_gradient_is_computed_anew_only_where_the_function_has_changed():
         params, state, metrics = step(function, params, state, points[given_points])
         forgetful = step(function, before, stored._replace(fingerprint=jnp.zeros(2, jnp.uint32)), points[given_points])
         np.testing.assert_array_equal(params, forgetful[0])
-        used_again = float(forgetful[2]["evaluations"] - metrics["evaluations"])
+        used_again = float(forgetful[2]["gradient_evaluations"] - metrics["gradient_evaluations"])
         assert used_again == (last == (given_points, weight))
         last = (given_points, weight)
         np.testing.assert_allclose(state.gradient, function.gradient(params, points[given_points]), atol=1e-13)

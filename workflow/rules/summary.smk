@@ -24,6 +24,8 @@ rule summary:
         curves=f"{results}/summary/curves.csv",
         errors=f"{results}/summary/errors.csv",
         errors_in_time=f"{results}/summary/errors_in_time.csv",
+        mean_ranks=f"{results}/summary/mean_ranks.csv",
+        score_correlations=f"{results}/summary/score_correlations.csv",
         fields=expand(f"{results}/summary/fields/{{run}}.npz", run=configuration.run_names),
     log:
         f"{results}/logs/summary.log",

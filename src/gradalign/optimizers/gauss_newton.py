@@ -67,7 +67,8 @@ def method(settings: Settings, steps: int) -> Method:
 
     The linear map of the state is (J^T J + mu I)^{-1}, with the Jacobian of the objective it is asked about; an
     own-state map keeps ``initial_damping``, since nothing moves along it. Metrics: ``damping``, the last mu that was
-    tried, ``decrease_ratio``, and ``attempts``.
+    tried, ``decrease_ratio``, ``attempts``, and ``gradient_evaluations``: one for the Jacobian, one for the loss after
+    each attempt, and one for each r_vv.
     """
     del steps
 
@@ -116,7 +117,12 @@ def method(settings: Settings, steps: int) -> Method:
 
         first = _Trial(flat, state.damping, state.damping, jnp.zeros((), bool), jnp.zeros((), jnp.int32), loss)
         last = jax.lax.while_loop(lambda t: ~t.accepted & (t.attempts < settings.attempts), attempt, first)
-        metrics = {"damping": last.used, "decrease_ratio": last.ratio, "attempts": last.attempts.astype(flat.dtype)}
+        metrics = {
+            "damping": last.used,
+            "decrease_ratio": last.ratio,
+            "attempts": last.attempts.astype(flat.dtype),
+            "gradient_evaluations": 1 + last.attempts * (2 if settings.acceleration else 1),
+        }
         return unravel(last.flat), GaussNewtonState(last.damping), metrics
 
     def precondition(

@@ -151,7 +151,12 @@ def method(settings: Settings, steps: int) -> Method:
             updates, searched = line_search.update(
                 direction, line_search.init(params), params, value=value, grad=gradient, value_fn=loss
             )
-        metrics = {"step_size": searched.learning_rate, "line_search_steps": searched.info.num_linesearch_steps}
+        trials = searched.info.num_linesearch_steps
+        metrics = {
+            "step_size": searched.learning_rate,
+            "line_search_steps": trials,
+            "gradient_evaluations": 1 + trials.astype(jnp.int32),
+        }
         return optax.apply_updates(params, updates), LbfgsState(pairs, searched.grad), metrics
 
     def observe(params: Tree, state: LbfgsState, gradient: Tree) -> LbfgsState:

@@ -184,7 +184,7 @@ def method(settings: Settings, steps: int) -> Method:
         with jax.numpy_dtype_promotion("standard"):  # optax itself mixes integer counts with floats
             rate = jnp.asarray(schedule((calls - 1).astype(dtype)), dtype)
         params = jax.tree.map(lambda p, d: p - rate * d, params, direction)
-        return params, state, {"clipped": clipped}
+        return params, state, {"clipped": clipped, "gradient_evaluations": jnp.int32(1 + settings.sketches)}
 
     def precondition(
         objective: Objective, params: Tree, state: SoapGaussNewtonState, points: Points, gradient: Tree

@@ -65,10 +65,10 @@ def method(settings: Settings, steps: int) -> Method:
         objective: Objective, params: Tree, state: HandOverState, points: Points, gradient: Tree = None
     ) -> tuple[Tree, HandOverState, dict[str, Array]]:
         def by_soap() -> tuple[Tree, State, State, dict[str, Array]]:
-            after, soap_state, _ = first.step(objective, params, state.soap, points, gradient)
+            after, soap_state, counted = first.step(objective, params, state.soap, points, gradient)
             damping = state.gauss_newton.damping
             idle = {"damping": damping, "decrease_ratio": jnp.zeros_like(damping), "attempts": jnp.zeros_like(damping)}
-            return after, soap_state, state.gauss_newton, idle
+            return after, soap_state, state.gauss_newton, idle | counted
 
         def by_gauss_newton() -> tuple[Tree, State, State, dict[str, Array]]:
             after, newton_state, metrics = second.step(objective, params, state.gauss_newton, points)

@@ -78,7 +78,8 @@ def method(settings: Settings, steps: int) -> Method:
         if settings.longest_step is not None:
             rate = jnp.where(rate * norm > settings.longest_step, settings.longest_step / norm, rate)
         state = SpringState(optax.safe_increment(state.done), direction)
-        return unravel(flat + rate * direction), state, {"step_length": rate, "direction_norm": norm}
+        metrics = {"step_length": rate, "direction_norm": norm, "gradient_evaluations": jnp.ones((), jnp.int32)}
+        return unravel(flat + rate * direction), state, metrics
 
     def precondition(objective: Objective, params: Tree, state: SpringState, points: Points, gradient: Tree) -> Tree:
         _, jacobian = objective.linearisation(params, points)

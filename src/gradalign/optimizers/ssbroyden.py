@@ -184,7 +184,7 @@ def method(settings: Settings, steps: int) -> Method:
         )
         metrics = {
             "step_length": accepted.length,
-            "evaluations": accepted.evaluations + (~known).astype(jnp.int32),
+            "gradient_evaluations": accepted.evaluations + (~known).astype(jnp.int32),
             "resets": new_state.resets,
         }
         return unravel(after), new_state, metrics

@@ -1,0 +1,24 @@
+"""What figures and tables of methods at equal cost share: the logged errors, and words for the costs."""
+
+from pathlib import Path
+
+import pandas as pd
+from common import method_order, problem_order, read_table
+
+from gradalign.comparison import progress
+
+LABELS = {"seconds": "training time (s), without compilation", "gradient_evaluations": "gradient evaluations"}
+"""Words for the costs of ``gradalign.comparison.BUDGETS``, for axes."""
+
+
+def read_progress(summary: Path) -> pd.DataFrame:
+    """Error and cost at every logged step of the plain runs, problem by problem, Adam first; empty without runs."""
+    runs = read_table(summary, "runs", ["run", "problem", "method", "seed", "changed", "steps", "windows"])
+    curves = read_table(summary, "curves", ["run", "seed", "step", "seconds", "quantity", "value"])
+    if runs.empty or curves.empty:
+        return pd.DataFrame(columns=["problem", "run", "method", "seed"])
+    steps = progress(runs, curves)
+    order = [
+        (problem_order(p), method_order(m, r)) for p, m, r in zip(steps.problem, steps.method, steps.run, strict=True)
+    ]
+    return steps.iloc[sorted(range(len(steps)), key=order.__getitem__)].reset_index(drop=True)

@@ -1,0 +1,39 @@
+"""Every method on every problem after one and the same training time."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from common import method_look, number, problem_name, spread
+from equal_cost import read_progress
+
+from gradalign.comparison import at_equal_budget
+
+HEADER = ["problem", "equal time (s)", "method", "relative L2 error then", "rank", "seeds"]
+
+
+def render(summary: Path) -> pd.DataFrame:
+    """A row per problem and method, the least median error first: median and range over the seeds, and its rank."""
+    steps = read_progress(summary)
+    if steps.empty:
+        return pd.DataFrame(columns=HEADER)
+    reached = at_equal_budget(steps, "seconds")
+    reached["error"] = reached["error"].fillna(np.inf)  # not yet in the last time window: behind all others
+    rows = []
+    for problem, own in reached.groupby("problem", sort=False):
+        medians = own.groupby("method", sort=False)["error"].median()
+        ranks = medians.rank()
+        for method in medians.sort_values(kind="stable").index:
+            errors = own.loc[own["method"] == method, "error"]
+            done = np.isfinite(medians[method])
+            rows.append(
+                {
+                    "problem": problem_name(str(problem)),
+                    "equal time (s)": number(float(own["limit"].iloc[0])),
+                    "method": method_look(str(method))[0],
+                    "relative L2 error then": spread(errors, 2) if done else "not in the last time window",
+                    "rank": number(float(ranks[method])),
+                    "seeds": str(len(errors)),
+                }
+            )
+    return pd.DataFrame(rows, columns=HEADER)
