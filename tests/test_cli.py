@@ -70,7 +70,10 @@ def test_the_list_of_references_describes_every_problem(tmp_path, monkeypatch):
         statement = importlib.import_module(f"gradalign.problems.{name}").STATEMENT
         for label in ("equation", "domain", "conditions"):
             assert block[label] == " ".join(getattr(statement, label).split()), name
-        assert block["stated error"] == "smoke not computed yet, laptop not computed yet, laptop-best not computed yet, paper not computed yet"
+        assert (
+            block["stated error"]
+            == "smoke not computed yet, laptop not computed yet, laptop-best not computed yet, paper not computed yet"
+        )
     burgers = found["burgers"]
     assert burgers["horizon"] == "1"
     assert burgers["parameters"] == "viscosity = 0.003183098862: ν; the front is about 4ν wide"

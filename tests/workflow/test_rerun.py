@@ -7,13 +7,12 @@ import dataclasses
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import warm_snakemake
 import yaml
 from experiments import line_reference
 
@@ -68,18 +67,12 @@ class Workflow:
     ) -> str:
         environment = os.environ | {"PYTHONPATH": str(self.folder / "src"), "COLUMNS": "10000"}
         environment["XDG_CACHE_HOME"] = str(self.folder / "cache")
-        command = [sys.executable, "-m", "snakemake", *arguments, "--config", f"scale={scale}", "--configfile", *files]
-        run = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert not check or run.returncode == 0, run.stdout
-        return run.stdout
+        command = [*arguments, "--config", f"scale={scale}", "--configfile", *files]
+        output = self.folder.with_name(f"{self.folder.name}.txt")
+        code = warm_snakemake.run(command, self.folder, environment, output)
+        said = output.read_text()
+        assert not check or code == 0, said
+        return said
 
     def planned(self, files: tuple[str, ...] = ("two.yaml",)) -> set[str]:
         """Jobs that would run, as ``rule`` or ``rule wildcard``."""
