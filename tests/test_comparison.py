@@ -65,6 +65,7 @@ class TestProgress:
     def test_with_windows_the_error_is_whole_after_the_first_step_of_the_last_one(self):
         found = steps_of({("p", "a"): [1.0]}, windows=3)  # at step 8 the second window ends
         assert found["whole"].tolist() == [False, False, False, True]
+        assert steps_of({("p", "a"): [1.0]}, windows=2)["whole"].tolist() == [False, False, True, True]
 
     def test_runs_without_the_count_have_none(self):
         runs, curves = tables({("p", "a"): [1.0], ("p", "b"): [1.0]})
@@ -153,6 +154,12 @@ def test_the_block_with_more_methods_is_taken_among_equals():
     reached = pd.DataFrame(rows, columns=["problem", "method", "seed"])
     assert comparison.largest_block(reached) == (["a", "b", "c", "d"], ["p"])
     assert comparison.largest_block(reached[reached["seed"] < 2]) == ([], [])
+
+
+def test_the_block_has_the_most_pairs():
+    rows = [(p, m, s) for p, names in {"p": "abcde", "q": "ab", "r": "ab"}.items() for m in names for s in range(3)]
+    reached = pd.DataFrame(rows, columns=["problem", "method", "seed"])
+    assert comparison.largest_block(reached) == (["a", "b"], ["p", "q", "r"])  # 6 pairs, where p alone has 5
 
 
 def test_time_to_reach_an_error_is_that_of_the_first_step_below_it():

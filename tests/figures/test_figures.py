@@ -20,7 +20,16 @@ from gradalign.records import claim_number
 
 FIGURES = Path(__file__).resolve().parents[2] / "figures"
 ITEMS = {item["name"]: item for item in yaml.safe_load((FIGURES / "manifest.yaml").read_text(encoding="utf-8"))}
-EXAMPLES = ("common", "field_plots", "readme_table", "soap_2024", "tab_references", "tab_runs", "tab_verdicts")
+EXAMPLES = (
+    "common",
+    "field_plots",
+    "readme_table",
+    "soap_2024",
+    "tab_mean_rank",
+    "tab_references",
+    "tab_runs",
+    "tab_verdicts",
+)
 SUFFIXES = {"figure": (".pdf", ".png"), "table": (".csv", ".md", ".tex")}
 
 
@@ -135,6 +144,9 @@ def test_manifest_lists_every_script_with_its_caption_and_the_arguments_that_it_
         ("tab_errors", "errors", "largest_error_at"),
         ("tab_soap_2024", "runs", "variant"),
         ("tab_method_comparison", "runs", "milliseconds_per_step"),
+        ("fig_equal_time", "runs", "windows"),
+        ("tab_mean_rank", "mean_ranks", "low"),
+        ("fig_score_against_error", "score_correlations", "correlation"),
     ],
 )
 def test_a_missing_column_is_named(name, table, column, summary, common, tmp_path):
@@ -168,6 +180,12 @@ def test_missing_files_and_names_are_named(summary, common, tmp_path):
         "fig_soap_2024",
         "fig_kolmogorov_flow_spectrum",
         "fig_gray_scott_fields",
+        "fig_equal_time",
+        "fig_score_against_error",
+        "tab_equal_time",
+        "tab_mean_rank",
+        "tab_time_to_published",
+        "tab_score_against_error",
         "tab_errors",
         "tab_references",
         "tab_soap_2024",
@@ -176,7 +194,8 @@ def test_missing_files_and_names_are_named(summary, common, tmp_path):
     ],
 )
 def test_an_empty_summary_is_no_error(name, summary, common, tmp_path):
-    for table in ("claims", "references", "reference_evidence", "runs", "curves", "errors", "errors_in_time"):
+    tables = ["claims", "references", "reference_evidence", "runs", "curves", "errors", "errors_in_time"]
+    for table in [*tables, "mean_ranks", "score_correlations"]:
         (summary / f"{table}.csv").write_text("\n")  # what `summarise` writes where there is nothing to gather
     assert all(path.is_file() for path in common.render_item(name, summary, tmp_path))
 
