@@ -103,12 +103,12 @@ def method(settings: Settings, steps: int) -> Method:
         if settings.norm == "parameters":
             return jacobian, None
         of_fields = objective.of_fields(params, points).linearisation(params, points)[1]
-        factor = norm_factor(of_fields, settings.parameter_share)
-        return jax.lax.linalg.triangular_solve(factor, jacobian, lower=True, transpose_a=True), factor
+        root = norm_factor(of_fields, settings.parameter_share)
+        return jax.lax.linalg.triangular_solve(root, jacobian, lower=True, transpose_a=True), root
 
-    def in_parameters(factor: Array | None, y: Array) -> Array:
+    def in_parameters(root: Array | None, y: Array) -> Array:
         """C^{-T} y."""
-        return y if factor is None else jax.scipy.linalg.solve_triangular(factor, y, lower=True, trans=1)
+        return y if root is None else jax.scipy.linalg.solve_triangular(root, y, lower=True, trans=1)
 
     def step(
         objective: Objective, params: Tree, state: GaussNewtonState, points: Points, gradient: Tree = None
@@ -121,7 +121,7 @@ def method(settings: Settings, steps: int) -> Method:
             objective, pseudo_time = plain.in_pseudo_time(params, rate), {"pseudo_rate": rate}
         residuals, jacobian = objective.linearisation(params, points)
         flat, unravel = ravel_pytree(params)
-        jacobian, factor = measured(plain, params, points, jacobian)
+        jacobian, root = measured(plain, params, points, jacobian)
         system, loss, slope = damped_system(jacobian), jnp.sum(residuals**2), jacobian.T @ residuals
 
         def rows(theta: Array) -> Array:
@@ -129,7 +129,7 @@ def method(settings: Settings, steps: int) -> Method:
             return jnp.concatenate([found[name] for name in objective.loss_weights])
 
         def accelerated(velocity: Array, solution: DampedSolution) -> Array:
-            tangent = in_parameters(factor, velocity)
+            tangent = in_parameters(root, velocity)
 
             def along(theta: Array) -> Array:
                 return jax.jvp(rows, (theta,), (tangent,))[1]
@@ -141,16 +141,16 @@ def method(settings: Settings, steps: int) -> Method:
         def attempt(trial: _Trial) -> _Trial:
             found = damped(system, trial.damping)
             velocity, used = found.step(residuals), found.damping
-            direction = in_parameters(factor, accelerated(velocity, found) if settings.acceleration else velocity)
+            direction = in_parameters(root, accelerated(velocity, found) if settings.acceleration else velocity)
             actual = loss - objective.loss(unravel(flat + direction), points)
             ratio = actual / (used * jnp.sum(velocity**2) - jnp.sum(slope * velocity))
             accepted = actual > 0  # false for a direction or a loss that is not a number
-            change = jnp.where(ratio > settings.good_ratio, settings.decrease, 1.0)
-            change = jnp.where(ratio < settings.bad_ratio, settings.increase, change)
-            change = jnp.where(accepted, change, settings.refusal).astype(flat.dtype)
+            factor = jnp.where(ratio > settings.good_ratio, settings.decrease, 1.0)
+            factor = jnp.where(ratio < settings.bad_ratio, settings.increase, factor)
+            factor = jnp.where(accepted, factor, settings.refusal).astype(flat.dtype)
             return _Trial(
                 flat=jnp.where(accepted, flat + direction, flat),
-                damping=jnp.maximum(used * change, settings.least_damping),
+                damping=jnp.maximum(used * factor, settings.least_damping),
                 used=used,
                 accepted=accepted,
                 attempts=trial.attempts + 1,
@@ -166,9 +166,9 @@ def method(settings: Settings, steps: int) -> Method:
         objective: Objective, params: Tree, state: GaussNewtonState, points: Points, gradient: Tree
     ) -> Tree:
         flat, unravel = ravel_pytree(gradient)
-        jacobian, factor = measured(objective, params, points, objective.linearisation(params, points)[1])
-        if factor is not None:
-            flat = jax.scipy.linalg.solve_triangular(factor, flat, lower=True)
-        return unravel(in_parameters(factor, damped(damped_system(jacobian), state.damping).solve(flat)))
+        jacobian, root = measured(objective, params, points, objective.linearisation(params, points)[1])
+        if root is not None:
+            flat = jax.scipy.linalg.solve_triangular(root, flat, lower=True)
+        return unravel(in_parameters(root, damped(damped_system(jacobian), state.damping).solve(flat)))
 
     return Method(init, step, precondition, observe=lambda params, state, gradient: state)
