@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradalign.damped_least_squares import BLOCKS, damped, damped_system
+from gradalign.damped_least_squares import BLOCKS, damped, damped_system, norm_factor
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([(7, 3), (3, 7), (4, 4)]), st.floats(1e-3, 10))
@@ -48,3 +48,13 @@ def test_the_damping_grows_until_a_singular_matrix_can_be_factorised(shape):
 def test_a_jacobian_that_is_not_finite_is_not_hidden():
     found = damped(damped_system(jnp.full((3, 2), jnp.nan)), jnp.asarray(1.0))
     assert np.all(np.isnan(found.step(jnp.ones(3))))
+
+
+@pytest.mark.parametrize("shape", [(7, 3), (3, 7)])
+def test_the_factor_of_a_norm_gives_the_length_of_what_the_jacobian_makes(shape):
+    jacobian = np.random.default_rng(0).normal(size=shape)
+    factor = np.asarray(norm_factor(jnp.asarray(jacobian), 0.01))
+    assert np.all(np.triu(factor, 1) == 0)
+    shift = 0.01 * np.sum(jacobian**2) / shape[1]
+    expected = jacobian.T @ jacobian + shift * np.eye(shape[1])
+    np.testing.assert_allclose(factor @ factor.T, expected, rtol=1e-12, atol=1e-12)

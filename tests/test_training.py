@@ -10,6 +10,8 @@ from jax.flatten_util import ravel_pytree
 from gradalign import randomness
 from gradalign.training import build
 
+CONSTANT = {"scheme": "constant"}
+
 
 def state_after(experiment, steps):
     key = randomness.stream(3, "points")
@@ -196,6 +198,33 @@ def test_linearisation_of_terms_at_the_same_points(gray_scott):
     np.testing.assert_allclose(rows, jnp.concatenate(list(objective.rows(loop.params, points).values())), rtol=1e-10)
     gradient = ravel_pytree(objective.gradient(loop.params, points))[0]
     np.testing.assert_allclose(2 * jacobian.T @ rows, gradient, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("start", ["penalised", "exact"])
+def test_driven_fields_are_those_of_the_solution_at_the_points_of_their_loss_terms(start):
+    given = {"horizon": 0.2, "start": start, "start_harmonics": 4}
+    points = {"pde": 6} | ({"ic": 4} if start == "penalised" else {})
+    experiment = build(specification("adam", problem="gray_scott", problem_settings=given, points=points))
+    loop = experiment.start(0)
+    drawn = experiment.points(randomness.stream(0, "points"), loop)
+    found = experiment.objective(loop.loss_weights, loop.start).fields(loop.params, drawn)
+    u, v = experiment.fields(experiment.solution(loop), drawn["pde"]).T
+    assert list(found) == ["ru", "rv"]
+    np.testing.assert_allclose([found["ru"], found["rv"]], [u, v], rtol=0, atol=1e-14)
+
+
+def test_pseudo_time_and_a_norm_of_fields_have_all_diagnostics():
+    chosen = specification(
+        "gauss_newton", learning_rate=None, problem="gray_scott", points={"ic": 8, "pde": 16}, weighting=CONSTANT
+    )
+    settings = {"norm": "fields", "pseudo_step": 0.1, "initial_damping": 10.0}
+    experiment = build(chosen.model_copy(update={"method_settings": settings}))
+    key, loop = state_after(experiment, 2)
+    row = jax.device_get(jax.jit(experiment.diagnose)(key, loop))
+    assert all(np.isfinite(value) for value in row.values())
+    assert {"score_common_state", "score_own_state", "damping"} < set(row)
+    loss = experiment.objective(loop.loss_weights).loss(loop.params, experiment.points(key, loop))
+    assert row["pseudo_rate"] == pytest.approx(float(jnp.sqrt(loss)) / 0.1, rel=1e-12)
 
 
 def test_the_second_chunk_does_not_compile_again():

@@ -87,6 +87,21 @@ def damped(system: DampedSystem, damping: Array) -> DampedSolution:
     )
 
 
+def norm_factor(jacobian: Array, share: float) -> Array:
+    """C, lower triangular (P, P), with C C^T = J^T J + share tr(J^T J)/P I, for J (N, P).
+
+    ||C^T d|| is the length of J d with a share of that of d, which makes it a norm of d for any J that is not zero.
+    P^3/3 operations beside those of J^T J.
+
+    >>> norm_factor(jnp.asarray([[3.0, 0.0], [0.0, 4.0]]), 1e-20).round(12).tolist()
+    [[3.0, 0.0], [0.0, 4.0]]
+    """
+    gram = _lower_gram(jacobian.T)
+    size = gram.shape[0]
+    shift = share * jnp.trace(gram) / size
+    return jax.lax.linalg.cholesky(gram + shift * jnp.eye(size, dtype=gram.dtype), symmetrize_input=False)
+
+
 def _lower_gram(rows: Array) -> Array:
     """R R^T for R (n, m): its lower triangle in ``BLOCKS`` bands of rows, zeros to the right of each band."""
     n = rows.shape[0]

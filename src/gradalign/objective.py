@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
+from gradalign.errors import ConfigurationError
 from gradalign.problem import Points
 from gradalign.trees import Tree
 
@@ -26,7 +27,8 @@ class Objective:
     that of the parameters.
 
     ``loss_weights`` is data, so that a change of weights does not recompile; the functions are static. ``point_sets``
-    pairs a loss term with the points it is taken at, where these do not have its own name.
+    pairs a loss term with the points it is taken at, where these do not have its own name. ``fields`` gives, in the
+    shape of the residuals, the field u_k that each of some loss terms drives (``Problem.driven``).
 
     >>> line = Objective({"fit": jnp.asarray(4.0)}, lambda slope, points: {"fit": slope * points["fit"] - 1.0})
     >>> round(float(line.loss(jnp.asarray(2.0), {"fit": jnp.asarray([1.0, 0.0])})), 6)  # 4 ((2-1)² + (0-1)²) / 2
@@ -37,6 +39,7 @@ class Objective:
     residuals: Residuals = field(metadata={"static": True})
     row_weights: Callable[[dict[str, Array]], dict[str, Array]] | None = field(default=None, metadata={"static": True})
     point_sets: tuple[tuple[str, str], ...] = field(default=(), metadata={"static": True})
+    fields: Residuals | None = field(default=None, metadata={"static": True})
 
     def rows(self, params: Tree, points: Points) -> dict[str, Array]:
         """Weighted residual rows by loss term: L is the sum of their squares."""
@@ -125,6 +128,43 @@ class Objective:
         residuals = {name: r for name, r in self.residuals(params, points).items() if name in self.loss_weights}
         weights = self.row_weights(residuals)
         return replace(self, row_weights=lambda _: weights)
+
+    def of_fields(self, params: Tree, points: Points) -> "Objective":
+        """The objective whose residuals are the fields u_k, each with weight 1: L is the sum of their mean squares.
+
+        Raises ``ConfigurationError`` where no fields are known.
+        """
+        fields = self._known_fields()
+        weights = {name: jnp.ones((), values.dtype) for name, values in fields(params, points).items()}
+        return Objective(weights, fields, point_sets=self.point_sets)
+
+    def in_pseudo_time(self, params: Tree, rate: Array) -> "Objective":
+        """The objective of one implicit step of du/dτ = -r from ``params``: r_k + (u_k(θ) - u_k(params)) / Δτ for r_k.
+
+        ``rate`` is 1/Δτ, (). Loss terms that drive no field stay as they are, and so do all residuals at ``params``.
+        Raises ``ConfigurationError`` where no fields are known.
+
+        >>> decay = Objective({"f": jnp.ones(())}, lambda u, _: {"f": 3.0 * u}, fields=lambda u, _: {"f": u})
+        >>> step = decay.in_pseudo_time(jnp.asarray([1.0]), jnp.asarray(2.0))  # 3 u + 2 (u - 1)
+        >>> float(step.loss(jnp.asarray([0.4]), {}))
+        0.0
+        """
+        fields = self._known_fields()
+
+        def residuals(theta: Tree, points: Points) -> dict[str, Array]:
+            found, now, before = self.residuals(theta, points), fields(theta, points), fields(params, points)
+            return found | {name: found[name] + rate * (now[name] - before[name]) for name in now}
+
+        return replace(self, residuals=residuals)
+
+    def _known_fields(self) -> Residuals:
+        if self.fields is None:
+            raise ConfigurationError(
+                "pseudo-time steps and a norm of fields need to know the field that each equation drives, which this "
+                "problem does not say; allowed: problems whose module sets 'driven', as lid_driven_cavity does; leave "
+                "these settings of the method out"
+            )
+        return self.fields
 
     def only(self, name: str) -> "Objective":
         """The same objective with one loss term, as the own-state scores need it."""

@@ -71,6 +71,8 @@ class Problem:
     causal: loss terms whose rows may carry causal weights.
     formulation: settings that change how the problem is posed to a network but not its solution, so that runs which
         differ in them share one reference.
+    driven: the field by loss term that its equation drives in a pseudo-time τ: ∂u/∂τ = -r has to be well-posed, with
+        the solution as its steady state. Empty where no such flow is known; ∂u/∂τ = -∂²u/∂t² + ∂²u/∂x² is none.
     point_sets: the point set by loss term, where several terms are taken at the same points; a term that is not named
         has a set of its own name.
     given: names of the G_s columns behind the coordinates, by point set. Names of fields: their values at the start of
@@ -96,6 +98,7 @@ class Problem:
     periodic: tuple[str, ...] = ()
     causal: tuple[str, ...] = ()
     formulation: tuple[str, ...] = ()
+    driven: Mapping[str, str] = field(default_factory=dict)
     point_sets: Mapping[str, str] = field(default_factory=dict)
     given: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     exact_start: ExactStart | None = None

@@ -173,6 +173,7 @@ class Experiment:
             residuals=partial(self._residuals, start),
             row_weights=None if self.specification.training.causal is None else self._row_weights,
             point_sets=tuple(self.problem.point_sets.items()),
+            fields=partial(self._driven, start) if self.problem.driven else None,
         )
 
     def step(self, key: Array, loop: LoopState) -> tuple[LoopState, dict[str, Array]]:
@@ -274,15 +275,23 @@ class Experiment:
         }
 
     def _residuals(self, start: Tree, params: Tree, points: Points) -> dict[str, Array]:
-        def apply(params: Tree, coordinates: Array) -> Array:
-            # A product keeps its algorithm when it is differentiated; nothing else takes the run's algorithm: not what
-            # is given at the points or built in, not the optimizer, not the score
-            with jax.default_matmul_precision(products_of(self.specification.training.precision)):
-                network = self.network.apply(params, coordinates)
-            exact = self.problem.exact_start
-            return network if exact is None else exact.fields(start, network, coordinates)
+        return self.problem.residuals(partial(self._trained, start), params, points)
 
-        return self.problem.residuals(apply, params, points)
+    def _driven(self, start: Tree, params: Tree, points: Points) -> dict[str, Array]:
+        """The field that each loss term drives, at the points of that term."""
+        found = {}
+        for name, field in self.problem.driven.items():
+            coordinates = points[self.problem.point_sets[name]][:, : len(self.problem.coordinates)]
+            found[name] = self._trained(start, params, coordinates)[:, self.problem.fields.index(field)]
+        return found
+
+    def _trained(self, start: Tree, params: Tree, coordinates: Array) -> Array:
+        # A product keeps its algorithm when it is differentiated; nothing else takes the run's algorithm: not what is
+        # given at the points or built in, not the optimizer, not the score
+        with jax.default_matmul_precision(products_of(self.specification.training.precision)):
+            network = self.network.apply(params, coordinates)
+        exact = self.problem.exact_start
+        return network if exact is None else exact.fields(start, network, coordinates)
 
     def _row_weights(self, residuals: dict[str, Array]) -> dict[str, Array]:
         causal = self.specification.training.causal

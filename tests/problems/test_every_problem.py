@@ -76,6 +76,8 @@ def test_names_belong_together(posed):
     assert set(posed.periodic) < set(posed.coordinates)
     assert set(posed.point_sets) == set(posed.losses)
     assert posed.score in posed.quantities
+    assert set(posed.driven) <= set(posed.losses)
+    assert set(posed.driven.values()) <= set(posed.fields)
     assert not posed.causal or posed.coordinates[0] == "t"
 
 
@@ -121,6 +123,23 @@ def test_a_reflection_of_the_network_is_one_of_the_residual(posed):
     assert len(signs) == 1
     rounding = 1e-8 * scale  # of 128 waves, differentiated four times
     np.testing.assert_allclose(jnp.abs(here), jnp.abs(there), rtol=0, atol=rounding)
+
+
+def test_pseudo_time_damps_short_waves_of_every_driven_field(posed):
+    """Along du/dtau = -r a short wave in u must not grow: <δu, r(u + δu) - r(u)> > 0, or 0 without diffusion."""
+    apply, params = network(posed, "float64")
+    z = draw(posed, "float64")
+    for loss, field in posed.driven.items():
+        column = jnp.eye(len(posed.fields))[posed.fields.index(field)]
+
+        def wave(coordinates, column=column):
+            phase = 40 * jnp.pi * jnp.sum(coordinates[:, -2:], axis=1, keepdims=True)  # of period 1 in every box
+            return 1e-3 * jnp.sin(phase) * column
+
+        moved = posed.residuals(lambda p, x, wave=wave: apply(p, x) + wave(x), params, z)[loss]
+        change = moved - posed.residuals(apply, params, z)[loss]
+        place = z[posed.point_sets[loss]][:, : len(posed.coordinates)]
+        assert jnp.sum(jnp.sum(wave(place), axis=1) * change) >= -1e-9
 
 
 def test_row_i_of_a_residual_depends_on_point_i_alone(posed):

@@ -4,7 +4,7 @@ tried a Cholesky factorisation and about two gradients. Memory: N P + min(N, P)^
 equations square the condition. Use it when there are at most a few thousand parameters and an accurate solution is
 wanted."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from gradalign.damped_least_squares import DampedSolution, damped, damped_system
+from gradalign.damped_least_squares import DampedSolution, damped, damped_system, norm_factor
 from gradalign.method import Method
 from gradalign.objective import Objective
 from gradalign.problem import Points
@@ -35,6 +35,15 @@ class Settings(StrictModel):
         default=0.75, description="2 ||a|| / ||v|| above which the correction a of the direction v is left out"
     )
     attempts: PositiveInt = Field(default=8, description="dampings that a step tries until the loss falls")
+    norm: Literal["parameters", "fields"] = Field(
+        default="parameters", description="what mu keeps short: the step, or the change of the fields at the points"
+    )
+    parameter_share: PositiveFloat = Field(
+        default=1e-6, description="share of the length of the step in a norm of fields, without which it is none"
+    )
+    pseudo_step: PositiveFloat | None = Field(
+        default=None, description="step of pseudo-time stepping times sqrt(loss); no pseudo-time where left out"
+    )
 
 
 class GaussNewtonState(NamedTuple):
@@ -65,23 +74,56 @@ def method(settings: Settings, steps: int) -> Method:
     not fall; then the same Jacobian is used again, up to ``attempts`` times, after which the parameters stay as they
     are (Levenberg 1944, Marquardt 1963). Primal or dual, whichever is smaller (``damped_least_squares``).
 
-    The linear map of the state is (J^T J + mu I)^{-1}, with the Jacobian of the objective it is asked about; an
-    own-state map keeps ``initial_damping``, since nothing moves along it. Metrics: ``damping``, the last mu that was
-    tried, ``decrease_ratio``, ``attempts``, and ``gradient_evaluations``: one for the Jacobian, one for the loss after
-    each attempt, and one for each r_vv.
+    With the norm ``fields`` mu limits the change of the fields instead, a trust region in function space: I becomes
+    C C^T = J_u^T J_u + share tr(J_u^T J_u)/P I, the first part of which gives the mean square over the points of
+    J_u v, the change of the fields ``Problem.driven`` to first order. In y = C^T d that is the same method with the
+    Jacobian J C^{-T}, so that no other coordinates of the parameters change the fields it visits, up to the small
+    ``parameter_share``. It costs a Jacobian of the fields, P^3/3 and (N + N_u) P^2 operations more. The stationary
+    points are those of L.
+
+    With ``pseudo_step`` r is r(θ) + (u(θ) - u(θ_k))/Δτ at step k, for the loss terms that drive a field u: one
+    linearised step of the implicit Euler method for ∂u/∂τ = -r (arXiv 2604.23528), damped in either norm, and all that
+    is said above holds of these rows. They equal r at θ_k, but their gradient 2 (J + J_u/Δτ)^T r does not vanish where
+    that of L does: a flow that no small change of the parameters improves can be left. Δτ is
+    ``pseudo_step`` over sqrt(L) at θ_k, with a growth as in "switched evolution relaxation" (Mulder and van Leer 1985),
+    and the method in the end the plain one. L itself may rise.
+
+    The linear map of the state is (J^T J + mu I)^{-1}, or with C C^T, with the Jacobian of the objective it is asked
+    about; an own-state map keeps ``initial_damping``, since nothing moves along it. Metrics: ``damping``, the last mu
+    that was tried, ``decrease_ratio``, ``attempts``, ``gradient_evaluations``: one for each Jacobian, one for the loss
+    after each attempt and for that of ``pseudo_step``, and one for each r_vv; and in pseudo-time ``pseudo_rate``, 1/Δτ.
+    Raises ``ConfigurationError`` for a problem that does not say what its equations drive, where a setting needs it.
     """
     del steps
+    once = 1 + (settings.norm == "fields") + (settings.pseudo_step is not None)  # gradient evaluations but for attempts
 
     def init(params: Tree) -> GaussNewtonState:
         return GaussNewtonState(jnp.asarray(settings.initial_damping, ravel_pytree(params)[0].dtype))
+
+    def measured(objective: Objective, params: Tree, points: Points, jacobian: Array) -> tuple[Array, Array | None]:
+        """J C^{-T} and C, for y = C^T d whose length is that of d in the norm; C is None where it is the identity."""
+        if settings.norm == "parameters":
+            return jacobian, None
+        of_fields = objective.of_fields(params, points).linearisation(params, points)[1]
+        root = norm_factor(of_fields, settings.parameter_share)
+        return jax.lax.linalg.triangular_solve(root, jacobian, lower=True, transpose_a=True), root
+
+    def in_parameters(root: Array | None, y: Array) -> Array:
+        """C^{-T} y."""
+        return y if root is None else jax.scipy.linalg.solve_triangular(root, y, lower=True, trans=1)
 
     def step(
         objective: Objective, params: Tree, state: GaussNewtonState, points: Points, gradient: Tree = None
     ) -> tuple[Tree, GaussNewtonState, dict[str, Array]]:
         del gradient  # the Jacobian holds it
-        objective = objective.held(params, points)
+        objective = plain = objective.held(params, points)
+        pseudo_time = {}
+        if settings.pseudo_step is not None:
+            rate = jnp.sqrt(plain.loss(params, points)) / settings.pseudo_step
+            objective, pseudo_time = plain.in_pseudo_time(params, rate), {"pseudo_rate": rate}
         residuals, jacobian = objective.linearisation(params, points)
         flat, unravel = ravel_pytree(params)
+        jacobian, root = measured(plain, params, points, jacobian)
         system, loss, slope = damped_system(jacobian), jnp.sum(residuals**2), jacobian.T @ residuals
 
         def rows(theta: Array) -> Array:
@@ -89,17 +131,19 @@ def method(settings: Settings, steps: int) -> Method:
             return jnp.concatenate([found[name] for name in objective.loss_weights])
 
         def accelerated(velocity: Array, solution: DampedSolution) -> Array:
-            def along(theta: Array) -> Array:
-                return jax.jvp(rows, (theta,), (velocity,))[1]
+            tangent = in_parameters(root, velocity)
 
-            correction = solution.step(jax.jvp(along, (flat,), (velocity,))[1])
+            def along(theta: Array) -> Array:
+                return jax.jvp(rows, (theta,), (tangent,))[1]
+
+            correction = solution.step(jax.jvp(along, (flat,), (tangent,))[1])
             short = 2 * jnp.linalg.norm(correction) <= settings.longest_acceleration * jnp.linalg.norm(velocity)
             return velocity + jnp.where(short, correction / 2, 0)
 
         def attempt(trial: _Trial) -> _Trial:
             found = damped(system, trial.damping)
             velocity, used = found.step(residuals), found.damping
-            direction = accelerated(velocity, found) if settings.acceleration else velocity
+            direction = in_parameters(root, accelerated(velocity, found) if settings.acceleration else velocity)
             actual = loss - objective.loss(unravel(flat + direction), points)
             ratio = actual / (used * jnp.sum(velocity**2) - jnp.sum(slope * velocity))
             accepted = actual > 0  # false for a direction or a loss that is not a number
@@ -121,15 +165,17 @@ def method(settings: Settings, steps: int) -> Method:
             "damping": last.used,
             "decrease_ratio": last.ratio,
             "attempts": last.attempts.astype(flat.dtype),
-            "gradient_evaluations": 1 + last.attempts * (2 if settings.acceleration else 1),
+            "gradient_evaluations": once + last.attempts * (2 if settings.acceleration else 1),
         }
-        return unravel(last.flat), GaussNewtonState(last.damping), metrics
+        return unravel(last.flat), GaussNewtonState(last.damping), metrics | pseudo_time
 
     def precondition(
         objective: Objective, params: Tree, state: GaussNewtonState, points: Points, gradient: Tree
     ) -> Tree:
         flat, unravel = ravel_pytree(gradient)
-        system = damped_system(objective.linearisation(params, points)[1])
-        return unravel(damped(system, state.damping).solve(flat))
+        jacobian, root = measured(objective, params, points, objective.linearisation(params, points)[1])
+        if root is not None:
+            flat = jax.scipy.linalg.solve_triangular(root, flat, lower=True)
+        return unravel(in_parameters(root, damped(damped_system(jacobian), state.damping).solve(flat)))
 
     return Method(init, step, precondition, observe=lambda params, state, gradient: state)

@@ -66,9 +66,8 @@ def method(settings: Settings, steps: int) -> Method:
     ) -> tuple[Tree, HandOverState, dict[str, Array]]:
         def by_soap() -> tuple[Tree, State, State, dict[str, Array]]:
             after, soap_state, counted = first.step(objective, params, state.soap, points, gradient)
-            damping = state.gauss_newton.damping
-            idle = {"damping": damping, "decrease_ratio": jnp.zeros_like(damping), "attempts": jnp.zeros_like(damping)}
-            return after, soap_state, state.gauss_newton, idle | counted
+            idle = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), jax.eval_shape(by_gauss_newton)[3])
+            return after, soap_state, state.gauss_newton, idle | {"damping": state.gauss_newton.damping} | counted
 
         def by_gauss_newton() -> tuple[Tree, State, State, dict[str, Array]]:
             after, newton_state, metrics = second.step(objective, params, state.gauss_newton, points)

@@ -115,6 +115,7 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
         periodic=("x", "y"),
         causal=("ru", "rv"),
         formulation=FORMULATION,
+        driven={"ru": "u", "rv": "v"},
         point_sets={"ru": "pde", "rv": "pde"} | ({} if exact else {"u_ic": "ic", "v_ic": "ic"}),
         given={} if exact else {"ic": ("u", "v")},
         exact_start=ExactStart(

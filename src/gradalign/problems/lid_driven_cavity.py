@@ -123,6 +123,7 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
         sample=sample,
         residuals=residuals,
         point_sets={"u_bc": "bc", "v_bc": "bc", "ru": "pde", "rv": "pde", "rc": "pde"},
+        driven={"ru": "u", "rv": "v", "rc": "p"},  # the last is artificial compressibility (Chorin 1967)
         given={"pde": ("reynolds",)},
         observed=("u", "v"),
         observe=lambda apply, params, coordinates: apply(params, coordinates)[:, :2],
