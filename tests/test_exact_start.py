@@ -127,6 +127,19 @@ def test_a_window_starts_where_the_one_before_ended():
     np.testing.assert_array_equal(solution["start"][1], after.start)
 
 
+def test_steps_on_the_same_points_are_single_steps():
+    """What they share is computed once a draw; here the draws end within and between the calls."""
+    experiment = build(posed(points_every=3, own_state=False))
+    key, advance, step = randomness.stream(3, "points"), jax.jit(experiment.advance), jax.jit(experiment.step)
+    grouped = advance(key, advance(key, experiment.start(3), np.int32(2)), np.int32(5))
+    single = experiment.start(3)
+    for _ in range(7):
+        single, _ = step(key, single)
+    assert int(grouped.step) == 7
+    for one, other in zip(jax.tree.leaves(grouped), jax.tree.leaves(single), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+
+
 def test_a_run_leaves_its_starts_and_is_scored_with_them(tmp_path):
     given = posed()
     reference = line_reference()

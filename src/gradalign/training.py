@@ -1,5 +1,6 @@
 """The one training loop: pure functions of a run, compiled once for all its seeds."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -178,7 +179,9 @@ class Experiment:
 
     def step(self, key: Array, loop: LoopState) -> tuple[LoopState, dict[str, Array]]:
         """One optimizer step, preceded by an update of the loss weights where one is due; also the method's metrics."""
-        points = self.points(key, loop)
+        return self._step(self.points(key, loop), loop)
+
+    def _step(self, points: Points, loop: LoopState) -> tuple[LoopState, dict[str, Array]]:
         loss_weights = self._loss_weights(loop, points)
         objective = self.objective(loss_weights, loop.start)
         gradient, own_states = None, loop.own_states
@@ -208,13 +211,20 @@ class Experiment:
 
         At the end the states of the method are looked at too: a number in them that is not finite need not have reached
         the parameters yet.
+
+        Steps on the same points have a loop of their own: XLA moves out of it what does not depend on the parameters,
+        above all a start that is built in, with its derivatives, which is then computed once for these points.
         """
-        last = loop.step + steps
+        last, every = loop.step + steps, self.specification.training.points_every
 
-        def going(loop: LoopState) -> Array:
-            return (loop.step < last) & (loop.failed_step < 0)
+        def until(end: Array) -> Callable[[LoopState], Array]:
+            return lambda loop: (loop.step < end) & (loop.failed_step < 0)
 
-        loop = jax.lax.while_loop(going, lambda loop: self.step(key, loop)[0], loop)
+        def drawn(loop: LoopState) -> LoopState:
+            points, end = self.points(key, loop), jnp.minimum(last, (loop.step // every + 1) * every)
+            return jax.lax.while_loop(until(end), lambda loop: self._step(points, loop)[0], loop)
+
+        loop = jax.lax.while_loop(until(last), drawn if every > 1 else lambda loop: self.step(key, loop)[0], loop)
         sound = all_finite((loop.state, loop.own_states, loop.loss_weights))
         return loop._replace(failed_step=jnp.where((loop.failed_step < 0) & ~sound, loop.step, loop.failed_step))
 
