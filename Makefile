@@ -42,6 +42,7 @@ endurance: environment
 bench: environment
 	python benchmarks/steps.py
 	python benchmarks/floor.py
+	python benchmarks/second_order.py
 	python benchmarks/loop.py
 	python benchmarks/table.py
 

@@ -13,7 +13,6 @@ it is measured. A dry run keeps no table.
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -27,7 +26,7 @@ import jax
 import pandas as pd
 import precision as noises
 from floor import operations, product_rate
-from measuring import in_turns, ratio
+from measuring import file_name, in_turns, ratio
 from steps import specification, stepper
 
 from gradalign.files import write_table
@@ -188,10 +187,11 @@ def main() -> None:
     sizes = DRY_RUN if arguments.dry_run else PAPER
     labels = {"width": sizes.width, "blocks": sizes.blocks, "points": sizes.points}
     origin = {"device": f"{device['device']} x{device['count']}", "commit": commit()}
-    slug = re.sub(r"[^a-z0-9]+", "-", device["device"].lower()).strip("-")
     problems, rows = arguments.problem or PROBLEMS, []
     with tempfile.TemporaryDirectory() as thrown_away:
-        path = Path(thrown_away) / "gpu.csv" if arguments.dry_run else RESULTS / f"gpu-{slug}.csv"
+        path = (
+            Path(thrown_away) / "gpu.csv" if arguments.dry_run else RESULTS / f"gpu-{file_name(device['device'])}.csv"
+        )
         for index, problem in enumerate(problems):
             share = (deadline - time.perf_counter()) / (len(problems) - index)
             for row in _rows_of(problem, arguments.dry_run, share):

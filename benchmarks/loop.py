@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -71,13 +72,16 @@ def shortened(given: RunSpecification) -> RunSpecification:
 
 
 def solution(given: ReferenceSpecification) -> Reference:
-    """The reference solution of a problem, from the cache where it is there."""
+    """The reference solution of a problem, from the cache, which has it afterwards."""
     recipe, posed = (import_module(f"gradalign.{part}.{given.problem}") for part in ("references", "problems"))
     settings = recipe.Settings.model_validate_json(json.dumps(given.reference_settings))
     equation = posed.Settings.model_validate_json(json.dumps(given.problem_settings))
     inputs = reference_cache.digest(given.problem, settings, equation)
     found = reference_cache.fetch(given.problem, inputs, print)
-    return found or recipe.compute(settings, lambda share, text="": None, equation)
+    if found is None:
+        found = replace(recipe.compute(settings, lambda share, text="": None, equation), inputs=inputs)
+        reference_cache.store(found, print)
+    return found
 
 
 class Watch:

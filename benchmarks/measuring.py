@@ -1,5 +1,6 @@
 """Times of programs that take turns in one process: only their ratios mean anything on a machine with other users."""
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -50,3 +51,12 @@ def ratio(times: pd.DataFrame, slow: str, fast: str) -> dict[str, float]:
         "ratio_high": float(high),
         "rounds": len(times),
     }
+
+
+def file_name(device: str) -> str:
+    """The name of a device as a part of the name of a file.
+
+    >>> file_name("NVIDIA H200")
+    'nvidia-h200'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")

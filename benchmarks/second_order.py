@@ -3,7 +3,7 @@
 python benchmarks/second_order.py                 three problems with exact starts and a larger network, three minutes
 python benchmarks/second_order.py --problem wave  one problem
 
-Operations of a step with N rows, P parameters, M = min(N, P), S streams of derivatives in the network, a dampings tried:
+Operations of a step, with N rows, P parameters, M = min(N, P), S streams of derivatives, a dampings that are tried:
 
     Jacobian      6 N S P + 2 N P    forward, backward, and an outer product for each stream and weight; J^T r
     Gram          (1 + 1/b) N P M    lower triangle in b bands of rows
@@ -12,10 +12,10 @@ Operations of a step with N rows, P parameters, M = min(N, P), S streams of deri
     loss          2 a N S P
     solutions     2 a (2 N P + 2 M^2)
 
-with a multiplication and an addition as two operations, and nothing for what is no product of matrices. XLA's own count
-has all that is none as well; it has the loop over dampings once, and the Cholesky factorisation not at all. The peak is
-that of square products in float64. All programs of a case take turns, so that their ratios hold on a machine with other
-users: times do not. Steps go on for one draw of points, each call from the same state; an evaluation is repeated as often,
+where a multiplication and an addition are two operations, and what is no product of matrices counts nothing. XLA's own
+count has that too, but the loop over dampings once, and the Cholesky factorisation not at all. The peak is that of
+square products in float64. All programs of a case take turns: their ratios hold on a machine with other users, their
+times do not. The steps are those of one draw of points, always from the same state. Evaluations are repeated as often,
 since what does not depend on the parameters is computed once a draw.
 """
 

@@ -59,6 +59,36 @@ def floor_table() -> str:
     return f"{_source(table)}\n\n{markdown(pd.DataFrame(rows))}"
 
 
+def second_order_table() -> str:
+    """Parts of a Gauss-Newton step in percent of its time, and its share of the peak in float64."""
+    table = pd.read_csv(RESULTS / "second_order-cpu.csv")
+    rows = []
+    for row in table.to_dict("records"):
+        evaluations = row["milliseconds_acceleration"] + row["milliseconds_loss"]
+        parts = {
+            "Jacobian": row["milliseconds_jacobian"],
+            "Gram": row["milliseconds_gram"],
+            "Cholesky": row["attempts"] * row["milliseconds_cholesky"],
+            "acceleration, loss": row["attempts"] * evaluations,
+        }
+        rows.append(
+            {
+                "problem": problem_name(str(row["problem"])),
+                "parameters, points": f"{row['parameters']}, {row['points']}",
+                "operations a step": number(row["operations_per_step"], 3),
+                "by XLA": number(row["operations_by_xla"], 3),
+                "dampings": number(row["attempts"], 2),
+                "step, ms": number(row["milliseconds_step"], 3),
+                **{f"{name}, %": number(100 * part / row["milliseconds_step"], 2) for name, part in parts.items()},
+                "GFLOP/s": number(row["operations_per_second"] / 1e9, 3),
+                "peak, GFLOP/s": number(row["peak"] / 1e9, 3),
+                "share": number(row["share"], 2),
+                "compiling, s": number(row["compile_seconds"], 2),
+            }
+        )
+    return f"{_source(table, 'float64')}\n\n{markdown(pd.DataFrame(rows))}"
+
+
 def loop_table() -> str:
     """Shares of the time of a run in percent, and compilation."""
     table = pd.read_csv(RESULTS / "loop-cpu.csv")
@@ -103,9 +133,9 @@ def _quartiles(row: dict[str, float]) -> str:
     return f"{number(row['ratio'], 3)} ({number(row['ratio_low'], 3)} to {number(row['ratio_high'], 3)})"
 
 
-def _source(table: pd.DataFrame) -> str:
+def _source(table: pd.DataFrame, precision: str = "float32") -> str:
     commits = ", ".join(sorted({short_commit(str(commit)) for commit in table["commit"]}))
-    return f"{', '.join(sorted(set(table['device'])))}, float32, commit {commits}."
+    return f"{', '.join(sorted(set(table['device'])))}, {precision}, commit {commits}."
 
 
 def main() -> None:
@@ -122,6 +152,7 @@ def main() -> None:
 TITLES = {
     "One training step, medians of programs that took turns, with the quartiles of their ratios": steps_table,
     "Operations a second of a step with Adam, as XLA counts them, against products of matrices": floor_table,
+    "Operations a second of a Gauss-Newton step, and its parts": second_order_table,
     "Parts of the time of a SOAP run of the scale `laptop`": loop_table,
     "Two steps of every run of the scale `paper` on this CPU, and projected hours on GPUs": cost_table,
 }
