@@ -193,8 +193,9 @@ def train(
                 "gradalign train RUN --reference FILE --output DIR"
             )
         # Read when SciPy is loaded, whose OpenBLAS factorises for JAX on a CPU: on matrices as small as SOAP's its
-        # threads wait for those of JAX, which made a new basis five times dearer on two cores
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        # threads wait for those of JAX, which made a new basis five times dearer on two cores. Not a default only:
+        # Snakemake sets it to the cores of the rule
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"
         settings = _run_settings(run, config, specification)
         _prepare_jax(settings.device)
         from gradalign.parallel import mesh_for
