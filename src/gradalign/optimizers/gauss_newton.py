@@ -81,7 +81,7 @@ def method(settings: Settings, steps: int) -> Method:
         objective = objective.held(params, points)
         residuals, jacobian = objective.linearisation(params, points)
         flat, unravel = ravel_pytree(params)
-        system, loss, slope = damped_system(jacobian), jnp.sum(residuals**2), jacobian.T @ residuals
+        system, loss, slope = damped_system(jacobian), jnp.sum(residuals**2), residuals @ jacobian
 
         def rows(theta: Array) -> Array:
             found = objective.rows(unravel(theta), points)
