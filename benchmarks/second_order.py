@@ -124,7 +124,7 @@ def evaluations(experiment: Experiment, loop: LoopState, points: Points) -> dict
 
     def jacobian(objective: Objective, theta: Array, points: Points) -> Array:
         residuals, found = objective.linearisation(unravel(theta), points)
-        return found.T @ residuals
+        return residuals @ found
 
     def acceleration(objective: Objective, theta: Array, points: Points) -> Array:
         def along(theta: Array) -> Array:

@@ -80,11 +80,10 @@ def damped(system: DampedSystem, damping: Array) -> DampedSolution:
     def inverse(b: Array) -> Array:
         return jax.scipy.linalg.cho_solve((factor, True), b)
 
+    # r J and not J^T r: XLA would write J^T down on a CPU, at several times the cost of the product
     if size == jacobian.shape[1]:
-        return DampedSolution(inverse, lambda r: -inverse(jacobian.T @ r), mu)
-    return DampedSolution(
-        lambda b: (b - jacobian.T @ inverse(jacobian @ b)) / mu, lambda r: -(jacobian.T @ inverse(r)), mu
-    )
+        return DampedSolution(inverse, lambda r: -inverse(r @ jacobian), mu)
+    return DampedSolution(lambda b: (b - inverse(jacobian @ b) @ jacobian) / mu, lambda r: -(inverse(r) @ jacobian), mu)
 
 
 def norm_factor(jacobian: Array, share: float) -> Array:

@@ -124,7 +124,7 @@ def method(settings: Settings, steps: int) -> Method:
         residuals, jacobian = objective.linearisation(params, points)
         flat, unravel = ravel_pytree(params)
         jacobian, root = measured(plain, params, points, jacobian)
-        system, loss, slope = damped_system(jacobian), jnp.sum(residuals**2), jacobian.T @ residuals
+        system, loss, slope = damped_system(jacobian), jnp.sum(residuals**2), residuals @ jacobian
 
         def rows(theta: Array) -> Array:
             found = objective.rows(unravel(theta), points)
