@@ -159,7 +159,7 @@ def score_figure(summary: Path, problem: str, panels: Sequence[Panel], null: str
         neutral = null_fraction(run) if null == "intra" else Fraction(0)
         for axis, (quantity, title) in zip(row, panels, strict=True):
             curve = read_curve(summary, run, quantity).dropna(subset=["value"])
-            _scores(axis, run, curve)
+            draw_scores(axis, run, curve)
             axis.axhline(float(neutral), color=BLACK, linestyle="--", linewidth=1)
             axis.set(xlim=(0, run.steps), ylim=(-1.08, 1.08), yticks=[-1, -0.5, 0, 0.5, 1])
             if index == 0:
@@ -192,7 +192,8 @@ def score_figure(summary: Path, problem: str, panels: Sequence[Panel], null: str
     return figure
 
 
-def _scores(axis: Axes, run: Run, curve: pd.DataFrame) -> None:
+def draw_scores(axis: Axes, run: Run, curve: pd.DataFrame) -> None:
+    """A score against steps: thin lines are seeds, the bold one the mean over them in each of ``WINDOWS`` parts."""
     if curve.empty:
         axis.text(
             0.5, 0.7, "not recorded", transform=axis.transAxes, color=GREY, ha="center", va="center", fontsize=7.5
