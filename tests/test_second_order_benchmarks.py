@@ -1,5 +1,5 @@
-"""Operations of a Gauss-Newton step against XLA's count. The runs for a GPU: their settings fit together, and a tiny one
-stops, goes on, and leaves its row."""
+"""Operations of a Gauss-Newton step against XLA's count. The runs for a GPU: their settings fit, and a tiny one stops,
+goes on, and leaves its row."""
 
 import gpu_second_order
 import jax
