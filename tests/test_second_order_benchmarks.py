@@ -1,11 +1,16 @@
-"""The runs for a GPU: their settings fit together, and a tiny one stops, goes on, and leaves its row, on any device."""
+"""Operations of a Gauss-Newton step against XLA's count. The runs for a GPU: their settings fit, and a tiny one stops,
+goes on, and leaves its row."""
 
 import gpu_second_order
 import jax
+import jax.numpy as jnp
 import pandas as pd
 import pytest
+import second_order
 
 from gradalign import configuration
+from gradalign.damped_least_squares import damped_system
+from gradalign.objective import Objective
 from gradalign.training import build
 
 SETTINGS = configuration.load(gpu_second_order.CONFIGURATION)
@@ -22,6 +27,20 @@ training:
 problems:
   korteweg_de_vries: {reference: {times: 5, points: 32, modes: 128, coarse_modes: 96, time_step: 1.0e-3}}
 """
+
+
+def test_operations_are_those_that_xla_counts():
+    """One stream, a linear layer without anything beside it: what is no product is a small part."""
+    rows, width = 600, 300
+    model = Objective({"fit": jnp.ones(())}, lambda kernel, points: {"fit": points["fit"] @ kernel})
+    params, points = jnp.ones(width), {"fit": jnp.ones((rows, width))}
+    count = second_order.operations(rows, width, 1, 1.0)
+
+    def xla(function, *arguments):
+        return jax.jit(function).lower(*arguments).cost_analysis()["flops"]
+
+    assert xla(lambda j: damped_system(j).gram, points["fit"]) == pytest.approx(count["gram"], rel=0.01)
+    assert xla(model.loss, params, points) == pytest.approx(count["loss"], rel=0.02)
 
 
 @pytest.mark.parametrize("name", SETTINGS.run_names)
