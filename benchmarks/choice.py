@@ -1,0 +1,100 @@
+"""Which settings of `laptop-best` leave the least residual where no network was trained: no error is looked at.
+
+    python benchmarks/choice.py --problem burgers    its candidates, some minutes each; without --problem all, hours
+
+The candidates of choice.yaml are merged over workflow/config/laptop-best.yaml and trained with Gauss-Newton and a seed
+that is in no table. They are compared by the validation residual: the root of the mean, over the slabs of time, of the
+loss at the last step of a slab. Points are drawn anew there, so that it is taken where the network was not trained;
+weights of loss terms are the same for all candidates of a problem. One that takes more than ten minutes is not chosen.
+"""
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in `gradalign train`, and before SciPy is loaded
+
+import numpy as np
+import pandas as pd
+import yaml
+from gpu_second_order import finished
+from loop import solution
+
+from gradalign import configuration
+from gradalign.files import write_table
+from gradalign.precision import enable_float64
+
+ROOT = Path(__file__).parents[1]
+CONFIGURATION = ROOT / "workflow/config/laptop-best.yaml"
+CANDIDATES = ROOT / "benchmarks/choice.yaml"
+SEED = 11
+LIMIT = 600.0
+"""Seconds of training that a candidate may take."""
+
+
+def validation_residual(curves: pd.DataFrame, windows: int) -> float:
+    """The root mean square over the windows of the loss logged last in each.
+
+    >>> curves = pd.DataFrame({"step": [0, 5, 10, 15, 20], "quantity": "loss", "value": [9.0, 9.0, 1.0, 9.0, 7.0]})
+    >>> validation_residual(curves, 2)  # the losses at steps 10 and 20
+    2.0
+    """
+    losses = curves[curves["quantity"] == "loss"].set_index("step")["value"]
+    ends = losses.index.max() // windows * np.arange(1, windows + 1)
+    return float(np.sqrt(losses[ends].mean()))
+
+
+def settings_of(overlay: dict[str, object] | None) -> configuration.Configuration:
+    """The configuration of a candidate, for one seed that no table has."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        yaml.safe_dump(overlay or {}, file)
+        file.flush()
+        return configuration.load([CONFIGURATION, file.name], {"seeds": [SEED]})
+
+
+def row(problem: str, candidate: str, overlay: dict[str, object] | None, directory: Path) -> dict[str, object]:
+    """One row of the table: a candidate, trained to its end."""
+    settings = settings_of(overlay)
+    given = settings.run(f"{problem}-gauss_newton")
+    place = directory / problem / candidate.replace(" ", "-")
+    if not finished(given, solution(settings.reference(problem)), place, float("inf")):
+        raise AssertionError("there is no limit of time")
+    record = pd.read_csv(place / "runs.csv").iloc[0]
+    return {
+        "problem": problem,
+        "candidate": candidate,
+        "network": record["network"],
+        "parameters": record["parameters"],
+        "windows": record["windows"],
+        "steps": record["steps"],
+        "points": record["points"],
+        "seconds": record["train_seconds"],
+        "validation_residual": validation_residual(pd.read_csv(place / "curves.csv"), int(record["windows"])),
+        "seed": SEED,
+        "device": record["device"],
+        "commit": record["commit"],
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    candidates = yaml.safe_load(CANDIDATES.read_text(encoding="utf-8"))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--problem", choices=candidates, action="append", help="only its candidates; may be repeated")
+    parser.add_argument("--directory", type=Path, default=ROOT / "results/choice", help="checkpoints and records")
+    parser.add_argument("--table", type=Path, default=ROOT / "benchmarks/results/choice-cpu.csv", help="table to write")
+    chosen = parser.parse_args(arguments)
+    enable_float64()
+    for problem in chosen.problem or candidates:
+        rows = [row(problem, name, overlay, chosen.directory) for name, overlay in candidates[problem].items()]
+        found = pd.DataFrame(rows)
+        allowed = found["validation_residual"].where(found["seconds"] <= LIMIT)
+        found["chosen"] = allowed == allowed.min()
+        print(found[["problem", "candidate", "seconds", "validation_residual", "chosen"]].to_string(index=False))
+        earlier = pd.read_csv(chosen.table) if chosen.table.exists() else found.iloc[:0]
+        others = earlier[earlier["problem"] != problem]
+        write_table(chosen.table, pd.concat([others, found]) if len(others) else found)
+
+
+if __name__ == "__main__":
+    main()
