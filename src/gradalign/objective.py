@@ -55,21 +55,22 @@ class Objective:
         """
         flat, unravel = ravel_pytree(params)
         sets = dict(self.point_sets)
-        batch = {name: r for name, r in self.residuals(params, points).items() if name in self.loss_weights}
-        factors = self._factors(batch)  # of the residuals only their number is computed, but for causal weights
 
-        def row(theta: Array, point: Array, factor: Array, name: str) -> Array:
+        def residual(theta: Array, point: Array, name: str) -> Array:
             single = {other: values[:1] for other, values in points.items()} | {sets.get(name, name): point[None]}
-            return factor * self.residuals(unravel(theta), single)[name][0]
+            return self.residuals(unravel(theta), single)[name][0]
 
-        rows, jacobian = [], []
+        residuals, rows = {}, {}
         for name in self.loss_weights:
-            pointwise = jax.vmap(jax.value_and_grad(partial(row, name=name)), in_axes=(None, 0, 0))
-            factor = jnp.broadcast_to(factors[name], batch[name].shape)
-            found = pointwise(flat, points[sets.get(name, name)], factor)
-            rows.append(found[0])
-            jacobian.append(found[1])
-        return jnp.concatenate(rows), jnp.concatenate(jacobian)
+            pointwise = jax.vmap(jax.value_and_grad(partial(residual, name=name)), in_axes=(None, 0))
+            residuals[name], rows[name] = pointwise(flat, points[sets.get(name, name)])
+        factors = self._factors(residuals)
+        return (
+            jnp.concatenate([factors[name] * residuals[name] for name in rows]),
+            jnp.concatenate(
+                [jnp.broadcast_to(factors[name], row.shape[:1])[:, None] * row for name, row in rows.items()]
+            ),
+        )
 
     def _factors(self, residuals: dict[str, Array]) -> dict[str, Array]:
         causal = {} if self.row_weights is None else jax.lax.stop_gradient(self.row_weights(residuals))
