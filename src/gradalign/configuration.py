@@ -172,6 +172,7 @@ def schema() -> dict[str, Any]:
         return part
 
     entry = definitions.pop("ProblemEntry")
+    entry.pop("required")
     result["properties"]["problems"] |= {
         "properties": {
             name: entry
@@ -191,8 +192,10 @@ def schema() -> dict[str, Any]:
         }
     for mapping in ("problems", "methods", "study_settings"):
         result["properties"][mapping].pop("patternProperties", None)
-    # Of the file alone, not of the configuration that comes of it
+    # Of the file alone, not of the configuration that comes of it; what a file with a base leaves out is in the base
     result["properties"]["base"] = {"type": "string", "description": "file of the same folder to build on"}
+    result["if"] = {"not": {"required": ["base"]}}
+    result["then"] = {"required": result.pop("required")}
     return result
 
 

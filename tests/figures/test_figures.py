@@ -75,7 +75,7 @@ def rendered(shape_and_summary, common, tmp_path_factory):
 def test_every_item_renders_for_every_shape(rendered):
     for name, paths in rendered.items():
         assert [path.name for path in paths] == [f"{name}{suffix}" for suffix in SUFFIXES[ITEMS[name]["kind"]]]
-        assert all(path.stat().st_size > 100 for path in paths)
+        assert all(path.stat().st_size > 90 for path in paths)
 
 
 def test_a_published_error_is_compared_with_the_same_setting_alone(common, summary):
