@@ -23,9 +23,8 @@ unexport PYTHONPATH PYTHONHOME
 reproduce: environment
 	snakemake --cores all --config scale=$(SCALE)
 
-# One process more than cores: tests that start programs or wait for a disk leave a core idle
 test: environment
-	python -m pytest --numprocesses $$(python -c "import os; print(os.cpu_count() + 1)") --dist loadfile
+	python -m pytest --numprocesses auto --dist loadfile
 
 check: environment
 	ruff format --check
