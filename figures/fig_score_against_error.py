@@ -77,5 +77,6 @@ def _words(row: dict[Hashable, Any]) -> str:
     if not row["problems"]:
         return "no problem with three runs"
     between = "" if pd.isna(row["low"]) else f" ({number(row['low'], 2)} to {number(row['high'], 2)})"
-    text = f"Spearman {number(row['correlation'], 2)}{between}, {row['runs']} runs, {row['problems']} problems"
+    problems = "1 problem" if row["problems"] == 1 else f"{row['problems']} problems"
+    text = f"Spearman {number(row['correlation'], 2)}{between}, {row['runs']} runs, {problems}"
     return text.replace("-", "−")
