@@ -296,6 +296,7 @@ class Experiment:
         return found
 
     def _trained(self, start: Tree, params: Tree, coordinates: Array) -> Array:
+        """The fields (N, F) as training sees them, with the products of the run's precision."""
         # A product keeps its algorithm when it is differentiated; nothing else takes the run's algorithm: not what is
         # given at the points or built in, not the optimizer, not the score
         with jax.default_matmul_precision(products_of(self.specification.training.precision)):
