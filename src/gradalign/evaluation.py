@@ -115,7 +115,7 @@ def window_of(times: np.ndarray, problem: Problem, windows: int) -> np.ndarray:
 def predictor(experiment: Experiment, coordinates: Fields, block: int = 16384) -> Callable[[Tree], Fields]:
     """A function from the solution of a run (``Experiment.solution``) to the observed fields on a grid.
 
-    Compiled once, ``block`` points at a time. With several windows, times are given to them by ``window_of``.
+    Compiled once, at most ``block`` points at a time. With several windows, times are given to them by ``window_of``.
     """
     problem, windows = experiment.problem, experiment.windows
     grids = [np.asarray(coordinates[name], np.float64) for name in problem.coordinates]
@@ -127,6 +127,7 @@ def predictor(experiment: Experiment, coordinates: Fields, block: int = 16384) -
         nodes[:, 0] -= window * (problem.domain[0][1] - problem.domain[0][0])
     # Blocks of one window each: the rows of a window, repeated up to a whole number of blocks
     rows = [np.flatnonzero(window == index) for index in range(windows)]
+    block = min(block, max(found.size for found in rows))
     rows = [np.resize(found, -(-found.size // block) * block) for found in rows]
     order = np.concatenate(rows)
     place = np.empty(len(nodes), int)

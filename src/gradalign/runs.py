@@ -25,7 +25,7 @@ from gradalign.training import Experiment, LoopState, build
 
 Row = dict[str, float]
 
-LOGGED_POINTS = 131_072
+LOGGED_POINTS = 32_768
 """Most points of the grid on which the error is logged along a run; the final error is taken on the whole grid."""
 
 
