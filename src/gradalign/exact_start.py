@@ -1,6 +1,6 @@
 """Fields that have their initial condition by construction, and windows of time that pass it on exactly.
 
-    u_f(t, x) = B_f(t, x) + q(t, x) N_f(t, x),   q = 0 at t = 0,   B_f(0, x) = s_f(x)
+    u_f(t, x) = B_f(t, x) + t N_f(t, x),   B_f(0, x) = s_f(x)
 
 N is the network and s the trigonometric interpolant of the fields at the start of the window, on 2K + 1 equidistant
 nodes along each axis. B is s carried on by a linear flow that is diagonal in its waves, B_f = exp(t L_f) s_f, or s
@@ -52,25 +52,19 @@ def diffusion(coefficient: float) -> Growth:
     return lambda k: -coefficient * k**2
 
 
-def vanishing_at_start(coordinates: Array) -> Array:
-    """q = t, (N, 1)."""
-    return coordinates[:, :1]
-
-
 @dataclass(frozen=True)
 class ExactStart:
     """How the initial condition of a problem over (t, x) or (t, x, y), periodic in space, is built into its fields.
 
     box: ``(low, high)`` per spatial axis. harmonics: K, per axis. initial: ``initial(x) -> (fields...)`` or
     ``initial(x, y)``, for coordinates (M,), the F fields at t = 0 of the first window. growth: ρ of L_f, by field; the
-    network may have more fields than these, which stay as they are. factor: ``factor(coordinates)``, q as (N, 1).
+    network may have more fields than these, which stay as they are.
     """
 
     box: tuple[tuple[float, float], ...]
     harmonics: int
     initial: Callable[..., Sequence[Array]]
     growth: tuple[Growth, ...]
-    factor: Callable[[Array], Array] = vanishing_at_start
 
     def nodes(self, dtype: jnp.dtype) -> Array:
         """The nodes of the interpolant, (M, D - 1) with M = (2K + 1)^(D - 1), the last axis fastest."""
@@ -124,7 +118,7 @@ class ExactStart:
             )
             along = grown[0] @ coefficients  # (N,) or, in the plane, (N, 2K + 1)
             base.append(along if along.ndim == 1 else jnp.sum(along * grown[1], axis=1))
-        moved = jnp.stack(base, axis=1) + self.factor(coordinates) * network[:, : len(base)]
+        moved = jnp.stack(base, axis=1) + time * network[:, : len(base)]
         if network.shape[1] == len(base):
             return moved
         return jnp.concatenate([moved, network[:, len(base) :]], axis=1)
