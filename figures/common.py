@@ -9,9 +9,10 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.style
@@ -26,6 +27,12 @@ from gradalign.files import write_atomically
 from gradalign.records import claim_number
 
 FIGURES = Path(__file__).resolve().parent
+
+UNDATED: dict[str, dict[str, None]] = {
+    ".pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+    ".png": {"Software": None},
+}
+"""The formats of a figure, and the metadata of each that would differ between machines or days."""
 
 BLACK, GREY = "#000000", "#767676"
 ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
@@ -110,12 +117,18 @@ class Run:
     points_every: int
 
 
+@cache
+def manifest() -> dict[str, dict[str, Any]]:
+    """The items of ``manifest.yaml`` by name."""
+    return {item["name"]: item for item in yaml.safe_load((FIGURES / "manifest.yaml").read_text(encoding="utf-8"))}
+
+
 def render_item(name: str, summary: Path, output: Path) -> list[Path]:
     """Render one item of the manifest into the folder ``output``; returns the files it wrote.
 
     Raises ``ConfigurationError`` for a name that is not in the manifest, and for a missing table or column.
     """
-    items = {item["name"]: item for item in yaml.safe_load((FIGURES / "manifest.yaml").read_text(encoding="utf-8"))}
+    items = manifest()
     if name not in items:
         raise unknown_name("figure or table", name, items)
     mpl.use("Agg")
@@ -129,13 +142,9 @@ def render_item(name: str, summary: Path, output: Path) -> list[Path]:
 
 def save_figure(figure: Figure, directory: Path, name: str) -> list[Path]:
     """Write ``name.pdf`` and ``name.png``; the same figure gives the same bytes."""
-    metadata = {
-        ".pdf": {"Title": name, "Creator": None, "Producer": None, "CreationDate": None},
-        ".png": {"Title": name, "Software": None},
-    }
-    paths = [directory / f"{name}{suffix}" for suffix in metadata]
+    paths = [directory / f"{name}{suffix}" for suffix in UNDATED]
     for path in paths:
-        write_atomically(path, partial(figure.savefig, metadata=metadata[path.suffix]))
+        write_atomically(path, partial(figure.savefig, metadata={"Title": name, **UNDATED[path.suffix]}))
     return paths
 
 
