@@ -78,6 +78,25 @@ def test_at_rest_nothing_moves():
     np.testing.assert_allclose(found, np.cos(0.3 * np.pi) + np.asarray([0.0, 35.0]), rtol=0, atol=IDENTITY)
 
 
+def test_the_tail_is_that_of_the_waves_of_numpy():
+    generator = np.random.default_rng(3)
+    line = ExactStart(((0.0, 1.0),), 20, lambda x: [0 * x, 0 * x, 0 * x], (at_rest,) * 3)
+    values = generator.normal(size=(41, 3)) * np.asarray([1.0, 5.0, 0.0])
+    found = []
+    for column in values.T:
+        waves = np.fft.rfft(column) * np.where(np.arange(21) == 0, 1, 2) / 41
+        parts = np.maximum(np.abs(waves.real), np.abs(waves.imag))
+        found.append(parts[19:].max() / parts.max() if parts.any() else 0)
+    tail = line.tail(line.interpolated(jnp.asarray(values)))
+    np.testing.assert_allclose(tail, max(found), rtol=1e-12)
+    plane = ExactStart(((0.0, 1.0), (0.0, 1.0)), 20, lambda x, y: [0 * x], (at_rest,))
+    x, y = np.meshgrid(np.arange(41) / 41, np.arange(41) / 41, indexing="ij")
+    for k, expected in ((18, 0.0), (19, 0.25)):
+        wave = np.cos(2 * np.pi * x) + 0.25 * np.cos(2 * np.pi * x) * np.sin(2 * np.pi * k * y)
+        tail = plane.tail(plane.interpolated(jnp.asarray(wave.reshape(-1, 1))))
+        np.testing.assert_allclose(tail, expected, rtol=0, atol=IDENTITY)
+
+
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_fields_have_their_initial_condition_whatever_the_network(name):
     module = import_module(f"gradalign.problems.{name}")
@@ -122,6 +141,8 @@ def test_a_window_starts_where_the_one_before_ended():
     )
     np.testing.assert_allclose(first, second, rtol=0, atol=IDENTITY)
     assert np.max(np.abs(np.asarray(after.start) - np.asarray(before.start))) > 1e-3
+    logged = jax.jit(experiment.diagnose)(randomness.stream(3, "points"), after)["start_tail"]
+    np.testing.assert_allclose(logged, experiment.problem.exact_start.tail(after.start), rtol=1e-12)
     solution = experiment.solution(after)
     np.testing.assert_array_equal(solution["start"][0], before.start)
     np.testing.assert_array_equal(solution["start"][1], after.start)

@@ -92,6 +92,27 @@ class ExactStart:
             found.append(grid if len(self.box) == 1 else grid @ transform.T)
         return jnp.stack(found)
 
+    def tail(self, start: Array) -> Array:
+        """What the start has in the highest tenth of its waves: the largest coefficient there, relative to the largest.
+
+        max |c_k| over k > 0.9 K, over max |c_k|; in the plane, k is the larger wave number of the two axes. Of several
+        fields the largest value. (), from 0 to 1. What lies beyond K is about as large and is cut off, and a derivative
+        of order m makes it (2πK/P)^m times larger: a floor of the residual under which no network gets.
+
+        >>> wave = ExactStart(((0.0, 1.0),), 10, lambda x: [jnp.sin(2 * jnp.pi * x)], (at_rest,))
+        >>> bool(wave.tail(wave.first(jnp.dtype("float64"))) < 1e-14)
+        True
+        >>> point = ExactStart(((0.0, 1.0),), 10, lambda x: [jnp.where(x == 0, 1.0, 0.0)], (at_rest,))
+        >>> # its waves are all alike, but for k = 0
+        >>> round(float(point.tail(point.first(jnp.dtype("float64")))), 9)
+        1.0
+        """
+        k = np.concatenate([np.arange(self.harmonics + 1), np.arange(1, self.harmonics + 1)])  # as the waves of an axis
+        k = k if len(self.box) == 1 else np.maximum.outer(k, k)
+        size = jnp.abs(start).reshape(len(start), -1)
+        high, whole = jnp.max(size[:, k.ravel() > 0.9 * self.harmonics], axis=1), jnp.max(size, axis=1)
+        return jnp.max(jnp.where(whole > 0, high / jnp.where(whole > 0, whole, 1), 0))
+
     def fields(self, start: Array, network: Array, coordinates: Array) -> Array:
         """The fields (N, F'') at coordinates (N, D) from the coefficients of the start and the network's outputs.
 

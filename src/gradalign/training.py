@@ -237,7 +237,7 @@ class Experiment:
         the state itself does not move.
         """
         points, objective = self.points(key, loop), self.objective(loop.loss_weights, loop.start)
-        losses = objective.losses(loop.params, points)
+        losses, exact = objective.losses(loop.params, points), self.problem.exact_start
         gradients = objective.loss_gradients(loop.params, points)
         ahead = jax.lax.scan(lambda state, _: self._look(key, state), loop, length=2)[1]
         now, later = (jax.tree.map(lambda values, i=i: values[i], ahead) for i in (0, 1))
@@ -246,6 +246,7 @@ class Experiment:
             "gradient_evaluations": loop.gradient_evaluations,
             **{f"loss/{name}": value for name, value in losses.items()},
             **{f"weight/{name}": value for name, value in loop.loss_weights.items()},
+            **({} if exact is None else {"start_tail": exact.tail(loop.start)}),
             **self._intra_step(objective, loop, points, gradients),
             **diagnostics.gains(gradients, objective.weighted_losses(loop.params, points), now["update"]),
             "score_inter_gradient": inter_step_score(now["gradient"], later["gradient"]),
