@@ -106,8 +106,10 @@ def test_a_published_error_is_compared_with_the_same_setting_alone(common, summa
 
 
 def test_bytes_are_the_same_in_another_process(shape_and_summary, rendered, tmp_path):
-    code = "import sys; from pathlib import Path; from common import render_item\n"
-    code += "for name in sys.argv[3:]: render_item(name, Path(sys.argv[1]), Path(sys.argv[2]))"
+    suffixes = {path.suffix for path in rendered["fig_burgers_fields"]}  # a PNG after a PDF is laid out a second time
+    code = "import common, sys; from pathlib import Path\n"
+    code += f"common.UNDATED = {{name: given for name, given in common.UNDATED.items() if name in {suffixes}}}\n"
+    code += "for name in sys.argv[3:]: common.render_item(name, Path(sys.argv[1]), Path(sys.argv[2]))"
     # One figure of each kind of content: lines and text; rasters; text alone
     names = [name for name in ("fig_claims", "fig_burgers_fields", "tab_claims") if name in rendered]
     subprocess.run(
