@@ -1,6 +1,7 @@
 """Configurations: what is right loads and merges; what is wrong is named with file, key, value and what is allowed."""
 
 import copy
+import gc
 import json
 import re
 from collections.abc import Callable
@@ -187,9 +188,10 @@ WRONG_OWN_SETTINGS: list[tuple[dict[str, Any], str, str, str]] = [
 @pytest.fixture
 def no_compute():
     """Fails a test that put an array on a device."""
+    gc.collect()  # arrays of other tests must not be freed in between
     before = len(jax.live_arrays())
     yield
-    assert len(jax.live_arrays()) == before
+    assert len(jax.live_arrays()) <= before
 
 
 def laptop() -> dict[str, Any]:
