@@ -30,6 +30,9 @@ EXAMPLES = (
     "tab_runs",
     "tab_verdicts",
 )
+WITH_PDF = ("fig_claims", "fig_burgers_fields")
+"""Lines and text; rasters."""
+
 SUFFIXES = {"figure": (".pdf", ".png"), "table": (".csv", ".md", ".tex")}
 
 
@@ -62,7 +65,7 @@ def figure_of(name, summary):
 def rendered(shape_and_summary, common, tmp_path_factory):
     """All items of a summary, each rendered once; claims and problems without runs are the same in every shape.
 
-    The fonts of a PDF cost more than all else, and one shape shows that it can be written.
+    The fonts of a PDF cost more than all else: here two figures have one, and all do in tests/test_paper.py.
     """
     folder = tmp_path_factory.mktemp("rendered")
     shape, summary = shape_and_summary
@@ -72,17 +75,21 @@ def rendered(shape_and_summary, common, tmp_path_factory):
         if shape is SHAPES["two methods, two terms"]
         or (item["category"] != "Claims" and item.get("arguments", {}).get("problem", "burgers") in shape.problems)
     ]
-    formats = common.UNDATED if shape is SHAPES["two methods, two terms"] else {".png": common.UNDATED[".png"]}
+    both, png = common.UNDATED, {".png": common.UNDATED[".png"]}
+    found = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(common, "UNDATED", formats)
-        return {name: common.render_item(name, summary, folder) for name in wanted}
+        for name in wanted:
+            patch.setattr(common, "UNDATED", both if name in WITH_PDF else png)
+            found[name] = common.render_item(name, summary, folder)
+    return found
 
 
-def test_every_item_renders_for_every_shape(shape_and_summary, rendered):
-    whole = shape_and_summary[0] is SHAPES["two methods, two terms"]
+def test_every_item_renders_for_every_shape(rendered):
     for name, paths in rendered.items():
         suffixes = SUFFIXES[ITEMS[name]["kind"]]
-        assert [path.name for path in paths] == [f"{name}{suffix}" for suffix in suffixes if whole or suffix != ".pdf"]
+        assert [path.name for path in paths] == [
+            f"{name}{suffix}" for suffix in suffixes if suffix != ".pdf" or name in WITH_PDF
+        ]
         assert all(path.stat().st_size > 90 for path in paths)
 
 
@@ -106,12 +113,9 @@ def test_a_published_error_is_compared_with_the_same_setting_alone(common, summa
 
 
 def test_bytes_are_the_same_in_another_process(shape_and_summary, rendered, tmp_path):
-    suffixes = {path.suffix for path in rendered["fig_burgers_fields"]}  # a PNG after a PDF is laid out a second time
-    code = "import common, sys; from pathlib import Path\n"
-    code += f"common.UNDATED = {{name: given for name, given in common.UNDATED.items() if name in {suffixes}}}\n"
-    code += "for name in sys.argv[3:]: common.render_item(name, Path(sys.argv[1]), Path(sys.argv[2]))"
-    # One figure of each kind of content: lines and text; rasters; text alone
-    names = [name for name in ("fig_claims", "fig_burgers_fields", "tab_claims") if name in rendered]
+    code = "import sys; from pathlib import Path; from common import render_item\n"
+    code += "for name in sys.argv[3:]: render_item(name, Path(sys.argv[1]), Path(sys.argv[2]))"
+    names = [name for name in (*WITH_PDF, "tab_claims") if name in rendered]
     subprocess.run(
         [sys.executable, "-c", code, str(shape_and_summary[1]), str(tmp_path), *names],
         env=dict(os.environ, PYTHONHASHSEED="12345", PYTHONPATH=str(FIGURES)),
