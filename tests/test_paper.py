@@ -56,17 +56,16 @@ def write_results(folder, shape, render):
 def render(paper, tmp_path_factory):
     """Renders an item; claims and problems without runs, which are the same in every shape, once for all shapes."""
     import common
-    from common import render_item
 
     store = tmp_path_factory.mktemp("common")
 
     def render(name, summary, output):
         item = ITEMS[name]
         if item["category"] != "Claims" and item.get("arguments", {}).get("problem", "burgers") == "burgers":
-            render_item(name, summary, output)
+            common.render_item(name, summary, output)
             return
         if not list(store.glob(f"{name}.*")):
-            render_item(name, summary, store)
+            common.render_item(name, summary, store)
         output.mkdir(exist_ok=True)
         for path in store.glob(f"{name}.*"):
             shutil.copy(path, output)
