@@ -46,7 +46,7 @@ WRONG_VALUES: list[tuple[str, Any, str, str]] = [
     ("networks.burgers.width", "64", "", "an integer"),
     ("networks.burgers.depth", 0, "", "a number > 0"),
     ("networks.burgers.activation", "relu", "", "'tanh', 'swish', 'gelu' or 'sin'"),
-    ("networks.burgers.architecture", "transformer", "", "'mlp', 'modified_mlp' or 'pirate_net'"),
+    ("networks.burgers.architecture", "transformer", "", "'mlp', 'modified_mlp', 'pirate_net' or 'spectral'"),
     ("networks.burgers.fourier_features", 7, "", "a multiple of 2"),
     ("networks.burgers.fourier_scale", float("inf"), "", "a finite number"),
     ("networks.burgers.weight_factorisation", "yes", "", "true or false"),
@@ -143,8 +143,8 @@ RUN = {"problem": "burgers", "method": "adam", "network": "burgers", "training":
 WRONG_RUNS: list[tuple[dict[str, Any], str, str]] = [
     (RUN | {"problem": "burger"}, "runs[0].problem", "a key of problems: allen_cahn, burgers"),
     (RUN | {"method": "adma"}, "runs[0].method", "did you mean 'adam'?"),
-    (RUN | {"network": "large"}, "runs[0].network", "a key of networks: allen_cahn, burgers"),
-    (RUN | {"training": "long"}, "runs[0].training", "a key of training: allen_cahn, allen_cahn_windows, first_order"),
+    (RUN | {"network": "large"}, "runs[0].network", "a key of networks: allen_cahn, allen_cahn_gauss_newton, burgers"),
+    (RUN | {"training": "long"}, "runs[0].training", "a key of training: allen_cahn, allen_cahn_gauss_newton"),
     (RUN | {"name": "Adam 1"}, "runs[0].name", "a name that matches"),
     (RUN | {"seed": 1}, "runs[0].seed", "changed, method, method_settings, name, network"),
     (RUN | {"points": {"ic": 8, "pde": 8}}, "runs[0].points", "exactly the point sets of burgers: ic, bc, pde"),
@@ -287,6 +287,14 @@ def test_a_wrong_value_is_named_before_any_compute(tmp_path, no_compute, path, v
     assert Path(file).name == ("laptop.yaml" if said.startswith("device") else "mine.yaml")
     assert problem.startswith(said or f"{path} is {value!r}; ")
     assert "; allowed: " in problem
+
+
+def test_a_spectral_network_for_several_periodic_coordinates_is_refused(tmp_path, no_compute):
+    spectral = {"architecture": "spectral", "width": 8, "depth": 1, "activation": "tanh"}
+    run = {"problem": "gray_scott", "method": "adam", "network": "series", "training": "gray_scott"}
+    message = rejected(tmp_path, {"networks": {"series": spectral}, "runs": [run]})
+    said = "mine.yaml: networks.series.architecture is 'spectral'; allowed: another one for gray_scott, which has 2 "
+    assert said + "periodic coordinates, not one; use another network in the run gray_scott-adam" in message
 
 
 @pytest.mark.parametrize(("run", "key", "allowed"), WRONG_RUNS, ids=[key for _, key, _ in WRONG_RUNS])

@@ -14,6 +14,7 @@ LAYERS = [
         "energy_spectrum",
         "streams",
         "trees",
+        "waves",
         "randomness",
         "precision",
         "records",

@@ -120,7 +120,7 @@ def test_initial_pirate_net_is_linear_in_its_embedding(features):
     assert all(float(block["skip"]) != 0 for block in shifts["blocks"])  # the skips do learn from zero
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", [*ARCHITECTURES, "spectral"])
 @pytest.mark.parametrize("activation", ["tanh", "swish", "gelu", "sin"])
 def test_float32_stays_float32_through_derivatives_and_gradients(architecture, activation):
     chosen = settings(
@@ -169,7 +169,7 @@ def test_float32_and_float64_agree():
     np.testing.assert_allclose(found[jnp.float32], found[jnp.float64], rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", [*ARCHITECTURES, "spectral"])
 def test_periodic_coordinates_are_periodic_with_all_derivatives(architecture):
     chosen = settings(architecture, harmonics=2, depth=1, width=4)
     network = networks.build(chosen, problem(("x",)), jnp.dtype(jnp.float64))
@@ -237,3 +237,52 @@ def test_a_symmetric_network_is_the_mean_of_its_mirror_images():
     assert float(jnp.min(jnp.abs(found))) > 1e-3
     with pytest.raises(ConfigurationError, match="shape has no reflection symmetry"):
         networks.build(settings("mlp", symmetric=True), problem(), jnp.dtype("float64"))
+
+
+@pytest.mark.parametrize(("parities", "centre"), [((0, 0), DOMAIN[1][0]), ((1, -1), 0.4)])
+def test_a_spectral_network_is_a_fourier_series_with_coefficients_of_time(parities, centre):
+    shape = problem(("x",), reflection=Reflection("x", 0.4, (1, -1)))
+    chosen = settings("spectral", harmonics=3, symmetric=0 not in parities)
+    network = networks.build(chosen, shape, jnp.dtype("float64"))
+    params, z = generic(network), points()
+    expected = [
+        oracle.spectral(params, t - 1, x - centre, 4.0, 3, parities, oracle.ACTIVATIONS["tanh"])  # t - 1: t on [-1, 1]
+        for t, x in np.asarray(z)
+    ]
+    np.testing.assert_allclose(jax.jit(network.apply)(params, z), expected, rtol=0, atol=1e-13)
+    coefficients = len(params["output"]["bias"])
+    assert coefficients == (7 if chosen.symmetric else 14)
+    count = sum(leaf.size for leaf in jax.tree.leaves(params))
+    assert count == (1 * 6 + 6) + (6 * 6 + 6) + (6 * coefficients + coefficients)
+
+
+def test_derivatives_of_a_spectral_network_are_those_of_its_waves():
+    network = networks.build(settings("spectral", harmonics=2), problem(("x",), ("u",)), jnp.dtype("float64"))
+    params, z = generic(network), points()
+    found = partial_derivatives(lambda c: network.apply(params, c), z, ("", "xxxx", "txx"))
+    nested = {"xxxx": (1, 1, 1, 1), "txx": (0, 1, 1)}
+    for word, order in nested.items():
+        function = lambda c: network.apply(params, c[None])[0, 0]  # noqa: E731
+        for index in order:
+            function = lambda c, f=function, i=index: jax.grad(f)(c)[i]  # noqa: E731
+        np.testing.assert_allclose(found[word][:, 0], jax.vmap(function)(z), rtol=0, atol=1e-10, err_msg=word)
+
+
+def test_a_spectral_network_starts_at_zero_with_biases_that_are_none():
+    network = networks.build(
+        settings("spectral", harmonics=2, width=400), problem(("x",), ("u",)), jnp.dtype("float64")
+    )
+    params = network.init(jax.random.key(0))
+    assert not bool(jnp.any(network.apply(params, points())))
+    bias = params["hidden"][0]["bias"]
+    assert float(jnp.max(jnp.abs(bias))) < 1
+    # 400 draws of U(-1, 1), deviation 1/sqrt(3): that of their deviation is 0.013, that of their mean 0.029
+    assert float(jnp.std(bias)) == pytest.approx(1 / np.sqrt(3), abs=5 * 0.013)
+    assert abs(float(jnp.mean(bias))) < 5 * 0.029
+    assert not bool(jnp.any(params["hidden"][1]["bias"]))
+
+
+@pytest.mark.parametrize(("periodic", "found"), [((), "0 periodic"), (("t", "x"), "2 periodic")])
+def test_a_spectral_network_needs_one_periodic_coordinate(periodic, found):
+    with pytest.raises(ConfigurationError, match=found):
+        networks.build(settings("spectral"), problem(periodic), jnp.dtype("float64"))

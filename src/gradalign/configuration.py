@@ -417,7 +417,12 @@ def _run_misfits(configuration: Configuration, key: Key, entry: RunEntry) -> Ite
             term: Key = ("training", entry.training, "weighting", "initial", name)
             given = f"not a loss term of {entry.problem}, which the run {entry.run_name} trains"
             yield term, message(term, given, one_of(problem.losses), advice(name, problem.losses))
-    if configuration.networks[entry.network].symmetric and problem.reflection is None:
+    network = configuration.networks[entry.network]
+    if network.architecture == "spectral" and len(problem.periodic) != 1:
+        spectral: Key = ("networks", entry.network, "architecture")
+        allowed = f"another one for {problem.name}, which has {len(problem.periodic)} periodic coordinates, not one"
+        yield spectral, message(spectral, "'spectral'", allowed, f"use another network in the run {entry.run_name}")
+    if network.symmetric and problem.reflection is None:
         symmetric: Key = ("networks", entry.network, "symmetric")
         allowed = f"false for {problem.name}, which has no reflection symmetry"
         yield symmetric, message(symmetric, "true", allowed, f"use another network in the run {entry.run_name}")

@@ -18,6 +18,7 @@ from jax import Array
 from pydantic import Field, PositiveInt
 
 from gradalign.settings import StrictModel
+from gradalign.waves import fourier_waves
 
 FORMULATION = ("start", "start_harmonics")
 """The settings below, as a problem names them in its ``formulation``."""
@@ -81,7 +82,9 @@ class ExactStart:
 
         An axis has the waves 1, cos(2πk y/P), k = 1..K, sin(2πk y/P), k = 1..K, with y the distance from its low end.
         """
-        waves = self._waves(self.nodes(values.dtype)[: 2 * self.harmonics + 1, -1:] - self.box[-1][0], self.box[-1])
+        low, high = self.box[-1]
+        distance = self.nodes(values.dtype)[: 2 * self.harmonics + 1, -1:] - low
+        waves = fourier_waves(distance, high - low, self.harmonics)
         weights = jnp.full(len(waves), 2 / len(waves), values.dtype).at[0].set(1 / len(waves))
         transform = (waves * weights).T
         size = len(waves)
@@ -124,7 +127,7 @@ class ExactStart:
         """
         time = coordinates[:, :1]
         axes = [
-            self._waves(coordinates[:, axis + 1 : axis + 2] - low, (low, high))
+            fourier_waves(coordinates[:, axis + 1 : axis + 2] - low, high - low, self.harmonics)
             for axis, (low, high) in enumerate(self.box)
         ]
         base = []
@@ -143,13 +146,6 @@ class ExactStart:
         if network.shape[1] == len(base):
             return moved
         return jnp.concatenate([moved, network[:, len(base) :]], axis=1)
-
-    def _waves(self, distance: Array, side: tuple[float, float]) -> Array:
-        """1, cosines, sines at distances (N, 1) from the low end: (N, 2K + 1)."""
-        period = side[1] - side[0]
-        k = jnp.asarray(2 * np.pi / period * np.arange(1, self.harmonics + 1), distance.dtype)
-        phase = distance * k
-        return jnp.concatenate([jnp.ones_like(distance), jnp.cos(phase), jnp.sin(phase)], axis=1)
 
     def _rates(self, growth: Growth, side: tuple[float, float], dtype: jnp.dtype) -> Array:
         """ρ of every wave of an axis: (2K + 1,)."""

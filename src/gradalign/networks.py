@@ -11,21 +11,27 @@ Embedding: e = D - C + 2 h C inputs; with m > 0 Fourier features another e m/2 p
     modified_mlp  [embedding] + 2 q(e, w) + q(e, w) + (d - 1) q(w, w) + q(w, F)
     pirate_net    [embedding] + 2 q(e, w) + d (q(e, w) + q(w, w) + q(w, e) + 1) + q(e, F)
 
+A ``spectral`` network has as many as an ``mlp`` of the other coordinates with a field for each wave of each field:
+2h + 1 waves a field, or with ``symmetric`` h + 1 of an even field and h of an odd one.
+
 Everything computes in the dtype it was built with; all quantities are dimensionless.
 """
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from gradalign.errors import ConfigurationError
 from gradalign.problem import Apply, Problem
 from gradalign.settings import NetworkSettings
 from gradalign.trees import Tree
+from gradalign.waves import fourier_waves
 
 Layer = dict[str, Array]
 """``kernel`` (inputs, outputs), ``bias`` (outputs,), and with weight factorisation ``log_scale`` (outputs,)."""
@@ -75,14 +81,20 @@ def build(settings: NetworkSettings, problem: Problem, dtype: jnp.dtype) -> Netw
     - ``pirate_net`` (arXiv 2402.00326): d blocks x -> α σ(g_2 W_3 + b_3) + (1 - α) x with g_1 = f ⊙ U + (1 - f) ⊙ V,
       f = σ(x W_1 + b_1), and g_2 likewise from g_1; each block has its own trained α, 0 at the start, so that the
       initial body is the identity on the embedding.
+    - ``spectral`` (arXiv 2202.02710): N_f(t, x) = Σ_k c_fk(t) φ_k(x), where an ``mlp`` of the other coordinates gives
+      the coefficients c of the waves φ of a Fourier series in x, up to k = harmonics, for problems with one periodic
+      coordinate x. Such fields are smooth between the points of the residual, and linear in the output layer. That
+      layer starts at zero, and the biases of the first from U(-1, 1): with biases at 0 and one hidden layer of tanh
+      all c would be odd functions of time, but for a constant.
 
     Kernels start from Glorot's normal distribution (variance 2/(inputs + outputs)), biases from 0. Weight
     factorisation (arXiv 2210.01274): the kernel in use is V diag(exp s), columns being outputs, s drawn from
     N(mean, deviation²), both trained; V is chosen so that the initial product is Glorot's.
 
     Symmetric: with the reflection x -> 2c - x of the problem, which has parity p_f for field f, the network is
-    (N_f(t, x) + p_f N_f(t, 2c - x)) / 2, which has it exactly, at twice the cost of N. Raises ``ConfigurationError``
-    where the problem has none.
+    (N_f(t, x) + p_f N_f(t, 2c - x)) / 2, which has it exactly, at twice the cost of N; a ``spectral`` network leaves
+    out the waves without it instead. Raises ``ConfigurationError`` where the problem has none, or, for ``spectral``,
+    no or several periodic coordinates.
 
     >>> from gradalign.problems.burgers import Settings, problem
     >>> settings = NetworkSettings(architecture="mlp", width=8, depth=2, activation="tanh")
@@ -93,6 +105,10 @@ def build(settings: NetworkSettings, problem: Problem, dtype: jnp.dtype) -> Netw
     >>> network.apply(params, jnp.zeros((5, 2), jnp.float32)).shape
     (5, 1)
     """
+    if settings.symmetric and problem.reflection is None:
+        raise ConfigurationError(f"symmetric: true, but {problem.name} has no reflection symmetry; leave it out")
+    if settings.architecture == "spectral":
+        return _spectral(settings, problem, dtype)
     scaled = [name not in problem.periodic for name in problem.coordinates]
     inputs = sum(1 if plain else 2 * settings.harmonics for plain in scaled)
     embedded = settings.fourier_features or inputs
@@ -175,8 +191,7 @@ def build(settings: NetworkSettings, problem: Problem, dtype: jnp.dtype) -> Netw
 def _symmetric(apply: Apply, problem: Problem) -> Apply:
     """The part of a network that has the reflection symmetry of the problem."""
     reflection = problem.reflection
-    if reflection is None:
-        raise ConfigurationError(f"symmetric: true, but {problem.name} has no reflection symmetry; leave it out")
+    assert reflection is not None
     index = problem.coordinates.index(reflection.coordinate)
 
     def symmetric(params: Tree, coordinates: Array) -> Array:
@@ -185,6 +200,52 @@ def _symmetric(apply: Apply, problem: Problem) -> Apply:
         return (apply(params, coordinates) + jnp.asarray(reflection.parities, there.dtype) * there) / 2
 
     return symmetric
+
+
+def _spectral(settings: NetworkSettings, problem: Problem, dtype: jnp.dtype) -> Network:
+    """A Fourier series in the periodic coordinate, whose coefficients a network of the other coordinates gives."""
+    if len(problem.periodic) != 1:
+        found = f"{len(problem.periodic)} periodic coordinates"
+        raise ConfigurationError(f"architecture: spectral, but {problem.name} has {found}; allowed: one")
+    axis, count = problem.coordinates.index(problem.periodic[0]), settings.harmonics
+    (origin, high), reflection = problem.domain[axis], problem.reflection
+    period = high - origin
+    waves = [slice(0, 2 * count + 1)] * len(problem.fields)  # 1, cosines and sines, by field
+    if settings.symmetric:
+        assert reflection is not None
+        origin = reflection.centre
+        waves = [slice(0, count + 1) if p > 0 else slice(count + 1, 2 * count + 1) for p in reflection.parities]
+    sizes = [part.stop - part.start for part in waves]
+    ends = np.cumsum(sizes).tolist()
+    others = replace(
+        problem,
+        coordinates=problem.coordinates[:axis] + problem.coordinates[axis + 1 :],
+        domain=problem.domain[:axis] + problem.domain[axis + 1 :],
+        fields=tuple(f"coefficient {k}" for k in range(ends[-1])),
+        periodic=(),
+        reflection=None,
+    )
+    plain = settings.model_copy(update={"architecture": "mlp", "symmetric": False})
+    coefficients = build(plain, others, dtype)
+
+    def init(key: Array) -> Tree:
+        network_key, bias_key = jax.random.split(key)
+        params = coefficients.init(network_key)
+        first, output = params["hidden"][0], params["output"]
+        first["bias"] = jax.random.uniform(bias_key, first["bias"].shape, dtype, -1, 1)
+        output["kernel"] = jnp.zeros_like(output["kernel"])
+        return params
+
+    def apply(params: Tree, coordinates: Array) -> Array:
+        place = jnp.concatenate([coordinates[:, :axis], coordinates[:, axis + 1 :]], axis=1)
+        c = coefficients.apply(params, place)
+        series = fourier_waves(coordinates[:, axis : axis + 1] - origin, period, count)
+        parts = zip(ends, sizes, waves, strict=True)
+        return jnp.stack(
+            [jnp.sum(c[:, end - size : end] * series[:, part], axis=1) for end, size, part in parts], axis=1
+        )
+
+    return Network(init, apply)
 
 
 def _affine(layer: Layer, x: Array) -> Array:

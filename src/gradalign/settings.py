@@ -103,7 +103,7 @@ class TrainingSettings(StrictModel):
 class NetworkSettings(StrictModel):
     """Architecture of the network."""
 
-    architecture: Literal["mlp", "modified_mlp", "pirate_net"] = Field(description="kind of network")
+    architecture: Literal["mlp", "modified_mlp", "pirate_net", "spectral"] = Field(description="kind of network")
     width: PositiveInt = Field(description="units of a hidden layer")
     depth: PositiveInt = Field(description="hidden layers; for pirate_net residual blocks of three layers each")
     activation: Literal["tanh", "swish", "gelu", "sin"] = Field(description="activation function")
@@ -111,9 +111,12 @@ class NetworkSettings(StrictModel):
         default=0, ge=0, multiple_of=2, description="random Fourier features (an even number); 0 for none"
     )
     fourier_scale: PositiveFloat = Field(default=1.0, description="standard deviation of their frequencies")
-    harmonics: PositiveInt = Field(default=1, description="harmonics of the exact embedding of periodic coordinates")
+    harmonics: PositiveInt = Field(
+        default=1, description="harmonics of periodic coordinates: of their embedding, or for spectral the waves"
+    )
     symmetric: bool = Field(
-        default=False, description="built-in reflection symmetry, for problems that have one; twice the cost"
+        default=False,
+        description="built-in reflection symmetry, for problems that have one; twice the cost, but for spectral",
     )
     weight_factorisation: bool = Field(default=False, description="random weight factorisation, W = diag(exp s) V")
     factorisation_mean: float = Field(default=1.0, description="mean of s")

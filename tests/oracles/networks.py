@@ -1,4 +1,4 @@
-"""The three architectures in NumPy, from the formulas of their papers, one point at a time."""
+"""The architectures in NumPy, from the formulas of their papers, one point at a time."""
 
 import numpy as np
 
@@ -60,6 +60,19 @@ def pirate_net(params, z, activation):
         h = activation(affine(W3, z2))
         x = block["skip"] * h + (1 - block["skip"]) * x
     return affine(params["output"], x)
+
+
+def spectral(params, time, place, period, harmonics, parities, activation):
+    """u_f = sum over k of c_fk φ_k; place is measured from the centre of the symmetry; parity 0: none, all waves."""
+    c = list(mlp(params, np.array([time]), activation))
+    fields = []
+    for parity in parities:
+        even = [np.cos(2 * np.pi * k * place / period) for k in range(harmonics + 1)]
+        odd = [np.sin(2 * np.pi * k * place / period) for k in range(1, harmonics + 1)]
+        shapes = {0: even + odd, 1: even, -1: odd}[parity]
+        fields.append(sum(c.pop(0) * shape for shape in shapes))
+    assert not c
+    return np.array(fields)
 
 
 ARCHITECTURES = {"mlp": mlp, "modified_mlp": modified_mlp, "pirate_net": pirate_net}

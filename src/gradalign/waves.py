@@ -1,0 +1,18 @@
+"""The waves of a Fourier series along one axis."""
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+
+def fourier_waves(distance: Array, period: float, harmonics: int) -> Array:
+    """1, cos(2πk y/P) for k = 1..K, sin(2πk y/P) for k = 1..K at distances y (N, 1): (N, 2K + 1), in their dtype.
+
+    Plain operations, so that derivatives of any order up to 4 in y can be taken by ``derivatives``. Dimensionless.
+
+    >>> fourier_waves(jnp.asarray([[0.25]]), 1.0, 1).round(9).tolist()
+    [[1.0, 0.0, 1.0]]
+    """
+    k = jnp.asarray(2 * np.pi / period * np.arange(1, harmonics + 1), distance.dtype)
+    phase = distance * k
+    return jnp.concatenate([jnp.ones_like(distance), jnp.cos(phase), jnp.sin(phase)], axis=1)
