@@ -10,7 +10,7 @@ from experiments import line_reference, specification
 
 from gradalign import checkpoints
 from gradalign.errors import DeviceError, NonFiniteLossError, TimeLimitError
-from gradalign.runs import _identity, require_device, train
+from gradalign.runs import _identity, device_name, require_device, train
 from gradalign.training import build
 
 pytestmark = pytest.mark.usefixtures("shared_programs")
@@ -184,6 +184,12 @@ def test_a_gpu_run_refuses_a_cpu_before_any_compute(tmp_path):
         train(given, line_reference(), tmp_path)
     assert not list(tmp_path.iterdir())
     require_device("cpu", "smoke")
+
+
+@pytest.mark.parametrize(("cores", "said"), [("1", "cpu (1 core)"), ("3", "cpu (3 cores)")])
+def test_the_device_is_named_with_the_cores_that_a_run_may_use(monkeypatch, cores, said):
+    monkeypatch.setenv("NPROC", cores)
+    assert device_name() == said
 
 
 def test_parameters_load_into_the_network(finished):

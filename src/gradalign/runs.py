@@ -53,11 +53,15 @@ def require_device(device: str, scale: str) -> None:
 
 
 def device_name() -> str:
-    """The devices of a run as the tables name them, for instance ``cpu (2 cores)``; all that JAX sees take part."""
+    """The devices of a run as the tables name them, for instance ``cpu (2 cores)``; all that JAX sees take part.
+
+    ``NPROC`` in the environment is the number of cores that XLA uses, all of them where it is not set.
+    """
     devices = jax.devices()
     if devices[0].platform != "cpu":
         return f"{devices[0].device_kind} x{len(devices)}"
-    return f"cpu ({os.cpu_count()} cores)" + (f" x{len(devices)}" if len(devices) > 1 else "")
+    cores = int(os.environ.get("NPROC", os.cpu_count() or 1))
+    return f"cpu ({cores} core{'s' if cores > 1 else ''})" + (f" x{len(devices)}" if len(devices) > 1 else "")
 
 
 def train(
