@@ -158,6 +158,16 @@ WRONG_OWN_SETTINGS: list[tuple[dict[str, Any], str, str, str]] = [
     (RUN | {"method_settings": {"b1": 1.0}}, "method_settings.b1", "1.0", "a number < 1"),
     (RUN | {"method_settings": {"b3": 0.5}}, "method_settings.b3", "an unknown key (value 0.5)", "b1, b2"),
     (RUN | {"settings": {"viscosity": -1.0}}, "settings.viscosity", "-1.0", "a number > 0"),
+    (RUN | {"training_settings": {"steps": 0}}, "training_settings.steps", "0", "a number > 0"),
+    (RUN | {"training_settings": {"step": 9}}, "training_settings.step", "an unknown key (value 9)", "did you mean"),
+    (RUN | {"training_settings": {"steps": 150}}, "training_settings.log_every", "100", "a divisor of steps = 150"),
+    (
+        {"problem": "wave", "method": "adam", "network": "wave", "training": "wave"}
+        | {"training_settings": {"windows": {"count": 2, "network": "warm"}}},
+        "training_settings.windows",
+        "given",
+        "nothing for wave",
+    ),
     (
         RUN | {"settings": {"viscosity": 0.1}},
         "settings.viscosity",
@@ -321,6 +331,7 @@ def test_a_run_has_its_own_settings_over_those_of_problem_and_method():
     mapping = laptop()
     points = {"ic": 8, "bc": 8, "pde": 32}
     own = {"settings": {"boundary": "penalised"}, "points": points, "method_settings": {"b1": 0.0}}
+    own["training_settings"] = {"steps": 600, "causal": {"tolerance": 2.0, "chunks": 16}}
     mapping["runs"] = [ALLEN_CAHN, ALLEN_CAHN | own | {"name": "varied", "changed": "everything"}]
     configuration = from_mapping(mapping)
     plain, varied = (configuration.run(name) for name in configuration.run_names)
@@ -328,6 +339,9 @@ def test_a_run_has_its_own_settings_over_those_of_problem_and_method():
     assert varied.problem_settings == {"initial_condition": "band_limited", "boundary": "penalised"}
     assert varied.method_settings == plain.method_settings | {"b1": 0.0}
     assert plain.method_settings["b1"] == 0.99
+    assert (varied.training.steps, varied.training.causal.chunks) == (600, 16)
+    assert (plain.training.steps, plain.training.causal.chunks) == (6000, 32)
+    assert varied.training.weighting == plain.training.weighting
     assert (plain.changed, varied.changed) == ("", "everything")
     assert configuration.reference("allen_cahn").problem_settings == plain.problem_settings
 

@@ -53,6 +53,9 @@ class RunEntry(StrictModel):
     method_settings: dict[str, Any] = Field(
         default={}, description="settings of the method in this run, key by key over those of methods.<method>"
     )
+    training_settings: dict[str, Any] = Field(
+        default={}, description="settings of the loop in this run, key by key over those of training.<training>"
+    )
     changed: str | None = Field(
         default=None,
         min_length=1,
@@ -114,9 +117,17 @@ class Configuration(StrictModel):
             network=self.networks[entry.network],
             method=entry.method,
             method_settings=self.methods[entry.method] | entry.method_settings,
-            training=self.training[entry.training],
+            training=self.training_of(entry),
             seeds=entry.seeds or self.seeds,
         )
+
+    def training_of(self, entry: RunEntry) -> TrainingSettings:
+        """The training settings of a run: those of its training, with its own over them."""
+        if not entry.training_settings:
+            return self.training[entry.training]
+        merged = self.training[entry.training].model_dump(exclude_none=True) | entry.training_settings
+        training: TrainingSettings = _validate(TrainingSettings, merged)
+        return training
 
     def reference(self, problem: str) -> ReferenceSpecification:
         """All that the reference of ``problem`` depends on. Raises ``ConfigurationError`` for an unknown problem."""
@@ -258,6 +269,10 @@ def _settings_model(package: str, name: str) -> type[BaseModel]:
     return import_module(f"gradalign.{package}.{name}").Settings
 
 
+def _known_model(package: str, name: str) -> type[BaseModel] | None:
+    return _settings_model(package, name) if name in module_names(package) else None
+
+
 def _settings_problems(mapping: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
     """What is wrong with the settings of problems, references and methods, each checked by its own module."""
     parts: list[tuple[str, Key, Any]] = []
@@ -292,15 +307,19 @@ def _override_problems(mapping: Mapping[str, Any], key: Key, run: Mapping[str, A
     """What is wrong with the settings that one run has of its own, over those of its problem and method."""
     problem, method = str(run.get("problem")), str(run.get("method"))
     base = _mapping(_mapping(mapping.get("problems")).get(problem)).get("settings")
-    bases = {
-        "settings": ("problems", problem, _mapping(base)),
-        "method_settings": ("optimizers", method, _mapping(_mapping(mapping.get("methods")).get(method))),
+    training = _mapping(_mapping(mapping.get("training")).get(str(run.get("training"))))
+    bases: dict[str, tuple[type[BaseModel] | None, Mapping[str, Any]]] = {
+        "settings": (_known_model("problems", problem), _mapping(base)),
+        "method_settings": (
+            _known_model("optimizers", method),
+            _mapping(_mapping(mapping.get("methods")).get(method)),
+        ),
+        "training_settings": (TrainingSettings if training else None, training),
     }
-    for field, (package, name, shared) in bases.items():
+    for field, (model, shared) in bases.items():
         own = _mapping(run.get(field))
-        if not own or name not in module_names(package):
+        if not own or model is None:
             continue
-        model = _settings_model(package, name)
         try:
             _validate(model, {**shared, **own})
         except ValidationError as error:
@@ -407,14 +426,16 @@ def _run_misfits(configuration: Configuration, key: Key, entry: RunEntry) -> Ite
     shared = configuration.problems[entry.problem]
     problem = _problem(entry.problem, shared.settings | entry.settings)
     yield from _override_misfits(key, entry, _problem(entry.problem, shared.settings), shared.settings)
-    training = configuration.training[entry.training]
+    training = configuration.training_of(entry)
+    if entry.training_settings:
+        yield from _training_misfits((*key, "training_settings"), training)
     points, points_key = shared.points, f"problems.{entry.problem}.points"
     if entry.points is not None or entry.settings:
         points, points_key = entry.points or shared.points, f"{dotted(key)}.points"
         yield from _points_misfits((*key, "points"), problem, points)
     for name in training.weighting.initial:
         if name not in problem.losses:
-            term: Key = ("training", entry.training, "weighting", "initial", name)
+            term: Key = (*_training_key(key, entry, "weighting"), "initial", name)
             given = f"not a loss term of {entry.problem}, which the run {entry.run_name} trains"
             yield term, message(term, given, one_of(problem.losses), advice(name, problem.losses))
     network = configuration.networks[entry.network]
@@ -426,10 +447,10 @@ def _run_misfits(configuration: Configuration, key: Key, entry: RunEntry) -> Ite
         symmetric: Key = ("networks", entry.network, "symmetric")
         allowed = f"false for {problem.name}, which has no reflection symmetry"
         yield symmetric, message(symmetric, "true", allowed, f"use another network in the run {entry.run_name}")
-    yield from _marching_misfits(entry, problem, training, shared.settings | entry.settings)
+    yield from _marching_misfits(key, entry, problem, training, shared.settings | entry.settings)
     if training.causal is None:
         return
-    causal: Key = ("training", entry.training, "causal")
+    causal = _training_key(key, entry, "causal")
     place = (*causal, "chunks")
     if not problem.causal:
         allowed = f"nothing for {entry.problem}, which has no causal loss term"
@@ -440,25 +461,31 @@ def _run_misfits(configuration: Configuration, key: Key, entry: RunEntry) -> Ite
             yield place, message(place, shown(training.causal.chunks), allowed, "change one of the two")
 
 
+def _training_key(key: Key, entry: RunEntry, name: str) -> Key:
+    """Where a training setting of a run stands: in its own settings, or in those of its training."""
+    own = name in entry.training_settings
+    return (*key, "training_settings", name) if own else ("training", entry.training, name)
+
+
 def _marching_misfits(
-    entry: RunEntry, problem: Problem, training: TrainingSettings, settings: Mapping[str, Any]
+    key: Key, entry: RunEntry, problem: Problem, training: TrainingSettings, settings: Mapping[str, Any]
 ) -> Iterator[tuple[Key, str]]:
     """Whether the problem of a run can be cut into the windows, or led through the curriculum, of its training."""
-    key: Key = ("training", entry.training)
     if training.windows is not None and not problem.has_windows:
-        place = (*key, "windows")
+        place = _training_key(key, entry, "windows")
         allowed = f"nothing for {problem.name}, which cannot be cut into windows of time"
         yield place, message(place, "given", allowed, f"use another training in the run {entry.run_name}")
     if training.curriculum is None:
         return
-    parameter, place = training.curriculum.parameter, (*key, "curriculum", "parameter")
+    curriculum = _training_key(key, entry, "curriculum")
+    parameter, place = training.curriculum.parameter, (*curriculum, "parameter")
     free = sorted({name for names in problem.given.values() for name in names} - set(problem.fields))
     if parameter not in free:
         allowed = f"a parameter of {problem.name} that may change along a run: {one_of(free) if free else 'none'}"
         yield place, message(place, shown(parameter), allowed, f"use another training in the run {entry.run_name}")
         return
     own = getattr(_validate(_settings_model("problems", entry.problem), settings), parameter)
-    last, place = training.curriculum.stages[-1].value, (*key, "curriculum", "stages")
+    last, place = training.curriculum.stages[-1].value, (*curriculum, "stages")
     if last != own:
         allowed = f"a last value of {own}, as in problems.{entry.problem}, whose reference scores the run"
         yield place, message(place, f"{last} at the end", allowed, "change one of the two")
