@@ -56,7 +56,7 @@ def render(summary: Path, budget: str) -> Figure:
         handles.append(Line2D([], [], color=GREY, linestyle=(0, (1, 1)), linewidth=0.8, label="windows reached so far"))
     conditions = ", see caption" if set(problems) & set(CONDITIONS) else ""
     handles.append(
-        Line2D([], [], color=BLACK, linestyle=":", linewidth=1.2, label=f"SOAP, published [second-hand]{conditions}")
+        Line2D([], [], color=BLACK, linestyle=":", linewidth=1.2, label=f"SOAP, published\n[second-hand]{conditions}")
     )
     handles.append(Line2D([], [], color=GREY, linestyle="--", linewidth=0.8, label="cost that all runs reached"))
     if len(left):  # the places without a panel are the legend's

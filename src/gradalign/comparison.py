@@ -67,9 +67,10 @@ def progress(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
 def at_equal_budget(steps: pd.DataFrame, budget: str) -> pd.DataFrame:
     """The error of every seed when it has used the budget that all runs of its problem reach.
 
-    ``steps`` is the table of ``progress``, ``budget`` one of ``BUDGETS``. Columns problem, run, method, seed, limit,
-    error: of the last logged step whose cost is at most ``limit``, the least over the seeds of the problem of what they
-    used in all; NaN where this step is not yet in the last time window.
+    ``steps`` is the table of ``progress``, ``budget`` one of ``BUDGETS``. What a step has cost is the median over the
+    seeds of its run: they take the same steps, and what else differs in their times is the machine. Columns problem,
+    run, method, seed, limit, error: of the last logged step whose cost is at most ``limit``, the least over the runs of
+    the problem of what they used in all; NaN where this step is not yet in the last time window.
 
     >>> steps = pd.DataFrame({"problem": "p", "run": ["a", "a", "b", "b"], "method": ["a", "a", "b", "b"], "seed": 0})
     >>> steps = steps.assign(seconds=[0.0, 3.0, 0.0, 2.0], error=[1.0, 0.1, 1.0, 0.2], whole=True)
@@ -78,6 +79,8 @@ def at_equal_budget(steps: pd.DataFrame, budget: str) -> pd.DataFrame:
     """
     labels = ["problem", "run", "method", "seed"]
     counted = steps.dropna(subset=[budget])
+    cost = counted.groupby(["problem", "run", "method", "step"])[budget].transform("median")
+    counted = counted.assign(**{budget: cost})
     used = counted.groupby(labels)[budget].max()
     limit = used.groupby("problem").min().rename("limit")
     within = counted.merge(limit, on="problem")
