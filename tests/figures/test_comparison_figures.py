@@ -83,8 +83,8 @@ def test_error_against_cost(name, budget, tables, common):
     dotted = [float(line.get_ydata()[0]) for line in axis.lines if line.get_linestyle() == ":"]
     assert dotted == [importlib.import_module("published").RELATIVE_L2["wave"]["soap"]]
     (equal,) = (line.get_xdata()[0] for line in axis.lines if line.get_linestyle() == "--")
-    # Adam and SOAP take 800 steps of 0.012 seconds in the seed that is fastest, Gauss-Newton 80 of 4 evaluations
-    assert equal == pytest.approx(9.6 if budget == "seconds" else 320, rel=1e-12)
+    # Adam and SOAP take 800 steps of 0.01224 seconds, the median over the seeds, Gauss-Newton 80 of 4 evaluations
+    assert equal == pytest.approx(9.792 if budget == "seconds" else 320, rel=1e-12)
 
 
 def test_windows_before_the_last_one_are_drawn_apart(tables, common):
@@ -100,13 +100,14 @@ class TestEqualTime:
         _, curves, write = tables
         chosen = (curves["run"] == "wave-soap") & (curves["quantity"] == "error") & (curves["step"] == 800)
         curves.loc[chosen, "value"] = [1e-9, 2e-9, 3e-9]
+        curves.loc[curves["run"] == "wave-soap", "seconds"] *= 1.05
         table = render("tab_equal_time", write())
         wave = table[table["problem"] == "Wave equation"]
-        assert wave["equal time (s)"].unique().tolist() == ["9.6"]
-        # The seeds 1 and 2 of SOAP are 2 and 4 % slower: within 9.6 s they have come to step 700
+        assert wave["equal time (s)"].unique().tolist() == ["9.79"]
+        # SOAP is 5 % slower than Adam: within 9.79 s all its seeds, also the fastest, count as at step 700
         late = rows_of(curves, "wave-soap", "error").query("step == 700")["value"].tolist()
         first = wave[wave["method"] == "SOAP"].iloc[0]
-        assert first["relative L2 error then"] == common.spread([1e-9, *late[1:]], 2)
+        assert first["relative L2 error then"] == common.spread(late, 2)
         assert sorted(wave["rank"]) == ["1", "2", "3", "4"]
         assert wave["rank"].tolist() == sorted(wave["rank"])
         assert table.loc[table["problem"] == "Lid-driven cavity", "seeds"].unique().tolist() == ["1"]
