@@ -15,6 +15,8 @@ from training_plots import WIDTH
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "*", "h")
 """By problem, in the order of ``common.PROBLEMS``; colours are those of the methods."""
 
+LEGEND_COLUMNS = 4
+
 
 def render(summary: Path) -> Figure:
     """A panel for each kind of score: errors over the median of their problem against mean scores, with correlations.
@@ -45,11 +47,15 @@ def render(summary: Path) -> Figure:
         Line2D([], [], color=colour, marker="o", linestyle="", label=label)
         for label, colour, _ in map(method_look, methods)
     ]
+    problems = sorted(set(points["problem"]), key=problem_order)
+    rows = -(-(len(methods) + len(problems)) // LEGEND_COLUMNS)
+    blank = Line2D([], [], linestyle="", label=" ")
+    handles += [blank] * (-len(methods) % rows)  # so that no column has both
     handles += [
         Line2D([], [], color=BLACK, marker=_marker(p), markerfacecolor="white", linestyle="", label=problem_name(p))
-        for p in sorted(set(points["problem"]), key=problem_order)
+        for p in problems
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=7)
+    figure.legend(handles=handles, loc="outside lower center", ncols=LEGEND_COLUMNS, fontsize=7)
     return figure
 
 
