@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
+import tab_mean_rank
+import tab_score_against_error
 import tab_verdicts
 from common import markdown, number, problem_name, problem_order, read_runs, read_table, spread
 from tab_runs import short_commit
@@ -59,7 +61,17 @@ def verdicts_table(results: Path) -> str:
     return markdown(tab_verdicts.render(results / "summary"))
 
 
-TABLES = {"verdicts": verdicts_table, "results": results_table}
+def ranks_table(results: Path) -> str:
+    """Mean ranks of the methods at equal cost, in Markdown."""
+    return markdown(tab_mean_rank.render(results / "summary"))
+
+
+def scores_table(results: Path) -> str:
+    """Rank correlations of scores and errors, in Markdown."""
+    return markdown(tab_score_against_error.render(results / "summary"))
+
+
+TABLES = {"verdicts": verdicts_table, "ranks": ranks_table, "scores": scores_table, "results": results_table}
 """Tables by the name in their markers."""
 
 
