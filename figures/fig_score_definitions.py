@@ -30,6 +30,9 @@ LOOKS = {
 }
 """Colour, marker and place within the row by definition; the colours are none of a method."""
 
+TALLEST = 9.4
+"""Height in inches that leaves room for the caption on a page of the paper."""
+
 
 def render(summary: Path) -> Figure:
     """Left: three intra-step scores of every run. Right: the cosine of consecutive updates against momentum."""
@@ -37,7 +40,7 @@ def render(summary: Path) -> Figure:
     if not runs:
         return notice("No run at this scale.")
     problems = len({run.problem for run in runs})
-    figure = Figure(figsize=(7.2, max(3.4, 0.21 * (len(runs) + problems) + 1.3)))
+    figure = Figure(figsize=(7.2, min(max(3.4, 0.21 * (len(runs) + problems) + 1.3), TALLEST)))
     left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
     _intra_step(left, summary, runs)
     _updates(right, summary, runs)

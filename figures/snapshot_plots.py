@@ -35,7 +35,7 @@ def snapshot_figure(summary: Path, problem: str, fields: Sequence[str], times: i
     t, x, y = first["t"], first["x"], first["y"]
     chosen = np.linspace(0, t.size - 1, times + 1).round().astype(int)[1:]
     rows = [(field, int(index)) for field in fields for index in chosen]
-    labels = [run.label for run in runs]
+    labels = [run.label.replace("–", "–\n", 1) for run in runs]  # panels of a tall plane are narrow
     figure, axes = panels(len(rows), runs, (y[-1] - y[0]) / (x[-1] - x[0]))
     for place, (row, (field, index)) in enumerate(zip(axes, rows, strict=True)):
         reference = first[f"reference_{field}"][index]
