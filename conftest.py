@@ -4,14 +4,20 @@ The tests of endurance come in a short form; options give the full counts, as ``
 is printed at the end, and kept in a table where ``--counts`` names a file.
 """
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # As many processes as cores run the tests: threads of their own would only wait for each other. And tests mostly
-# compile, so that fewer optimisations of the machine code pay. Both hold for the processes that tests start, too.
+# compile: fewer optimisations of the machine code and XLA's older way to write fused loops halve that time. What users
+# get is tried by the pipeline at the scale smoke. All of it holds for the processes that tests start, too.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=0 {os.environ.get('XLA_FLAGS', '')}".strip()
+os.environ["XLA_FLAGS"] = (
+    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1 "
+    + os.environ.get("XLA_FLAGS", "")
+).strip()
+os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")  # which operation stands on which line is not asked here
 
 import jax
 import pandas as pd
@@ -24,6 +30,7 @@ jax.config.update("jax_default_matmul_precision", "highest")
 # Many tests compile the same programs; the second one finds them here
 jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parent / ".pytest_cache" / "compiled"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
+gc.set_threshold(100_000, 50, 1000)  # tracing makes many objects and leaves little garbage: a sixth of the time
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -44,24 +44,38 @@ DESCRIBED = [
 ]
 
 
-@pytest.fixture(params=POSED, ids=DESCRIBED)
+@pytest.fixture(scope="module", params=POSED, ids=DESCRIBED)
 def posed(request):
     name, settings = request.param
     return import_module(f"gradalign.problems.{name}").problem(settings)
 
 
-def counts(problem):
-    return {name: COUNTS[name] for name in problem.sets}
-
-
-def draw(problem, dtype, seed=0):
-    sample = jax.jit(lambda key: problem.sample(key, counts(problem), jnp.dtype(dtype)))
-    return sample(jax.random.key(seed))
+def sampler(problem, dtype):
+    """Points by seed, compiled once."""
+    counts = {name: COUNTS[name] for name in problem.sets}
+    sample = jax.jit(lambda key: problem.sample(key, counts, jnp.dtype(dtype)))
+    return lambda seed=0: sample(jax.random.key(seed))
 
 
 def network(problem, dtype):
     built = networks.build(NETWORK, problem, jnp.dtype(dtype))
     return built.apply, built.init(jax.random.key(1))
+
+
+@pytest.fixture(scope="module")
+def draw(posed):
+    return sampler(posed, "float64")
+
+
+@pytest.fixture(scope="module")
+def initialised(posed):
+    return network(posed, "float64")
+
+
+@pytest.fixture(scope="module")
+def residuals(posed, initialised):
+    """Of the network, by parameters and points; compiled once."""
+    return jax.jit(lambda params, z: posed.residuals(initialised[0], params, z))
 
 
 def test_every_problem_is_tried():
@@ -81,27 +95,33 @@ def test_names_belong_together(posed):
     assert not posed.causal or posed.coordinates[0] == "t"
 
 
-def test_residuals_come_in_the_order_of_the_losses_with_a_row_for_each_point(posed):
-    found = posed.residuals(*network(posed, "float64"), draw(posed, "float64"))
-    assert list(found) == list(posed.losses)
+def test_residuals_come_in_the_order_of_the_losses_with_a_row_for_each_point(posed, initialised, draw):
+    apply, params = initialised
+
+    def rows(params, z):
+        found = posed.residuals(apply, params, z)
+        assert list(found) == list(posed.losses)
+        return found
+
+    found = jax.eval_shape(rows, params, draw())
     assert {name: rows.shape for name, rows in found.items()} == {
         name: (COUNTS[used],) for name, used in posed.point_sets.items()
     }
 
 
-def test_derivatives_of_the_batch_are_those_point_by_point(posed):
+def test_derivatives_of_the_batch_are_those_point_by_point(posed, initialised, draw, residuals):
     """Nested reverse-mode derivatives at one point share nothing with the forward products over the batch."""
-    apply, params = network(posed, "float64")
-    z = draw(posed, "float64")
-    found = posed.residuals(apply, params, z)
+    apply, params = initialised
+    z = draw()
+    found = residuals(params, z)
     with point_by_point.in_use(posed.name):
-        expected = posed.residuals(apply, params, z)
+        expected = jax.jit(lambda params, z: posed.residuals(apply, params, z))(params, z)
     for name in posed.losses:
         scale = max(1.0, float(jnp.max(jnp.abs(expected[name]))))
         np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-10 * scale)
 
 
-def test_a_reflection_of_the_network_is_one_of_the_residual(posed):
+def test_a_reflection_of_the_network_is_one_of_the_residual(posed, draw):
     """With a built-in start this says so of the initial condition too."""
     if posed.reflection is None:
         return
@@ -113,10 +133,11 @@ def test_a_reflection_of_the_network_is_one_of_the_residual(posed):
         network = built.apply(params, z)
         return network if exact is None else exact.fields(start, network, z)
 
-    z = draw(posed, "float64")
+    z = draw()
     axis = posed.coordinates.index(posed.reflection.coordinate)
     mirrored = z["pde"].at[:, axis].set(2 * posed.reflection.centre - z["pde"][:, axis])
-    here, there = (posed.residuals(apply, params, z | {"pde": at})["pde"] for at in (z["pde"], mirrored))
+    rows = jax.jit(lambda at: posed.residuals(apply, params, z | {"pde": at})["pde"])
+    here, there = rows(z["pde"]), rows(mirrored)
     scale = float(jnp.max(jnp.abs(here)))
     assert scale > 0.1
     signs = {float(sign) for sign in jnp.sign(here * there)}
@@ -125,10 +146,10 @@ def test_a_reflection_of_the_network_is_one_of_the_residual(posed):
     np.testing.assert_allclose(jnp.abs(here), jnp.abs(there), rtol=0, atol=rounding)
 
 
-def test_pseudo_time_damps_short_waves_of_every_driven_field(posed):
+def test_pseudo_time_damps_short_waves_of_every_driven_field(posed, initialised, draw, residuals):
     """Along du/dtau = -r a short wave in u must not grow: <δu, r(u + δu) - r(u)> > 0, or 0 without diffusion."""
-    apply, params = network(posed, "float64")
-    z = draw(posed, "float64")
+    apply, params = initialised
+    z = draw()
     for loss, field in posed.driven.items():
         column = jnp.eye(len(posed.fields))[posed.fields.index(field)]
 
@@ -136,39 +157,44 @@ def test_pseudo_time_damps_short_waves_of_every_driven_field(posed):
             phase = 40 * jnp.pi * jnp.sum(coordinates[:, -2:], axis=1, keepdims=True)  # of period 1 in every box
             return 1e-3 * jnp.sin(phase) * column
 
-        moved = posed.residuals(lambda p, x, wave=wave: apply(p, x) + wave(x), params, z)[loss]
-        change = moved - posed.residuals(apply, params, z)[loss]
+        def of_the_sum(params, z, wave=wave):
+            return posed.residuals(lambda p, x: apply(p, x) + wave(x), params, z)
+
+        change = jax.jit(of_the_sum)(params, z)[loss] - residuals(params, z)[loss]
         place = z[posed.point_sets[loss]][:, : len(posed.coordinates)]
         assert jnp.sum(jnp.sum(wave(place), axis=1) * change) >= -1e-9
 
 
-def test_row_i_of_a_residual_depends_on_point_i_alone(posed):
+def test_row_i_of_a_residual_depends_on_point_i_alone(posed, initialised, draw, residuals):
     """Gauss-Newton methods linearise point by point."""
-    apply, params = network(posed, "float64")
-    z = draw(posed, "float64")
-    whole = posed.residuals(apply, params, z)
+    _, params = initialised
+    z = draw()
+    whole = residuals(params, z)
     for name, used in posed.point_sets.items():
         for row in (0, 1, 5):
             single = {other: value[:1] for other, value in z.items()} | {used: z[used][row : row + 1]}
-            alone = posed.residuals(apply, params, single)[name]
+            alone = residuals(params, single)[name]
             scale = max(1.0, float(jnp.max(jnp.abs(whole[name]))))
             np.testing.assert_allclose(alone, whole[name][row : row + 1], atol=IDENTITY * scale)
 
 
-def test_every_residual_depends_on_its_points_and_on_the_network(posed):
-    apply, params = network(posed, "float64")
-    z, others = draw(posed, "float64"), draw(posed, "float64", seed=4)
-    found = posed.residuals(apply, params, z)
+def test_every_residual_depends_on_its_points_and_on_the_network(posed, initialised, draw, residuals):
+    _, params = initialised
+    z, others = draw(), draw(seed=4)
+    found = residuals(params, z)
+    slopes = jax.jit(jax.jacrev(lambda params: {name: jnp.sum(r**2) for name, r in residuals(params, z).items()}))(
+        params
+    )
     for name, used in posed.point_sets.items():
-        moved = posed.residuals(apply, params, z | {used: others[used]})
-        slopes = jax.grad(lambda p, name=name: jnp.sum(posed.residuals(apply, p, z)[name] ** 2))(params)
+        moved = residuals(params, z | {used: others[used]})
         assert not np.array_equal(moved[name], found[name]), name
-        assert any(bool(jnp.any(leaf != 0)) for leaf in jax.tree.leaves(slopes)), name
+        assert any(bool(jnp.any(leaf != 0)) for leaf in jax.tree.leaves(slopes[name])), name
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_points_lie_in_the_domain_and_change_with_the_key(posed, dtype):
-    drawn, others = draw(posed, dtype, seed=3), draw(posed, dtype, seed=4)
+    draw = sampler(posed, dtype)
+    drawn, others = draw(seed=3), draw(seed=4)
     dimension = len(posed.coordinates)
     assert {name: value.shape for name, value in drawn.items()} == {
         name: (COUNTS[name], dimension + len(posed.given.get(name, ()))) for name in posed.sets
@@ -187,7 +213,7 @@ def test_points_lie_in_the_domain_and_change_with_the_key(posed, dtype):
 
 def test_float32_stays_float32(posed):
     apply, params = network(posed, "float32")
-    points = draw(posed, "float32")
+    points = jax.eval_shape(sampler(posed, "float32"))
     objective = Objective(
         {name: jnp.ones((), jnp.float32) for name in posed.losses},
         lambda given, z: posed.residuals(apply, given, z),
@@ -196,15 +222,17 @@ def test_float32_stays_float32(posed):
     )
     found = jax.eval_shape(jax.grad(objective.loss), params, points)
     assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype("float32")}
-    observed = jax.eval_shape(lambda z: posed.observe(apply, params, z), points["pde"][:, : len(posed.coordinates)])
+    observed = jax.eval_shape(lambda z: posed.observe(apply, params, z["pde"][:, : len(posed.coordinates)]), points)
     assert (observed.shape, observed.dtype) == ((COUNTS["pde"], len(posed.observed)), jnp.dtype("float32"))
 
 
-def test_observed_fields_of_a_network_are_periodic_where_the_problem_says_so(posed):
-    apply, params = network(posed, "float64")
-    z = draw(posed, "float64")["pde"][:, : len(posed.coordinates)]
+def test_observed_fields_of_a_network_are_periodic_where_the_problem_says_so(posed, initialised, draw):
+    apply, params = initialised
+    z = draw()["pde"][:, : len(posed.coordinates)]
+    observed = jax.jit(jax.vmap(lambda params, z: posed.observe(apply, params, z), in_axes=(None, 0)))
     for axis, name in enumerate(posed.coordinates):
-        left, right = (posed.observe(apply, params, z.at[:, axis].set(end)) for end in posed.domain[axis])
+        ends = jnp.stack([z.at[:, axis].set(end) for end in posed.domain[axis]])
+        left, right = observed(params, ends)
         same = np.allclose(left, right, atol=1e-9)  # derivatives of size 100 round to less
         # A network that is built to vanish at both ends has equal ends without being periodic
         assert same == (name in posed.periodic) or not np.any(left), name
@@ -231,11 +259,12 @@ def test_windows_cut_the_time_and_nothing_else(posed):
     quarter = module.problem(settings, 4)
     assert quarter.domain == ((0.0, whole.domain[0][1] / 4), *whole.domain[1:])
     assert (quarter.losses, quarter.given, quarter.periodic) == (whole.losses, whole.given, whole.periodic)
-    drawn = draw(quarter, "float64")
+    drawn = sampler(quarter, "float64")()
     assert float(jnp.max(drawn["pde"][:, 0])) <= quarter.domain[0][1]
     # The values at t = 0 that stand behind the coordinates are what the initial residuals compare with
     shifted = drawn | {"ic": drawn["ic"].at[:, len(whole.coordinates) :].add(1.0)}
     apply, params = network(quarter, "float64")
-    found, other = (quarter.residuals(apply, params, z) for z in (drawn, shifted))
+    residuals = jax.jit(lambda z: quarter.residuals(apply, params, z))
+    found, other = residuals(drawn), residuals(shifted)
     for name, used in quarter.point_sets.items():
         np.testing.assert_allclose(other[name] - found[name], -1.0 if used == "ic" else 0.0, atol=1e-12)
