@@ -49,10 +49,12 @@ rule train:
         # XLA takes every core it finds, unless NPROC says how many there are.
         cores="NPROC=1 " if scale in ("smoke", "laptop") else "",
         # Tiny runs are mostly compilation, half of which these settings of the compiler save.
-        compiler="XLA_FLAGS='--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
-        "--xla_cpu_parallel_codegen_split_count=1' "
-        if scale == "smoke"
-        else "",
+        compiler=(
+            "XLA_FLAGS='--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
+            "--xla_cpu_parallel_codegen_split_count=1' "
+            if scale == "smoke"
+            else ""
+        ),
     shell:
         # In a job of Slurm, in pieces that fit its time
         "{params.cores}{params.compiler}${{SLURM_JOB_ID:+python workflow/scripts/slurm_pieces.py}} "
