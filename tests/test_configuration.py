@@ -136,7 +136,7 @@ WRONG_VALUES: list[tuple[str, Any, str, str]] = [
     ("training.first_order.causal.chunks", 30, "", "a divisor of problems.burgers.points.pde = 1024"),
     ("training.first_order.causal.tolerance", 0.0, "", "a number > 0"),
     ("training.first_order", None, "", "a mapping"),
-    ("optimisers", {}, "optimisers is an unknown key (value {})", "claims, device, methods"),
+    ("optimisers", {}, "optimisers is an unknown key (value {})", "claims, cores, device"),
 ]
 RUN = {"problem": "burgers", "method": "adam", "network": "burgers", "training": "first_order"}
 # One wrong entry of the list of runs, the key that is wrong, what is allowed.
@@ -146,10 +146,11 @@ WRONG_RUNS: list[tuple[dict[str, Any], str, str]] = [
     (RUN | {"network": "large"}, "runs[0].network", "a key of networks: allen_cahn, allen_cahn_gauss_newton, burgers"),
     (RUN | {"training": "long"}, "runs[0].training", "a key of training: allen_cahn, allen_cahn_gauss_newton"),
     (RUN | {"name": "Adam 1"}, "runs[0].name", "a name that matches"),
-    (RUN | {"seed": 1}, "runs[0].seed", "changed, method, method_settings, name, network"),
+    (RUN | {"seed": 1}, "runs[0].seed", "changed, cores, method, method_settings, name"),
     (RUN | {"points": {"ic": 8, "pde": 8}}, "runs[0].points", "exactly the point sets of burgers: ic, bc, pde"),
     ({"problem": "burgers"}, "runs[0].method", "a key of methods"),
     (RUN | {"settings": [1]}, "runs[0].settings", "a mapping"),
+    (RUN | {"cores": 0}, "runs[0].cores", "a number > 0"),
     (RUN | {"changed": ""}, "runs[0].changed", "at least 1 character"),
 ]
 ALLEN_CAHN = {"problem": "allen_cahn", "method": "soap", "network": "allen_cahn", "training": "first_order"}
@@ -346,6 +347,13 @@ def test_a_run_has_its_own_settings_over_those_of_problem_and_method():
     assert configuration.reference("allen_cahn").problem_settings == plain.problem_settings
 
 
+def test_a_run_takes_its_own_number_of_cores_or_that_of_the_configuration():
+    mapping = laptop() | {"runs": [RUN, RUN | {"name": "wide", "cores": 4}]}
+    for cores, expected in ((1, [1, 4]), (None, [None, 4])):
+        configuration = from_mapping(mapping | {"cores": cores})
+        assert [configuration.cores_of(name) for name in configuration.run_names] == expected
+
+
 def test_a_wrong_setting_that_runs_share_is_named_once_where_it_stands(tmp_path):
     overlay = nested("methods.adam.b2", 2.0) | {"runs": [RUN | {"method_settings": {"b1": 0.5}}]}
     (line,) = rejected(tmp_path, overlay).splitlines()
@@ -384,7 +392,7 @@ def test_the_error_names_the_file_that_gave_the_value(tmp_path):
         load([CONFIGURATIONS / "laptop.yaml"], {"device": "tpu"})
 
 
-@pytest.mark.parametrize("key", list(Configuration.model_fields))
+@pytest.mark.parametrize("key", [key for key, field in Configuration.model_fields.items() if field.is_required()])
 def test_a_missing_key_is_named(key):
     mapping = laptop()
     del mapping[key]

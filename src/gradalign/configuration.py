@@ -44,6 +44,9 @@ class RunEntry(StrictModel):
     seeds: list[Seed] | None = Field(
         default=None, min_length=1, description="seeds of this run, in place of those of the configuration"
     )
+    cores: PositiveInt | None = Field(
+        default=None, description="cores of this run, in place of those of the configuration"
+    )
     points: dict[Name, PositiveInt] | None = Field(
         default=None, description="collocation points of this run, in place of those of the problem"
     )
@@ -83,6 +86,7 @@ class Configuration(StrictModel):
     scale: Scale = Field(description="size of everything, and the folder of the results")
     device: Device = Field(description="what trains; a gpu run refuses to start on a cpu")
     seeds: list[Seed] = Field(min_length=1, description="seeds of every run, trained one after the other")
+    cores: PositiveInt | None = Field(default=None, description="cores of every run, all that there are where left out")
     claims: list[Name] = Field(min_length=1, description="topics in gradalign.claims to check")
     references: list[Name] = Field(min_length=1, description="problems whose reference solution is computed")
     studies: list[Name] = Field(description="studies in gradalign.studies to make")
@@ -120,6 +124,10 @@ class Configuration(StrictModel):
             training=self.training_of(entry),
             seeds=entry.seeds or self.seeds,
         )
+
+    def cores_of(self, name: str) -> int | None:
+        """How many cores the run ``name`` takes; None: all that there are."""
+        return next(entry.cores for entry in self.runs if entry.run_name == name) or self.cores
 
     def training_of(self, entry: RunEntry) -> TrainingSettings:
         """The training settings of a run: those of its training, with its own over them."""

@@ -40,14 +40,13 @@ rule train:
         parameters=directory(f"{results}/runs/{{run}}/parameters"),
     log:
         f"{results}/logs/runs/{{run}}.log",
-    # Small runs are faster side by side: on two cores their steps take two thirds of the time, compilation all of it
-    threads: 1 if scale in ("smoke", "laptop") else workflow.cores
+    threads: lambda wildcards: configuration.cores_of(wildcards.run) or workflow.cores
     resources:
         gpu=1 if configuration.device == "gpu" else 0,
     params:
         directory=subpath(output.runs, parent=True),
         # XLA takes every core it finds, unless NPROC says how many there are.
-        cores="NPROC=1 " if scale in ("smoke", "laptop") else "",
+        cores=lambda wildcards, threads: f"NPROC={threads} " if configuration.cores_of(wildcards.run) else "",
         # Tiny runs are mostly compilation, half of which these settings of the compiler save.
         compiler=(
             "XLA_FLAGS='--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
