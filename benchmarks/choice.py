@@ -1,11 +1,12 @@
 """Which settings of `laptop-best` leave the least residual where no network was trained: no error is looked at.
 
-    python benchmarks/choice.py --problem burgers    its candidates, some minutes each; without --problem all, hours
+    python benchmarks/choice.py --problem burgers    its candidates, some minutes each
 
 The candidates of choice.yaml are merged over workflow/config/laptop-best.yaml and trained with Gauss-Newton and a seed
 that is in no table. They are compared by the validation residual: the root of the mean, over the slabs of time, of the
 loss at the last step of a slab. Points are drawn anew there, so that it is taken where the network was not trained;
 weights of loss terms are the same for all candidates of a problem. One that takes more than ten minutes is not chosen.
+Each problem takes the cores that its run has in laptop-best.yaml.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from gpu_second_order import finished
 from loop import solution
 
 from gradalign import configuration
-from gradalign.files import write_table
+from gradalign.files import exclusive, write_table
 from gradalign.precision import enable_float64
 
 ROOT = Path(__file__).parents[1]
@@ -80,20 +81,31 @@ def row(problem: str, candidate: str, overlay: dict[str, object] | None, directo
 def main(arguments: list[str] | None = None) -> None:
     candidates = yaml.safe_load(CANDIDATES.read_text(encoding="utf-8"))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--problem", choices=candidates, action="append", help="only its candidates; may be repeated")
+    parser.add_argument(
+        "--problem", choices=candidates, action="append", required=True, help="its candidates; may be repeated"
+    )
     parser.add_argument("--directory", type=Path, default=ROOT / "results/choice", help="checkpoints and records")
     parser.add_argument("--table", type=Path, default=ROOT / "benchmarks/results/choice-cpu.csv", help="table to write")
     chosen = parser.parse_args(arguments)
+    problems: list[str] = chosen.problem
+    cores = {settings_of(None).cores_of(f"{problem}-gauss_newton") or os.cpu_count() for problem in problems}
+    if len(cores) > 1:
+        parser.error(
+            f"{', '.join(problems)} take {' and '.join(map(str, sorted(cores)))} cores; a process has one number of "
+            "them: start one for each"
+        )
+    os.environ["NPROC"] = str(cores.pop())  # XLA reads it as soon as something is computed, which nothing was yet
     enable_float64()
-    for problem in chosen.problem or candidates:
+    for problem in problems:
         rows = [row(problem, name, overlay, chosen.directory) for name, overlay in candidates[problem].items()]
         found = pd.DataFrame(rows)
         allowed = found["validation_residual"].where(found["seconds"] <= LIMIT)
         found["chosen"] = allowed == allowed.min()
         print(found[["problem", "candidate", "seconds", "validation_residual", "chosen"]].to_string(index=False))
-        earlier = pd.read_csv(chosen.table) if chosen.table.exists() else found.iloc[:0]
-        others = earlier[earlier["problem"] != problem]
-        write_table(chosen.table, pd.concat([others, found]) if len(others) else found)
+        with exclusive(chosen.directory / ".lock", print):
+            earlier = pd.read_csv(chosen.table) if chosen.table.exists() else found.iloc[:0]
+            others = earlier[earlier["problem"] != problem]
+            write_table(chosen.table, pd.concat([others, found]) if len(others) else found)
 
 
 if __name__ == "__main__":

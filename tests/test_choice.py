@@ -1,5 +1,7 @@
 """The choice of settings: candidates fit, are compared where they were not trained, and the least residual wins."""
 
+import os
+
 import choice
 import pandas as pd
 import pytest
@@ -26,15 +28,24 @@ def test_the_first_candidate_is_the_scale_and_the_others_are_not(problem):
 
 
 def test_the_least_residual_within_the_time_is_chosen_and_other_problems_stay(tmp_path, monkeypatch):
-    found = {"20 slabs": (500.0, 2e-3), "10 slabs": (601.0, 1e-4), "random points": (300.0, 1e-3)}
+    found = {"20 slabs, new points every 10 steps": (500.0, 2e-3), "10 slabs": (601.0, 1e-4)}
+    found |= {"new points every 4 steps": (300.0, 1e-3)}
 
     def row(problem, candidate, overlay, directory):
         seconds, residual = found[candidate]
         return {"problem": problem, "candidate": candidate, "seconds": seconds, "validation_residual": residual}
 
     monkeypatch.setattr(choice, "row", row)
+    monkeypatch.setenv("NPROC", "1")  # and put back at the end
     table = tmp_path / "choice.csv"
     pd.DataFrame({"problem": ["wave"], "candidate": ["sine"], "chosen": [True]}).to_csv(table, index=False)
-    choice.main(["--problem", "korteweg_de_vries", "--table", str(table)])
+    choice.main(["--problem", "korteweg_de_vries", "--table", str(table), "--directory", str(tmp_path)])
+    assert os.environ["NPROC"] == "2"
     rows = pd.read_csv(table).set_index(["problem", "candidate"])["chosen"]
-    assert rows[rows].index.tolist() == [("wave", "sine"), ("korteweg_de_vries", "random points")]
+    assert rows[rows].index.tolist() == [("wave", "sine"), ("korteweg_de_vries", "new points every 4 steps")]
+
+
+def test_problems_that_take_other_numbers_of_cores_want_processes_of_their_own(capsys):
+    with pytest.raises(SystemExit):
+        choice.main(["--problem", "wave", "--problem", "gray_scott"])
+    assert "wave, gray_scott take 1 and 2 cores" in capsys.readouterr().err
