@@ -34,11 +34,7 @@ class Program:
         self.settings = folder / "tiny.yaml"
         self.settings.write_text(yaml.safe_dump(settings))
         line_reference().save(self.reference)
-        # A third less to compile; the arithmetic of a machine with one set of flags is one and the same
-        self.environment = os.environ | {
-            "XDG_CACHE_HOME": str(folder / "cache"),
-            "XLA_FLAGS": "--xla_backend_optimization_level=0",
-        }
+        self.environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache")}
 
     def command(self, output: Path, *options: str, before: str = "", reference: Path | None = None) -> list[str]:
         """The command; ``before`` is a Python statement that is run first, in the same process."""
