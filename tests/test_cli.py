@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 from types import SimpleNamespace
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from gradalign.cli import application
 from gradalign.configuration import load
 from gradalign.discovery import module_names
 from gradalign.reference_listing import horizon, listing
-from gradalign.settings import StrictModel
+from gradalign.settings import Scale, StrictModel
 
 TABLES = ["errors", "errors-in-time"]
 COMMANDS = ["reference", "claim", "study", "train", "evaluate", "summarise", "render", "verify"]
@@ -70,10 +71,7 @@ def test_the_list_of_references_describes_every_problem(tmp_path, monkeypatch):
         statement = importlib.import_module(f"gradalign.problems.{name}").STATEMENT
         for label in ("equation", "domain", "conditions"):
             assert block[label] == " ".join(getattr(statement, label).split()), name
-        assert (
-            block["stated error"]
-            == "smoke not computed yet, laptop not computed yet, laptop-best not computed yet, paper not computed yet"
-        )
+        assert block["stated error"] == ", ".join(f"{scale} not computed yet" for scale in get_args(Scale))
     burgers = found["burgers"]
     assert burgers["horizon"] == "1"
     assert burgers["parameters"] == "viscosity = 0.003183098862: ν; the front is about 4ν wide"
@@ -93,7 +91,9 @@ def test_the_list_of_references_takes_settings_of_a_configuration_and_errors_of_
     grid = configuration.problems["burgers"].reference
     assert found["burgers"]["resolution"].startswith(f"times = {grid['times']}, points = {grid['points']}, ")
     assert "initial_condition = band_limited: " in found["allen_cahn"]["parameters"]
-    rest = "laptop not computed yet, laptop-best not computed yet, paper not computed yet"
+    rest = (
+        "laptop not computed yet, laptop-best not computed yet, laptop-methods not computed yet, paper not computed yet"
+    )
     assert found["burgers"]["stated error"] == f"smoke 2.5e-07, {rest}"
     assert found["allen_cahn"]["stated error"] == f"smoke damaged, to be computed again, {rest}"
 

@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -21,13 +22,13 @@ from gradalign.yaml_files import read
 
 ROOT = Path(__file__).parent.parent
 CONFIGURATIONS = ROOT / "workflow" / "config"
-SCALES = ("smoke", "laptop", "laptop-best", "paper")
+SCALES = ("smoke", "laptop", "laptop-best", "laptop-methods", "paper")
 SOURCE = re.compile(r"# .*(ours: \S|\[(abstract|digest|code|measured|inferred)\]|arXiv:\d{4}\.\d{4})")
 
 # A key of laptop.yaml, the wrong value it gets, what the message says is wrong (where empty: `key is value`), and what
 # it says is allowed.
 WRONG_VALUES: list[tuple[str, Any, str, str]] = [
-    ("scale", "huge", "", "'smoke', 'laptop', 'laptop-best' or 'paper'"),
+    ("scale", "huge", "", "'smoke', 'laptop', 'laptop-best', 'laptop-methods' or 'paper'"),
     ("scale", "paper", "device is 'cpu'", "'gpu' at scale 'paper'"),
     ("device", "tpu", "", "'cpu' or 'gpu'"),
     ("seeds", [0, 1, 0], "seeds[2] is 0, given 2 times", "different values"),
@@ -279,6 +280,17 @@ def test_every_value_line_names_its_source(scale):
         if not line.strip() or line.lstrip().startswith("#") or re.fullmatch(r"\s*[\w-]+:", line):
             continue
         assert SOURCE.search(line), f"{scale}.yaml, line {number} names no source: {line}"
+
+
+def test_the_scale_of_methods_has_every_method_on_every_problem_with_soft_conditions():
+    configuration = load([CONFIGURATIONS / "laptop-methods.yaml"])
+    runs = [configuration.run(name) for name in configuration.run_names]
+    pairs = {(run.problem, run.method) for run in runs}
+    assert pairs == set(itertools.product(module_names("problems"), module_names("optimizers")))
+    assert len(runs) == len(pairs)
+    for run in runs:
+        assert run.problem_settings.get("start", "penalised") == "penalised", run.name
+        assert run.seeds == [0, 1, 2]
 
 
 def test_every_scale_checks_every_claim_and_has_every_problem():
