@@ -258,6 +258,24 @@ def read_runs(summary: Path, problem: str, variations: bool = False) -> list[Run
     return found
 
 
+MOST_MAPS = 4
+"""Runs of a problem whose fields a figure shows side by side, so that it stays as wide as a page."""
+
+
+def mapped_runs(summary: Path, problem: str) -> tuple[list[Run], str]:
+    """The runs whose fields are shown, at most ``MOST_MAPS``, and what titles say of those that are left out.
+
+    Where there are more, those with the smallest median error are taken, in their usual order.
+    """
+    runs = read_runs(summary, problem)
+    if len(runs) <= MOST_MAPS:
+        return runs, ""
+    table = read_table(summary, "runs", ["run", "relative_l2"])
+    errors = table[table["run"].isin([run.name for run in runs])].groupby("run")["relative_l2"].median()
+    least = set(errors.sort_values(kind="stable").index[:MOST_MAPS])
+    return [run for run in runs if run.name in least], f"; the {MOST_MAPS} of {len(runs)} runs with the least error"
+
+
 def read_curve(summary: Path, run: Run, quantity: str) -> pd.DataFrame:
     """Rows of one run and quantity, columns seed, step, seconds, value, ordered by seed and step."""
     columns = ["run", "seed", "step", "seconds", "quantity", "value"]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from common import BLACK, no_runs, number, problem_name, read_fields, read_runs
+from common import BLACK, mapped_runs, no_runs, number, problem_name, read_fields
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
@@ -21,7 +21,7 @@ DECADES = 5
 
 def field_figure(summary: Path, problem: str, field: str) -> Figure:
     """Reference and predictions on one colour scale, pointwise errors on another, and profiles at the last time."""
-    runs = read_runs(summary, problem)
+    runs, left_out = mapped_runs(summary, problem)
     if not runs:
         return no_runs(problem)
     fields = {run.name: read_fields(summary, run.name) for run in runs}
@@ -62,7 +62,7 @@ def field_figure(summary: Path, problem: str, field: str) -> Figure:
         profile.plot(x, values[-1], color=run.colour, linestyle=run.line, linewidth=1, label=run.label)
     profile.set(xlabel="position $x$", ylabel=f"${field}$ at $t$ = {number(float(t[-1]))}")
     profile.set_title("Profiles at the last time", fontweight="normal", fontsize=7.5)
-    figure.suptitle(f"{problem_name(problem)}: first seed of every run", **TITLE)
+    figure.suptitle(f"{problem_name(problem)}: first seed of every run{left_out}", **TITLE)
     return figure
 
 

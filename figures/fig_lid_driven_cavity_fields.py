@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from common import no_runs, problem_name, read_fields, read_runs, read_table
+from common import mapped_runs, no_runs, problem_name, read_fields, read_table
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from snapshot_plots import Values, draw_row, panels
@@ -14,7 +14,7 @@ PROBLEM = "lid_driven_cavity"
 
 def render(summary: Path) -> Figure:
     """Reference, predictions and errors of the first seed of every run in one row."""
-    runs = read_runs(summary, PROBLEM)
+    runs, left_out = mapped_runs(summary, PROBLEM)
     if not runs:
         return no_runs(PROBLEM)
     arrays = {run.name: read_fields(summary, run.name) for run in runs}
@@ -30,7 +30,8 @@ def render(summary: Path) -> Figure:
     axes[0, 0].set_ylabel("$y$")
     for axis in axes[0]:
         axis.set_xlabel("$x$")
-    figure.suptitle(f"{problem_name(PROBLEM)}{reynolds_in_words(summary)}: speed (dimensionless), first seed", **TITLE)
+    title = f"{problem_name(PROBLEM)}{reynolds_in_words(summary)}: speed (dimensionless), first seed{left_out}"
+    figure.suptitle(title, **TITLE)
     return figure
 
 

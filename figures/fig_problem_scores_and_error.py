@@ -4,7 +4,7 @@ from pathlib import Path
 
 from common import BLACK, no_runs, null_fraction, problem_name, read_curve, read_runs
 from matplotlib.figure import Figure
-from training_plots import TITLE, WIDTH, draw_scores
+from training_plots import TALLEST, TITLE, WIDTH, draw_scores, row_label
 
 PANELS = [
     ("score_raw", "Raw gradients"),
@@ -19,14 +19,13 @@ def render(summary: Path, problem: str) -> Figure:
     runs = [run for run in read_runs(summary, problem) if run.loss_terms > 1]
     if not runs:
         return no_runs(problem)
-    figure = Figure(figsize=(WIDTH, 1.5 * len(runs) + 0.5))
+    figure = Figure(figsize=(WIDTH, min(1.5 * len(runs) + 0.5, TALLEST)))
     axes = figure.subplots(len(runs), 1 + len(PANELS), sharex="row", squeeze=False)
     for index, (row, run) in enumerate(zip(axes, runs, strict=True)):
         for _, seed in read_curve(summary, run, "error").query("step > 0").groupby("seed"):
             row[0].plot(seed["step"], seed["value"], color=run.colour, linewidth=1)
         row[0].set_yscale("log")
-        row[0].set_ylabel(f"{run.label.replace(', ', chr(10))}\nrelative $L^2$ error", fontsize=7)
-        row[0].yaxis.label.set_color(run.colour)
+        row_label(row[0], run, "relative $L^2$ error", len(runs))
         for axis, (quantity, _) in zip(row[1:], PANELS, strict=True):
             draw_scores(axis, run, read_curve(summary, run, quantity).dropna(subset=["value"]))
             neutral = 0.0 if quantity.startswith("score_inter") else float(null_fraction(run))

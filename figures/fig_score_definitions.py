@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from score_definitions import INTRA_STEP, all_runs, points_in_words
+from training_plots import TALLEST
 
 LOOKS = {
     "score_raw": (GREY, "o", -0.24),
@@ -29,9 +30,6 @@ LOOKS = {
     "score_own_state": (PURPLE, "^", 0.24),
 }
 """Colour, marker and place within the row by definition; the colours are none of a method."""
-
-TALLEST = 9.4
-"""Height in inches that leaves room for the caption on a page of the paper."""
 
 
 def render(summary: Path) -> Figure:
@@ -42,7 +40,7 @@ def render(summary: Path) -> Figure:
     problems = len({run.problem for run in runs})
     figure = Figure(figsize=(7.2, min(max(3.4, 0.21 * (len(runs) + problems) + 1.3), TALLEST)))
     left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
-    _intra_step(left, summary, runs)
+    _intra_step(left, summary, runs, size=min(7.0, 61 * (figure.get_figheight() - 1.3) / (len(runs) + problems)))
     _updates(right, summary, runs)
     handles = [
         Line2D([], [], color=colour, marker=marker, linestyle="", label=INTRA_STEP[quantity])
@@ -53,13 +51,14 @@ def render(summary: Path) -> Figure:
     return figure
 
 
-def _intra_step(axis: Axes, summary: Path, runs: Sequence[Run]) -> None:
+def _intra_step(axis: Axes, summary: Path, runs: Sequence[Run], size: float) -> None:
+    """``size`` is that of the labels in points, so that they are no higher than their rows."""
     rows, row = list[int](), -1
     for index, run in enumerate(runs):
         row += 1
         if index == 0 or runs[index - 1].problem != run.problem:  # a row of its own for the name of the problem
             axis.axhline(row - 0.5, color=GREY, linewidth=0.8)
-            axis.text(-1.02, row, problem_name(run.problem), ha="left", va="center", fontsize=7.5, fontweight="bold")
+            axis.text(-1.02, row, problem_name(run.problem), ha="left", va="center", fontsize=size, fontweight="bold")
             row += 1
         rows.append(row)
         neutral = float(null_fraction(run))
@@ -70,7 +69,7 @@ def _intra_step(axis: Axes, summary: Path, runs: Sequence[Run]) -> None:
             axis.plot(means, place, color=colour, marker=marker, linestyle="", markersize=3, alpha=0.4)
             if len(means):
                 axis.plot(means.mean(), row + shift, color=colour, marker=marker, markersize=5.5)
-    axis.set_yticks(rows, [f"{run.label}, n = {run.loss_terms}" for run in runs], fontsize=7)
+    axis.set_yticks(rows, [f"{run.label}, n = {run.loss_terms}" for run in runs], fontsize=size)
     axis.set(
         xlim=(-1.05, 1.05),
         ylim=(row + 0.5, -0.5),

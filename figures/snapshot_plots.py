@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from common import Run, no_runs, number, problem_name, read_fields, read_runs
+from common import Run, mapped_runs, no_runs, number, problem_name, read_fields
 from field_plots import Values, beyond, draw_map, error_colours, field_colours
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -27,7 +27,7 @@ def snapshot_figure(summary: Path, problem: str, fields: Sequence[str], times: i
     The last time is always among them, the others divide what is before it equally. Colours belong to a row: the range
     is that of the reference, errors are logarithmic.
     """
-    runs = read_runs(summary, problem)
+    runs, left_out = mapped_runs(summary, problem)
     if not runs:
         return no_runs(problem)
     arrays = {run.name: read_fields(summary, run.name) for run in runs}
@@ -46,7 +46,7 @@ def snapshot_figure(summary: Path, problem: str, fields: Sequence[str], times: i
         axis.set_xlabel("$x$")
     flow = "reference_w" in first
     words = " and ".join(NAMES[field] if flow else f"${field}$" for field in fields)
-    figure.suptitle(f"{problem_name(problem)}: {words} (dimensionless), first seed", **TITLE)
+    figure.suptitle(f"{problem_name(problem)}: {words} (dimensionless), first seed{left_out}", **TITLE)
     return figure
 
 

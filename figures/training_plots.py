@@ -27,6 +27,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 WIDTH = 7.2
+TALLEST = 9.4
+"""Height in inches that leaves room for the caption on a page of the paper."""
 TITLE: dict[str, Any] = {"x": 0.008, "ha": "left", "fontsize": 9, "fontweight": "bold"}
 """Of the title of a whole figure."""
 WINDOWS = 12
@@ -153,7 +155,7 @@ def score_figure(summary: Path, problem: str, panels: Sequence[Panel], null: str
     runs = read_runs(summary, problem, variations)
     if not runs:
         return no_runs(problem)
-    figure = Figure(figsize=(WIDTH, 1.75 * len(runs) + 0.65))
+    figure = Figure(figsize=(WIDTH, min(1.75 * len(runs) + 0.65, TALLEST)))
     axes = figure.subplots(len(runs), len(panels), sharey=True, sharex="row", squeeze=False)
     for index, (row, run) in enumerate(zip(axes, runs, strict=True)):
         neutral = null_fraction(run) if null == "intra" else Fraction(0)
@@ -166,8 +168,7 @@ def score_figure(summary: Path, problem: str, panels: Sequence[Panel], null: str
                 axis.set_title(title)
             if index == len(runs) - 1:
                 axis.set_xlabel("optimizer step")
-        row[0].set_ylabel(f"{run.label.replace(', ', chr(10))}\nscore")
-        row[0].yaxis.label.set_color(run.colour)
+        row_label(row[0], run, "score", len(runs))
     values = {run.loss_terms: null_fraction(run) for run in runs} if null == "intra" else {0: Fraction(0)}
     several = len(values) > 1
     listed = ", ".join(
@@ -190,6 +191,16 @@ def score_figure(summary: Path, problem: str, panels: Sequence[Panel], null: str
     kind = "intra-step" if null == "intra" else "inter-step"
     figure.suptitle(f"{problem_name(problem)}: {kind} scores (dimensionless)", **TITLE)
     return figure
+
+
+def row_label(axis: Axes, run: Run, quantity: str, rows: int) -> None:
+    """What a row of panels shows, in the colour of its run, small enough for so many rows on a page."""
+    words = run.label.replace(", ", "\n")
+    if rows > 5:
+        axis.set_ylabel(f"{words}\n{quantity}".replace("–", "–\n"), fontsize=6)
+    else:
+        axis.set_ylabel(f"{words}\n{quantity}", fontsize=7)
+    axis.yaxis.label.set_color(run.colour)
 
 
 def draw_scores(axis: Axes, run: Run, curve: pd.DataFrame) -> None:
@@ -240,7 +251,14 @@ def plain_numbers(axis: Axes) -> None:
 
 def _legend(figure: Figure, runs: Sequence[Run]) -> None:
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=max(min(len(runs), 4), 1))
+    many = len(runs) > 4
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=3 if many else max(len(runs), 1),
+        fontsize=7 if many else None,
+    )
 
 
 def _words(term: str) -> str:

@@ -1,5 +1,6 @@
 """Every figure and table from small made-up summaries: any runs, any number of terms, and always the same bytes."""
 
+import dataclasses
 import doctest
 import importlib
 import inspect
@@ -234,6 +235,31 @@ def test_a_method_looks_the_same_with_and_without_others(common, tmp_path):
         looks.append({run.method: (run.colour, run.marker, run.line) for run in common.read_runs(summary, "burgers")})
     assert looks[0]["soap"] == looks[1]["soap"]
     assert len({colour for colour, _, _ in looks[0].values()}) == 3
+
+
+def test_figures_of_ten_methods_stay_as_large_as_a_page(common, tmp_path):
+    """Maps show the four runs with the least error and say so; rows of scores share the height."""
+    shape = dataclasses.replace(SHAPES["two methods, two terms"], methods=tuple(common.METHODS), rows=3)
+    summary = write_summary(tmp_path / "summary", shape)
+    path = summary / "runs.csv"
+    runs = pd.read_csv(path)
+    least = ["burgers-adam", "burgers-muon", "burgers-shampoo", "burgers-spring"]
+    runs["relative_l2"] = [1.0 if run in least else 2.0 for run in runs["run"]]
+    runs.to_csv(path, index=False)
+    shown, said = common.mapped_runs(summary, "burgers")
+    assert ([run.name for run in shown], said) == (least, "; the 4 of 10 runs with the least error")
+    maps = figure_of("fig_burgers_fields", summary)
+    assert maps.get_suptitle().endswith(said)
+    assert [axis.get_title() for axis in maps.axes[:5]] == ["Reference", "Adam", "Muon", "Shampoo", "SPRING"]
+    for name in (
+        "fig_burgers_scores",
+        "fig_burgers_scores_and_error",
+        "fig_burgers_inter_step",
+        "fig_score_definitions",
+    ):
+        figure = figure_of(name, summary)
+        assert figure.get_figheight() <= 9.4
+        assert figure.get_figwidth() == 7.2
 
 
 def test_two_runs_of_one_method_have_different_lines_and_labels(summary, common):
