@@ -24,7 +24,7 @@ reproduce: environment
 	snakemake --cores all --config scale=$(SCALE)
 
 test: environment
-	python -m pytest --numprocesses auto --dist loadfile
+	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: environment
 	ruff format --check

@@ -40,6 +40,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--counts", type=Path, help="CSV file that keeps what the tests of endurance counted")
 
 
+LONG = ("test_rerun.py", "test_killed.py", "test_keep_going.py", "test_disk.py", "test_determinism.py", "test_paper.py")
+"""Files that take half a minute or more with few tests."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, so that no process has one left when the others are done."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 @pytest.fixture
 def count(record_property: Callable[[str, object], None]) -> Callable[..., None]:
     """Keep a row of the table of endurance; call it before the assertion, so that a failure is counted too.
