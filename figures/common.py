@@ -46,7 +46,7 @@ ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
 )
 """The colours of Okabe and Ito (2008), which stay apart in the common kinds of colour blindness."""
 
-WINE, INDIGO, BROWN, VIOLET = "#882255", "#332288", "#661100", "#6622EE"
+WINE, INDIGO, BROWN, VIOLET, OLIVE = "#882255", "#332288", "#661100", "#6622EE", "#999933"
 """Dark colours for methods beyond those: they stay apart from the others and each other in simulated blindness, too."""
 
 METHODS = {
@@ -57,6 +57,7 @@ METHODS = {
     "ssbroyden": ("SSBroyden", PURPLE, "v"),
     "muon": ("Muon", SKY, "P"),
     "shampoo": ("Shampoo", WINE, "X"),
+    "kron": ("Kron", OLIVE, "<"),
     "spring": ("SPRING", INDIGO, "p"),
     "soap_gauss_newton": ("SOAP–Gauss–Newton", VIOLET, "*"),
     "soap_then_gauss_newton": ("SOAP, then Gauss–Newton", BROWN, "h"),
