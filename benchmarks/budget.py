@@ -3,9 +3,10 @@
 python benchmarks/budget.py --scale laptop-methods --seconds 40                 all runs, some seconds each
 python benchmarks/budget.py --scale laptop-methods --seconds 40 --run wave-muon   one run; may be repeated
 
-Of each run the first steps of a seed that no table has are timed: one chunk of the log to compile, then whole chunks
-until some seconds are used up. Steps that change their price later are not seen, such as those after a hand-over, or
-line searches near a minimum. Each process takes the cores of its runs.
+Of each run the first steps of a seed that no table has are timed: one chunk of the log to compile, then whole chunks of
+its first stage until some seconds are used up, at least one. Steps that change their price later are not seen, such as
+those after a hand-over, or line searches near a minimum. A run that fails has no time, and its step in `failed_step`,
+which is -1 elsewhere. Each process takes the cores of its runs.
 """
 
 import argparse
@@ -51,10 +52,11 @@ def row(given: RunSpecification, seconds: float) -> dict[str, object]:
     advance = jax.jit(experiment.advance)
     loop = jax.block_until_ready(advance(key, loop, np.int32(training.log_every)))
     steps, begun, spent = 0, time.perf_counter(), 0.0
-    while spent < TIMED and steps + 2 * training.log_every <= training.stage_steps[0]:
+    while not steps or (spent < TIMED and steps + 2 * training.log_every <= training.stage_steps[0]):
         loop = jax.block_until_ready(advance(key, loop, np.int32(training.log_every)))
         steps, spent = steps + training.log_every, time.perf_counter() - begun
-    milliseconds = 1000 * spent / steps if steps else float("nan")
+    failed = int(loop.failed_step)  # what follows a failed step costs nothing
+    milliseconds = 1000 * spent / steps if failed < 0 else float("nan")
     return {
         "run": given.name,
         "precision": training.precision,
@@ -62,7 +64,10 @@ def row(given: RunSpecification, seconds: float) -> dict[str, object]:
         "milliseconds_per_step": milliseconds,
         "timed_steps": steps,
         "steps": training.steps,
-        "fitting_steps": fitting(seconds, milliseconds, len(training.stage_steps), training.log_every) if steps else 0,
+        "fitting_steps": fitting(seconds, milliseconds, len(training.stage_steps), training.log_every)
+        if failed < 0
+        else 0,
+        "failed_step": failed,
         "seconds": seconds,
         "device": device_name(),
         "commit": commit(),
@@ -82,7 +87,7 @@ def main(arguments: list[str] | None = None) -> None:
     enable_float64()
     for name in chosen.run or settings.run_names:
         found = pd.DataFrame([row(settings.run(name), chosen.seconds)])
-        print(found.iloc[:, :7].to_string(index=False), flush=True)
+        print(found.iloc[:, :8].to_string(index=False), flush=True)
         if chosen.table is not None:
             if chosen.table.exists():
                 earlier = pd.read_csv(chosen.table)

@@ -34,16 +34,15 @@ LIMIT = 600.0
 """Seconds of training that a candidate may take."""
 
 
-def validation_residual(curves: pd.DataFrame, windows: int) -> float:
-    """The root mean square over the windows of the loss logged last in each.
+def validation_residual(curves: pd.DataFrame, stage_steps: list[int]) -> float:
+    """The root mean square over the windows, which are equally long, of the loss logged last in each.
 
     >>> curves = pd.DataFrame({"step": [0, 5, 10, 15, 20], "quantity": "loss", "value": [9.0, 9.0, 1.0, 9.0, 7.0]})
-    >>> validation_residual(curves, 2)  # the losses at steps 10 and 20
+    >>> validation_residual(curves, [10, 10])  # the losses at steps 10 and 20
     2.0
     """
     losses = curves[curves["quantity"] == "loss"].set_index("step")["value"]
-    ends = losses.index.max() // windows * np.arange(1, windows + 1)
-    return float(np.sqrt(losses[ends].mean()))
+    return float(np.sqrt(losses[np.cumsum(stage_steps)].mean()))
 
 
 def settings_of(overlay: dict[str, object] | None) -> configuration.Configuration:
@@ -71,7 +70,7 @@ def row(problem: str, candidate: str, overlay: dict[str, object] | None, directo
         "steps": record["steps"],
         "points": record["points"],
         "seconds": record["train_seconds"],
-        "validation_residual": validation_residual(pd.read_csv(place / "curves.csv"), int(record["windows"])),
+        "validation_residual": validation_residual(pd.read_csv(place / "curves.csv"), given.training.stage_steps),
         "seed": SEED,
         "device": record["device"],
         "commit": record["commit"],

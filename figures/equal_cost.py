@@ -13,7 +13,9 @@ LABELS = {"seconds": "training time (s), without compilation", "gradient_evaluat
 
 def read_progress(summary: Path) -> pd.DataFrame:
     """Error and cost at every logged step of the plain runs, problem by problem, Adam first; empty without runs."""
-    runs = read_table(summary, "runs", ["run", "problem", "method", "seed", "changed", "steps", "windows"])
+    runs = read_table(
+        summary, "runs", ["run", "problem", "method", "seed", "changed", "steps", "windows", "last_stage_steps"]
+    )
     curves = read_table(summary, "curves", ["run", "seed", "step", "seconds", "quantity", "value"])
     if runs.empty or curves.empty:
         return pd.DataFrame(columns=["problem", "run", "method", "seed"])

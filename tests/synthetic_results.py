@@ -214,6 +214,7 @@ def runs(shape, scored):
                     "steps": shape.steps(method),
                     "windows": 4 if problem == "kuramoto_sivashinsky" else 1,
                     "stages": 2 if problem == "lid_driven_cavity" else 1,
+                    "last_stage_steps": shape.steps(method) // (4 if problem == "kuramoto_sivashinsky" else 1),
                     "reynolds": 400.0 if problem == "lid_driven_cavity" else float("nan"),
                     "horizon": 1.0 if problem in ("kuramoto_sivashinsky", "gray_scott") else float("nan"),
                     "viscosity": float("nan"),

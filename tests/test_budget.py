@@ -19,6 +19,13 @@ def test_a_row_tells_the_time_of_a_step_and_how_many_fit(monkeypatch):
     assert found["fitting_steps"] == pytest.approx(1e4 / found["milliseconds_per_step"], abs=10)
 
 
+def test_a_run_that_fails_has_no_time(monkeypatch):
+    monkeypatch.setattr(budget, "TIMED", 0.0001)
+    found = budget.row(specification("adam", problem_settings={"viscosity": 1e300}), 10.0)
+    assert found["fitting_steps"] == 0
+    assert found["failed_step"] > 0
+
+
 def test_rows_of_other_runs_stay_in_the_table(tmp_path, monkeypatch):
     monkeypatch.setattr(budget, "row", lambda given, seconds: {"run": given.name, "seconds": seconds})
     monkeypatch.setenv("NPROC", "2")  # and put back at the end

@@ -22,7 +22,8 @@ def tables(errors, changed=None, windows=1, terms=2, scores=None):
         cost = names.index(method)
         labels = {"run": f"{problem}-{method}", "problem": problem, "method": method}
         for seed, final in enumerate(finals):
-            about = {"steps": STEPS, "windows": windows, "loss_terms": terms, "relative_l2": final, "score": "u"}
+            about = {"steps": STEPS, "windows": windows, "last_stage_steps": STEPS // windows, "loss_terms": terms}
+            about |= {"relative_l2": final, "score": "u"}
             runs.append({**labels, "seed": seed, "changed": changed.get((problem, method)), **about})
             for step in range(0, STEPS + 1, 4):
                 values = {"error": final * 10.0 ** ((STEPS - step) / 4), "gradient_evaluations": step * (2 * cost + 1)}

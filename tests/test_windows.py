@@ -37,6 +37,11 @@ def test_each_window_is_half_of_the_time(marched):
     assert experiment.specification.training.stage_steps == [4, 4]
 
 
+def test_the_first_window_may_take_more_steps_and_the_others_share_out_the_rest():
+    given = specification("adam", steps=16, windows={"count": 3, "network": "warm", "first_steps": 8})
+    assert given.training.stage_steps == [8, 4, 4]
+
+
 def test_a_new_window_starts_from_the_network_of_the_one_before(marched):
     experiment, before, after = marched
     key = randomness.stream(3, "points")
@@ -100,7 +105,7 @@ def test_windows_join_and_a_killed_run_goes_on_bit_for_bit(tmp_path, shared_prog
         width=8,
         own_state=False,
         weighting={"scheme": "constant"},
-        windows={"count": 2, "network": "warm"},
+        windows={"count": 2, "network": "warm", "first_steps": 36},
         problem_settings={"viscosity": 0.3},
     ).model_copy(update={"seeds": [0], "points": {"ic": 32, "bc": 8, "pde": 64}})
     train(given, line_reference(), tmp_path / "whole")
@@ -119,14 +124,14 @@ def test_windows_join_and_a_killed_run_goes_on_bit_for_bit(tmp_path, shared_prog
         pass
 
     def listen(progress):
-        if progress.step == 44:  # the checkpoint before it is the first of the second window
+        if progress.step == 40:  # the checkpoint before it is the first of the second window
             raise KilledError
 
     with pytest.raises(KilledError):
         train(given, line_reference(), tmp_path / "killed", listen)
     steps = []
     train(given, line_reference(), tmp_path / "killed", lambda progress: steps.append(progress.step))
-    assert steps[0] == 44
+    assert steps[0] == 40
     one, other = (pd.read_csv(tmp_path / name / "curves.csv").drop(columns="seconds") for name in ("whole", "killed"))
     pd.testing.assert_frame_equal(one, other, check_exact=True)
     counted = one[one["quantity"] == "gradient_evaluations"].set_index("step")["value"]

@@ -57,9 +57,8 @@ def progress(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     rows = curves[curves["quantity"].isin(["error", "gradient_evaluations"])]
     wide = rows.set_index(["run", "seed", "step", "seconds", "quantity"])["value"].unstack("quantity")
     wide = wide.reindex(columns=["gradient_evaluations", "error"]).reset_index()
-    found = plain[[*labels, "steps", "windows"]].merge(wide, on=["run", "seed"])
-    begins = found["steps"] * (found["windows"] - 1)  # of the last window, in units of steps / windows
-    found["whole"] = (found["windows"] == 1) | (found["step"] * found["windows"] > begins)
+    found = plain[[*labels, "steps", "windows", "last_stage_steps"]].merge(wide, on=["run", "seed"])
+    found["whole"] = (found["windows"] == 1) | (found["step"] > found["steps"] - found["last_stage_steps"])
     columns = [*labels, "step", "seconds", "gradient_evaluations", "error", "whole"]
     return found[columns].sort_values([*labels, "step"], ignore_index=True)
 

@@ -398,9 +398,18 @@ def _stage_misfits(key: Key, training: TrainingSettings) -> Iterator[tuple[Key, 
     elif training.curriculum is not None and sum(training.stage_steps) != training.steps:
         place, total = (*key, "curriculum", "stages"), sum(training.stage_steps)
         yield place, message(place, f"{total} steps in all", f"a sum of steps = {training.steps}", "change one of them")
+    elif training.windows is not None and (first := training.windows.first_steps) is not None:
+        place, others = (*key, "windows", "first_steps"), (training.windows.count - 1) * training.log_every
+        if first >= training.steps or first % training.log_every or (training.steps - first) % others:
+            allowed = (
+                f"a multiple of log_every = {training.log_every} below steps = {training.steps}, so that a multiple "
+            )
+            allowed += f"of {others} is left to the {training.windows.count - 1} other windows"
+            yield place, message(place, shown(first), allowed, "change one of the two")
+            return
     elif training.windows is not None and training.steps % training.windows.count:
         place = (*key, "windows", "count")
-        allowed = f"a divisor of steps = {training.steps}"
+        allowed = f"a divisor of steps = {training.steps}, unless first_steps says what the first window takes"
         yield place, message(place, shown(training.windows.count), allowed, "change one of the two")
     for index, steps in enumerate(training.stage_steps):
         if steps % training.log_every:

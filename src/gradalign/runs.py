@@ -255,6 +255,7 @@ class _Runner:
             "conditions": self.experiment.problem.conditions,
             "windows": self.experiment.windows,
             "stages": len(given.training.stage_steps),
+            "last_stage_steps": given.training.stage_steps[-1],
             **{name: self._setting(name) for name in ("horizon", "reynolds", "viscosity", "rayleigh")},
             "compile_seconds": self.compile_seconds,
             "train_seconds": seconds,

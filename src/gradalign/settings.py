@@ -39,9 +39,14 @@ class CausalSettings(StrictModel):
 class WindowSettings(StrictModel):
     """Time marching: equal windows in time, each trained from the end of the one before (arXiv 2308.08468)."""
 
-    count: int = Field(ge=2, description="number of equal windows; must divide the steps")
+    count: int = Field(ge=2, description="number of equal windows")
     network: Literal["warm", "fresh"] = Field(
         description="what the next window starts from: the parameters of the window before, or new ones"
+    )
+    first_steps: PositiveInt | None = Field(
+        default=None,
+        description="steps of the first window, which alone starts from a new network if the others are warm; "
+        "the others share out the rest equally; as many as each of them where left out",
     )
 
 
@@ -96,8 +101,12 @@ class TrainingSettings(StrictModel):
         """
         if self.curriculum is not None:
             return [stage.steps for stage in self.curriculum.stages]
-        count = 1 if self.windows is None else self.windows.count
-        return [self.steps // count] * count
+        if self.windows is None:
+            return [self.steps]
+        count, first = self.windows.count, self.windows.first_steps
+        if first is None:
+            return [self.steps // count] * count
+        return [first] + [(self.steps - first) // (count - 1)] * (count - 1)
 
 
 class NetworkSettings(StrictModel):
