@@ -83,10 +83,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--problem", choices=candidates, action="append", required=True, help="its candidates; may be repeated"
     )
+    parser.add_argument(
+        "--candidate",
+        action="append",
+        help="only this one of every problem, beside those in the table; may be repeated",
+    )
     parser.add_argument("--directory", type=Path, default=ROOT / "results/choice", help="checkpoints and records")
     parser.add_argument("--table", type=Path, default=ROOT / "benchmarks/results/choice-cpu.csv", help="table to write")
     chosen = parser.parse_args(arguments)
     problems: list[str] = chosen.problem
+    for name in chosen.candidate or []:
+        if any(name not in candidates[problem] for problem in problems):
+            allowed = "; ".join(", ".join(map(repr, candidates[problem])) for problem in problems)
+            parser.error(f"--candidate is {name!r}; allowed: {allowed}; mind the commas within a name")
     cores = {settings_of(None).cores_of(f"{problem}-gauss_newton") or os.cpu_count() for problem in problems}
     if len(cores) > 1:
         parser.error(
@@ -96,15 +105,16 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ["NPROC"] = str(cores.pop())  # XLA reads it as soon as something is computed, which nothing was yet
     enable_float64()
     for problem in problems:
-        rows = [row(problem, name, overlay, chosen.directory) for name, overlay in candidates[problem].items()]
-        found = pd.DataFrame(rows)
-        allowed = found["validation_residual"].where(found["seconds"] <= LIMIT)
-        found["chosen"] = allowed == allowed.min()
-        print(found[["problem", "candidate", "seconds", "validation_residual", "chosen"]].to_string(index=False))
+        names = [name for name in candidates[problem] if chosen.candidate is None or name in chosen.candidate]
+        found = pd.DataFrame([row(problem, name, candidates[problem][name], chosen.directory) for name in names])
         with exclusive(chosen.directory / ".lock", print):
-            earlier = pd.read_csv(chosen.table) if chosen.table.exists() else found.iloc[:0]
-            others = earlier[earlier["problem"] != problem]
-            write_table(chosen.table, pd.concat([others, found]) if len(others) else found)
+            table = pd.read_csv(chosen.table) if chosen.table.exists() else pd.DataFrame(columns=found.columns)
+            replaced = table["candidate"].isin(names) | ~table["candidate"].isin(candidates[problem])
+            own = pd.concat([table[(table["problem"] == problem) & ~replaced].astype(object), found], ignore_index=True)
+            allowed = own["validation_residual"].where(own["seconds"] <= LIMIT).astype(float)
+            own["chosen"] = allowed == allowed.min()
+            write_table(chosen.table, pd.concat([table[table["problem"] != problem].astype(object), own]))
+        print(own[["problem", "candidate", "seconds", "validation_residual", "chosen"]].to_string(index=False))
 
 
 if __name__ == "__main__":

@@ -39,13 +39,25 @@ def test_the_least_residual_within_the_time_is_chosen_and_other_problems_stay(tm
     monkeypatch.setenv("NPROC", "1")  # and put back at the end
     table = tmp_path / "choice.csv"
     pd.DataFrame({"problem": ["wave"], "candidate": ["sine"], "chosen": [True]}).to_csv(table, index=False)
-    choice.main(["--problem", "korteweg_de_vries", "--table", str(table), "--directory", str(tmp_path)])
+    given = ["--problem", "korteweg_de_vries", "--table", str(table), "--directory", str(tmp_path)]
+    choice.main(given)
     assert os.environ["NPROC"] == "2"
     rows = pd.read_csv(table).set_index(["problem", "candidate"])["chosen"]
     assert rows[rows].index.tolist() == [("wave", "sine"), ("korteweg_de_vries", "new points every 4 steps")]
+    found["10 slabs"] = (300.0, 5e-4)  # one candidate alone, beside those of the table
+    choice.main([*given, "--candidate", "10 slabs"])
+    table = pd.read_csv(tmp_path / "choice.csv")
+    assert len(table) == 4
+    assert table[table["chosen"]]["candidate"].tolist() == ["sine", "10 slabs"]
 
 
 def test_problems_that_take_other_numbers_of_cores_want_processes_of_their_own(capsys):
     with pytest.raises(SystemExit):
         choice.main(["--problem", "wave", "--problem", "gray_scott"])
     assert "wave, gray_scott take 1 and 2 cores" in capsys.readouterr().err
+
+
+def test_an_unknown_candidate_is_named_with_those_there_are(capsys):
+    with pytest.raises(SystemExit):
+        choice.main(["--problem", "wave", "--candidate", "10 slabs"])
+    assert "--candidate is '10 slabs'; allowed: 'width 24, depth 3" in capsys.readouterr().err
