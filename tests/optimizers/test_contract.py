@@ -23,7 +23,7 @@ def make(name, steps=400):
     fields = module.Settings.model_fields
     given = {key: value for key, value in wanted.items() if key in fields}
     if "learning_rate" in fields and not fields["learning_rate"].is_required():
-        del given["learning_rate"]  # steps in the scale of the problem, unlike those of Adam, come with their own rate
+        given["learning_rate"] = 1.0  # steps in the scale of the problem, unlike those of Adam: the problem is linear
     return module.method(module.Settings(**given), steps)
 
 

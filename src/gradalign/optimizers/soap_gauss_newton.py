@@ -31,7 +31,9 @@ from gradalign.trees import Tree
 class Settings(ScheduleSettings):
     """Settings of SOAP with Gauss-Newton statistics."""
 
-    learning_rate: PositiveFloat = Field(default=1.0, description="largest step size; 1: Newton's step")
+    learning_rate: PositiveFloat = Field(
+        default=0.1, description="largest step size; 1 is Newton's step, with which most PINNs diverge from the start"
+    )
     b1: float = Field(default=0.9, ge=0, lt=1, description="decay of the mean of gradients")
     b2: float = Field(default=0.99, ge=0, lt=1, description="decay of the curvatures and of the factors")
     eps: PositiveFloat = Field(default=1e-8, description="added to the curvatures, without a root")
