@@ -95,7 +95,7 @@ def main(arguments: list[str] | None = None) -> None:
     for name in chosen.candidate or []:
         if any(name not in candidates[problem] for problem in problems):
             allowed = "; ".join(", ".join(map(repr, candidates[problem])) for problem in problems)
-            parser.error(f"--candidate is {name!r}; allowed: {allowed}; mind the commas within a name")
+            parser.error(f"--candidate is {name!r}; allowed: {allowed}")
     cores = {settings_of(None).cores_of(f"{problem}-gauss_newton") or os.cpu_count() for problem in problems}
     if len(cores) > 1:
         parser.error(

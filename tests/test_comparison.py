@@ -10,7 +10,7 @@ from gradalign import comparison
 STEPS = 12
 
 
-def tables(errors, changed=None, windows=1, terms=2, scores=None):
+def tables(errors, changed=None, windows=1, terms=2, scores=None, last=None):
     """``runs`` and ``curves`` from final errors by (problem, method), a list over seeds; four logged steps a run.
 
     A step of the k-th method takes k + 1 seconds and 2 k + 1 evaluations; errors fall tenfold by the four steps.
@@ -22,7 +22,12 @@ def tables(errors, changed=None, windows=1, terms=2, scores=None):
         cost = names.index(method)
         labels = {"run": f"{problem}-{method}", "problem": problem, "method": method}
         for seed, final in enumerate(finals):
-            about = {"steps": STEPS, "windows": windows, "last_stage_steps": STEPS // windows, "loss_terms": terms}
+            about = {
+                "steps": STEPS,
+                "windows": windows,
+                "last_stage_steps": last or STEPS // windows,
+                "loss_terms": terms,
+            }
             about |= {"relative_l2": final, "score": "u"}
             runs.append({**labels, "seed": seed, "changed": changed.get((problem, method)), **about})
             for step in range(0, STEPS + 1, 4):
@@ -67,6 +72,8 @@ class TestProgress:
         found = steps_of({("p", "a"): [1.0]}, windows=3)  # at step 8 the second window ends
         assert found["whole"].tolist() == [False, False, False, True]
         assert steps_of({("p", "a"): [1.0]}, windows=2)["whole"].tolist() == [False, False, True, True]
+        longer_first = steps_of({("p", "a"): [1.0]}, windows=2, last=4)  # the first window ends at step 8
+        assert longer_first["whole"].tolist() == [False, False, False, True]
 
     def test_runs_without_the_count_have_none(self):
         runs, curves = tables({("p", "a"): [1.0], ("p", "b"): [1.0]})
