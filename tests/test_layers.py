@@ -21,6 +21,7 @@ LAYERS = [
         "provenance",
         "comparison",
         "settings",
+        "stretching",
         "discovery",
         "yaml_files",
     },

@@ -18,7 +18,7 @@ DOMAIN = ((0.0, 2.0), (-1.0, 3.0))
 ARCHITECTURES = ["mlp", "modified_mlp", "pirate_net"]
 
 
-def problem(periodic=(), fields=("u", "v"), reflection=None):
+def problem(periodic=(), fields=("u", "v"), reflection=None, stretching=None):
     """A domain with uneven sides; networks look at nothing else of a problem."""
     return Problem(
         name="shape",
@@ -30,6 +30,7 @@ def problem(periodic=(), fields=("u", "v"), reflection=None):
         residuals=lambda apply, params, points: {},
         periodic=periodic,
         reflection=reflection,
+        stretching=stretching or {},
     )
 
 
@@ -76,6 +77,18 @@ def test_agrees_with_the_oracle(architecture, activation, periodic, features, fa
         for point in np.asarray(points())
     ]
     np.testing.assert_allclose(jax.jit(network.apply)(params, points()), expected, rtol=0, atol=1e-13)
+
+
+def test_a_stretched_coordinate_enters_by_its_place():
+    network = networks.build(settings("mlp"), problem(stretching={"x": 2.0}), jnp.dtype(jnp.float64))
+    params = generic(network)
+    embedded = [oracle.embed(point, DOMAIN, [False, False], 1, None, (0, 2.0)) for point in np.asarray(points())]
+    expected = [oracle.mlp(params, z, np.tanh) for z in embedded]
+    np.testing.assert_allclose(network.apply(params, points()), expected, rtol=0, atol=1e-13)
+    derivative = partial_derivatives(lambda z: network.apply(params, z), points(), ("x",), ("t", "x"))["x"]
+    step = jnp.asarray([0.0, 1e-5])
+    slope = (network.apply(params, points() + step) - network.apply(params, points() - step)) / 2e-5
+    np.testing.assert_allclose(derivative, slope, atol=1e-8)
 
 
 @pytest.mark.parametrize(("periodic", "features", "factorised"), [*itertools.product([(), ("x",)], [0, 10], [0, 1])])

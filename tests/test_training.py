@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from experiments import specification
 from jax.flatten_util import ravel_pytree
+from oracles import stretching as stretching_oracle
 
 from gradalign import randomness
 from gradalign.training import build
@@ -211,6 +212,36 @@ def test_driven_fields_are_those_of_the_solution_at_the_points_of_their_loss_ter
     u, v = experiment.fields(experiment.solution(loop), drawn["pde"]).T
     assert list(found) == ["ru", "rv"]
     np.testing.assert_allclose([found["ru"], found["rv"]], [u, v], rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("sampling", ["random", "lattice"])
+def test_stretched_points_have_weights_and_leave_the_walls_where_they_are(sampling):
+    """Points of `pde` are moved towards the walls; rows stand for their part of the square, walls for themselves."""
+    plain, stretched = (
+        build(
+            specification(
+                "adam",
+                problem="lid_driven_cavity",
+                problem_settings={"reynolds": 100.0, "stretching": factor},
+                points={"bc": 8, "pde": 64},
+                sampling=sampling,
+            )
+        )
+        for factor in (0.0, 2.5)
+    )
+    key, loop = randomness.stream(0, "points"), stretched.start(0)
+    uniform, drawn = (experiment.points(key, loop) for experiment in (plain, stretched))
+    np.testing.assert_array_equal(drawn["bc"], uniform["bc"])
+    inside = np.asarray(uniform["pde"])
+    expected = [stretching_oracle.moved(inside[:, axis], 0.0, 1.0, 2.5) for axis in (0, 1)]
+    np.testing.assert_allclose(drawn["pde"], np.stack([*expected, inside[:, 2]], axis=1), atol=1e-14)
+    without = stretched.problem.residuals(stretched.network.apply, loop.params, drawn)
+    rows = stretched.objective({name: jnp.ones(()) for name in without}).rows(loop.params, drawn)
+    x, y = np.asarray(drawn["pde"]).T[:2]
+    share = np.prod([stretching_oracle.share(z, 0.0, 1.0, 2.5) for z in (x, y)], axis=0)
+    for name, residual in without.items():
+        weight = share if name in ("ru", "rv", "rc") else 1.0
+        np.testing.assert_allclose(rows[name], np.sqrt(weight / len(residual)) * residual, atol=1e-12)
 
 
 def test_pseudo_time_and_a_norm_of_fields_have_all_diagnostics():

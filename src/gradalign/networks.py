@@ -30,6 +30,7 @@ from jax import Array
 from gradalign.errors import ConfigurationError
 from gradalign.problem import Apply, Problem
 from gradalign.settings import NetworkSettings
+from gradalign.stretching import place
 from gradalign.trees import Tree
 from gradalign.waves import fourier_waves
 
@@ -67,9 +68,9 @@ def build(settings: NetworkSettings, problem: Problem, dtype: jnp.dtype) -> Netw
 
     Embedding z of the coordinates:
 
-    1. a coordinate is scaled to [-1, 1] over the domain; a periodic one on [a, a + P] is replaced by
-       cos(2πk(x - a)/P) and sin(2πk(x - a)/P), k = 1..harmonics, so that every field is exactly periodic
-       (arXiv 2007.07400);
+    1. a coordinate is scaled to [-1, 1] over the domain, and stretched at the faces where the problem says so; a
+       periodic one on [a, a + P] is replaced by cos(2πk(x - a)/P) and sin(2πk(x - a)/P), k = 1..harmonics, so that
+       every field is exactly periodic (arXiv 2007.07400);
     2. with Fourier features, z <- (cos(z B), sin(z B)), B drawn from N(0, fourier_scale²) and trained like every other
        parameter, as in the released code of arXiv 2502.00604.
 
@@ -150,12 +151,13 @@ def build(settings: NetworkSettings, problem: Problem, dtype: jnp.dtype) -> Netw
 
     def embed(params: Tree, coordinates: Array) -> Array:
         columns = []
-        for index, (plain, (low, high)) in enumerate(zip(scaled, problem.domain, strict=True)):
-            place = (coordinates[:, index] - low) / (high - low)
+        for index, (plain, side) in enumerate(zip(scaled, problem.domain, strict=True)):
             if plain:
-                columns.append(2 * place - 1)
+                factor = problem.stretching.get(problem.coordinates[index], 0.0)
+                columns.append(place(coordinates[:, index], side, factor))
             else:
-                angles = [2 * math.pi * k * place for k in range(1, settings.harmonics + 1)]
+                turn = (coordinates[:, index] - side[0]) / (side[1] - side[0])
+                angles = [2 * math.pi * k * turn for k in range(1, settings.harmonics + 1)]
                 columns += [jnp.cos(angle) for angle in angles] + [jnp.sin(angle) for angle in angles]
         z = jnp.stack(columns, axis=1)
         if settings.fourier_features:
@@ -237,8 +239,7 @@ def _spectral(settings: NetworkSettings, problem: Problem, dtype: jnp.dtype) -> 
         return params
 
     def apply(params: Tree, coordinates: Array) -> Array:
-        place = jnp.concatenate([coordinates[:, :axis], coordinates[:, axis + 1 :]], axis=1)
-        c = coefficients.apply(params, place)
+        c = coefficients.apply(params, jnp.concatenate([coordinates[:, :axis], coordinates[:, axis + 1 :]], axis=1))
         series = fourier_waves(coordinates[:, axis : axis + 1] - origin, period, count)
         parts = zip(ends, sizes, waves, strict=True)
         return jnp.stack(

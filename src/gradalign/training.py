@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array
 from jax.sharding import Mesh
 
-from gradalign import diagnostics, networks, parallel, randomness, trees, weighting
+from gradalign import diagnostics, networks, parallel, randomness, stretching, trees, weighting
 from gradalign.alignment import inter_step_score
 from gradalign.method import Method, State, all_finite, load_method
 from gradalign.objective import Objective
@@ -149,8 +149,16 @@ class Experiment:
         if self.specification.training.sampling == "lattice":
             inside = lattice(key, self.problem.domain, counts["pde"], self.dtype)
             points["pde"] = points["pde"].at[:, : inside.shape[1]].set(inside)
+        for index, side, factor in self._stretched():
+            points["pde"] = points["pde"].at[:, index].set(stretching.moved(points["pde"][:, index], side, factor))
         points = parallel.shared_out(points, self.mesh)
         return points | {name: self._given(loop, points[name], names) for name, names in self.problem.given.items()}
+
+    def _stretched(self) -> list[tuple[int, tuple[float, float], float]]:
+        """Index, side and factor of the coordinates that the problem stretches."""
+        sides = enumerate(zip(self.problem.coordinates, self.problem.domain, strict=True))
+        factors = self.problem.stretching
+        return [(index, side, factors[name]) for index, (name, side) in sides if name in factors]
 
     def _given(self, loop: LoopState, points: Array, names: tuple[str, ...]) -> Array:
         """Points of one set with the values of the stage: from the window before, or from the curriculum."""
@@ -286,7 +294,11 @@ class Experiment:
         }
 
     def _residuals(self, start: Tree, params: Tree, points: Points) -> dict[str, Array]:
-        return self.problem.residuals(partial(self._trained, start), params, points)
+        found = self.problem.residuals(partial(self._trained, start), params, points)
+        for index, side, factor in self._stretched():
+            root = jnp.sqrt(stretching.share(points["pde"][:, index], side, factor))
+            found |= {name: root * r for name, r in found.items() if self.problem.point_sets[name] == "pde"}
+        return found
 
     def _driven(self, start: Tree, params: Tree, points: Points) -> dict[str, Array]:
         """The field that each loss term drives, at the points of that term."""

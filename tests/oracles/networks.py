@@ -1,6 +1,7 @@
 """The architectures in NumPy, from the formulas of their papers, one point at a time."""
 
 import numpy as np
+from oracles.stretching import place
 
 ACTIVATIONS = {
     "tanh": np.tanh,
@@ -10,16 +11,16 @@ ACTIVATIONS = {
 }
 
 
-def embed(point, domain, periodic, harmonics, frequencies):
+def embed(point, domain, periodic, harmonics, frequencies, factors=(0, 0)):
     """Scaled coordinates, cosines and sines of periodic ones, then cosines and sines of random projections."""
     entries = []
-    for value, (low, high), repeats in zip(point, domain, periodic, strict=True):
+    for value, (low, high), repeats, factor in zip(point, domain, periodic, factors, strict=True):
         if repeats:
             angle = 2 * np.pi * (value - low) / (high - low)
             entries += [np.cos(k * angle) for k in range(1, harmonics + 1)]
             entries += [np.sin(k * angle) for k in range(1, harmonics + 1)]
         else:
-            entries.append((2 * value - low - high) / (high - low))
+            entries.append(place(value, low, high, factor))
     z = np.array(entries)
     return z if frequencies is None else np.concatenate([np.cos(frequencies.T @ z), np.sin(frequencies.T @ z)])
 

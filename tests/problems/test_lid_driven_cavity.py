@@ -197,6 +197,15 @@ def test_there_are_no_windows_of_time(windows):
         problem(Settings(reynolds=100.0), windows)
 
 
+def test_stretching_is_a_formulation_of_the_same_problem():
+    assert posed().stretching == {}
+    found = problem(Settings(reynolds=100.0, stretching=3.0))
+    assert (found.stretching, found.formulation) == ({"x": 3.0, "y": 3.0}, ("stretching",))
+    for wrong in (-0.1, 4.1):
+        with pytest.raises(ValidationError, match="stretching"):
+            Settings(reynolds=100.0, stretching=wrong)
+
+
 def test_settings():
     chosen = Settings(reynolds=100.0)
     assert chosen.lid == "regularised"
