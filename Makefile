@@ -1,4 +1,4 @@
-# make reproduce [SCALE=smoke|laptop|laptop-best|laptop-methods|paper]   environment, then the whole pipeline
+# make reproduce [SCALE=smoke|laptop|laptop-best|laptop-methods|laptop-stretch|paper]   environment, then the whole pipeline
 # make test                                   environment, then the tests
 # make check                                  format, lint, types, lint of the workflow
 # make endurance                              fifty kills of a training and of the whole smoke pipeline, 200 flipped

@@ -92,7 +92,8 @@ def test_the_list_of_references_takes_settings_of_a_configuration_and_errors_of_
     assert found["burgers"]["resolution"].startswith(f"times = {grid['times']}, points = {grid['points']}, ")
     assert "initial_condition = band_limited: " in found["allen_cahn"]["parameters"]
     rest = (
-        "laptop not computed yet, laptop-best not computed yet, laptop-methods not computed yet, paper not computed yet"
+        "laptop not computed yet, laptop-best not computed yet, laptop-methods not computed yet, "
+        "laptop-stretch not computed yet, paper not computed yet"
     )
     assert found["burgers"]["stated error"] == f"smoke 2.5e-07, {rest}"
     assert found["allen_cahn"]["stated error"] == f"smoke damaged, to be computed again, {rest}"

@@ -22,13 +22,13 @@ from gradalign.yaml_files import read
 
 ROOT = Path(__file__).parent.parent
 CONFIGURATIONS = ROOT / "workflow" / "config"
-SCALES = ("smoke", "laptop", "laptop-best", "laptop-methods", "paper")
+SCALES = ("smoke", "laptop", "laptop-best", "laptop-methods", "laptop-stretch", "paper")
 SOURCE = re.compile(r"# .*(ours: \S|\[(abstract|digest|code|measured|inferred)\]|arXiv:\d{4}\.\d{4})")
 
 # A key of laptop.yaml, the wrong value it gets, what the message says is wrong (where empty: `key is value`), and what
 # it says is allowed.
 WRONG_VALUES: list[tuple[str, Any, str, str]] = [
-    ("scale", "huge", "", "'smoke', 'laptop', 'laptop-best', 'laptop-methods' or 'paper'"),
+    ("scale", "huge", "", "'smoke', 'laptop', 'laptop-best', 'laptop-methods', 'laptop-stretch' or 'paper'"),
     ("scale", "paper", "device is 'cpu'", "'gpu' at scale 'paper'"),
     ("device", "tpu", "", "'cpu' or 'gpu'"),
     ("seeds", [0, 1, 0], "seeds[2] is 0, given 2 times", "different values"),

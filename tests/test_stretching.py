@@ -27,7 +27,7 @@ class TestEverySideAndFactor:
             stretching.place(jnp.asarray(z), side, factor), oracle.place(z, *side, factor), atol=1e-11
         )
         np.testing.assert_allclose(
-            stretching.share(jnp.asarray(z), side, factor), oracle.share(z, *side, factor), rtol=1e-10
+            stretching.share(jnp.asarray(z[1:-1]), side, factor), oracle.share(z[1:-1], *side, factor), rtol=1e-10
         )
 
     def test_points_that_are_uniform_become_uniform_in_the_place(self, side, factor):
@@ -56,9 +56,9 @@ class TestEverySideAndFactor:
         assert float(jnp.max(jnp.abs(place))) < 1 + 1e-3  # false for NaN, too
 
 
-def test_points_at_a_face_are_as_dense_as_the_docstring_says():
-    a = 3.0
-    assert float(stretching.share(jnp.zeros(()), (0.0, 1.0), a)) == pytest.approx(2 * a / np.sinh(2 * a), rel=1e-12)
+def test_points_beside_a_face_are_as_dense_as_the_docstring_says_and_those_on_it_have_no_weights():
+    on_it, beside_it = stretching.share(jnp.asarray([0.0, 1e-15]), (0.0, 1.0), 3.0)
+    assert (float(on_it), float(beside_it)) == (1.0, pytest.approx(6 / np.sinh(6), rel=1e-12))
 
 
 def test_derivatives_of_the_place_are_finite_at_the_faces():

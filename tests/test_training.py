@@ -216,7 +216,7 @@ def test_driven_fields_are_those_of_the_solution_at_the_points_of_their_loss_ter
 
 @pytest.mark.parametrize("sampling", ["random", "lattice"])
 def test_stretched_points_have_weights_and_leave_the_walls_where_they_are(sampling):
-    """Points of `pde` are moved towards the walls; rows stand for their part of the square, walls for themselves."""
+    """Points are moved towards the walls, and those of a wall along it; rows stand for their part of square or wall."""
     plain, stretched = (
         build(
             specification(
@@ -231,17 +231,20 @@ def test_stretched_points_have_weights_and_leave_the_walls_where_they_are(sampli
     )
     key, loop = randomness.stream(0, "points"), stretched.start(0)
     uniform, drawn = (experiment.points(key, loop) for experiment in (plain, stretched))
-    np.testing.assert_array_equal(drawn["bc"], uniform["bc"])
-    inside = np.asarray(uniform["pde"])
-    expected = [stretching_oracle.moved(inside[:, axis], 0.0, 1.0, 2.5) for axis in (0, 1)]
-    np.testing.assert_allclose(drawn["pde"], np.stack([*expected, inside[:, 2]], axis=1), atol=1e-14)
+    on_a_face = np.isin(drawn["bc"], [0.0, 1.0])
+    assert np.all(np.sum(on_a_face, axis=1) == 1)
+    np.testing.assert_array_equal(on_a_face, np.isin(uniform["bc"], [0.0, 1.0]))
+    for name, at in drawn.items():
+        expected = stretching_oracle.moved(np.asarray(uniform[name])[:, :2], 0.0, 1.0, 2.5)
+        np.testing.assert_allclose(at[:, :2], expected, atol=1e-14)
+        np.testing.assert_array_equal(at[:, 2:], uniform[name][:, 2:])
     without = stretched.problem.residuals(stretched.network.apply, loop.params, drawn)
     rows = stretched.objective({name: jnp.ones(()) for name in without}).rows(loop.params, drawn)
-    x, y = np.asarray(drawn["pde"]).T[:2]
-    share = np.prod([stretching_oracle.share(z, 0.0, 1.0, 2.5) for z in (x, y)], axis=0)
     for name, residual in without.items():
-        weight = share if name in ("ru", "rv", "rc") else 1.0
-        np.testing.assert_allclose(rows[name], np.sqrt(weight / len(residual)) * residual, atol=1e-12)
+        at = np.asarray(drawn[stretched.problem.point_sets[name]])[:, :2]
+        by_axis = np.where(np.isin(at, [0.0, 1.0]), 1.0, stretching_oracle.share(at, 0.0, 1.0, 2.5))
+        weight = np.prod(by_axis, axis=1) / len(residual)
+        np.testing.assert_allclose(rows[name], np.sqrt(weight) * residual, atol=1e-12)
 
 
 def test_pseudo_time_and_a_norm_of_fields_have_all_diagnostics():

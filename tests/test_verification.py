@@ -143,6 +143,6 @@ def test_an_unknown_column_or_a_missing_table_is_named(summary):
 
 def test_the_declared_expectations_are_right_and_every_scale_has_some():
     declared = load_expectations(EXPECTATIONS)
-    for scale in ("smoke", "laptop", "laptop-best", "laptop-methods", "paper"):
+    for scale in ("smoke", "laptop", "laptop-best", "laptop-methods", "laptop-stretch", "paper"):
         assert any(entry.kind == "required" and scale in entry.scales for entry in declared)
     assert any(entry.kind == "prediction" for entry in declared)

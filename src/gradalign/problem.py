@@ -83,7 +83,7 @@ class Problem:
     reflection: a symmetry that the equation and all conditions have; networks can have it by
         construction. None: none is known.
     stretching: factors by coordinate (see ``stretching``): the network sees the coordinate stretched at both faces, and
-        the points of ``pde`` lie more closely there, with weights that leave the mean squares as they are.
+        points lie more closely there, with weights that leave the mean squares as they are.
     observed: names of the fields that references hold and scores are made of; ``fields`` where left empty.
     observe: ``observe(apply, params, coordinates) -> (N, len(observed))``; the network itself where left out.
     quantities: what is scored by name, from the observed fields; each of them where left empty.

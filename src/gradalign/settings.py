@@ -8,7 +8,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
 LossTerm = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=100)]
 RunName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=100)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Scale = Literal["smoke", "laptop", "laptop-best", "laptop-methods", "paper"]
+Scale = Literal["smoke", "laptop", "laptop-best", "laptop-methods", "laptop-stretch", "paper"]
 Device = Literal["cpu", "gpu"]
 
 

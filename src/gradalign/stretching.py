@@ -52,14 +52,14 @@ def share(z: Array, side: Side, factor: float) -> Array:
     """The part of the side that a point (N,) stands for, relative to one of as many uniform points: dz/dζ · 2/(h - l).
 
     The mean of f over points that are uniform in ζ, with these weights, is the mean of f over the side. From
-    2a/sinh(2a) at the faces to a/tanh(a) in the middle.
+    2a/sinh(2a) beside the faces to a/tanh(a) in the middle; points on a face all lie there, and have 1.
 
-    >>> weights = share(jnp.asarray([0.0, 0.5]), (0.0, 1.0), 2.0)
-    >>> [round(float(weights[0]) * math.sinh(4) / 4, 9), round(float(weights[1]) * math.tanh(2) / 2, 9)]
-    [1.0, 1.0]
+    >>> weights = share(jnp.asarray([0.0, 1e-9, 0.5]), (0.0, 1.0), 2.0)
+    >>> float(weights[0]), round(float(weights[1]) * math.sinh(4) / 4, 6), round(float(weights[2]) * math.tanh(2) / 2, 9)
+    (1.0, 1.0, 1.0)
     """
     if factor == 0:
         return jnp.ones_like(z)
     low, high = side
     slope = math.tanh(factor) * (2 * (z - low) / (high - low) - 1)
-    return factor * (1 - slope * slope) / math.tanh(factor)
+    return jnp.where((z == low) | (z == high), 1, factor * (1 - slope * slope) / math.tanh(factor))

@@ -150,7 +150,9 @@ class Experiment:
             inside = lattice(key, self.problem.domain, counts["pde"], self.dtype)
             points["pde"] = points["pde"].at[:, : inside.shape[1]].set(inside)
         for index, side, factor in self._stretched():
-            points["pde"] = points["pde"].at[:, index].set(stretching.moved(points["pde"][:, index], side, factor))
+            points = {
+                name: at.at[:, index].set(stretching.moved(at[:, index], side, factor)) for name, at in points.items()
+            }
         points = parallel.shared_out(points, self.mesh)
         return points | {name: self._given(loop, points[name], names) for name, names in self.problem.given.items()}
 
@@ -296,8 +298,10 @@ class Experiment:
     def _residuals(self, start: Tree, params: Tree, points: Points) -> dict[str, Array]:
         found = self.problem.residuals(partial(self._trained, start), params, points)
         for index, side, factor in self._stretched():
-            root = jnp.sqrt(stretching.share(points["pde"][:, index], side, factor))
-            found |= {name: root * r for name, r in found.items() if self.problem.point_sets[name] == "pde"}
+            found = {
+                name: jnp.sqrt(stretching.share(points[self.problem.point_sets[name]][:, index], side, factor)) * r
+                for name, r in found.items()
+            }
         return found
 
     def _driven(self, start: Tree, params: Tree, points: Points) -> dict[str, Array]:

@@ -228,7 +228,7 @@ def test_a_wrong_configuration_stops_before_anything_runs_with_a_readable_messag
 
 def test_an_unknown_scale_lists_the_scales(workflow):
     text = workflow.snakemake("--dry-run", scale="huge", check=False)
-    assert "unknown scale 'huge'; allowed: laptop, laptop-best, laptop-methods, paper, smoke" in text
+    assert "unknown scale 'huge'; allowed: laptop, laptop-best, laptop-methods, laptop-stretch, paper, smoke" in text
 
 
 @contextmanager

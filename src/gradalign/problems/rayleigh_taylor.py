@@ -41,7 +41,7 @@ from jax.scipy.special import erf, erfc
 from pydantic import Field, PositiveFloat
 
 from gradalign.derivatives import partial_derivatives
-from gradalign.problem import Apply, Points, Problem, Statement
+from gradalign.problem import Apply, Points, Problem, Reflection, Statement
 from gradalign.sampling import first_window, stratified_in_time, uniform, with_values
 from gradalign.settings import StrictModel
 from gradalign.trees import Tree
@@ -153,6 +153,7 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
         point_sets={f"{field}_{kind}": kind for kind in ("ic", "bc") for field in ("u", "v", "T")}
         | dict.fromkeys(("ru", "rv", "rc", "re"), "pde"),
         given={"ic": ("u", "v", "T")},
+        reflection=Reflection("x", WIDTH / 2, (-1, 1, 1, 1)),
         observed=("u", "v", "w", "T"),
         observe=observe,
         quantities={
