@@ -1,6 +1,7 @@
 # The whole artifact: claims, references, runs, evaluation, summary, figures, tables, paper, report, verification.
 #   snakemake --cores all                                the scale `laptop`
-#   snakemake --cores all --config scale=smoke           another scale: smoke, laptop, laptop-best, laptop-methods, laptop-stretch, paper
+#   snakemake --cores all --config scale=smoke           another scale: smoke, laptop, laptop-best, laptop-methods,
+#                                                        laptop-stretch, paper
 #   snakemake --cores all --configfile my.yaml           with your values over those of the scale
 #   snakemake --cores all results/laptop/figures/X.pdf   one target
 #   snakemake -n                                         what would run, and why

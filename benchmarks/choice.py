@@ -5,7 +5,8 @@
 The candidates of choice.yaml are merged over workflow/config/laptop-best.yaml and trained with Gauss-Newton and a seed
 that is in no table. They are compared by the validation residual: the root of the mean, over the slabs of time, of the
 median loss in the last tenth of a slab, of which most have one row there. Points are drawn anew at every row, so that
-it is taken where the network was not trained; weights of loss terms are the same for all candidates of a problem. One that takes more than ten minutes is not chosen.
+it is taken where the network was not trained; weights of loss terms are the same for all candidates of a problem. One
+that takes more than ten minutes is not chosen.
 Each problem takes the cores that its run has in laptop-best.yaml.
 """
 

@@ -54,8 +54,8 @@ def share(z: Array, side: Side, factor: float) -> Array:
     The mean of f over points that are uniform in ζ, with these weights, is the mean of f over the side. From
     2a/sinh(2a) beside the faces to a/tanh(a) in the middle; points on a face all lie there, and have 1.
 
-    >>> weights = share(jnp.asarray([0.0, 1e-9, 0.5]), (0.0, 1.0), 2.0)
-    >>> float(weights[0]), round(float(weights[1]) * math.sinh(4) / 4, 6), round(float(weights[2]) * math.tanh(2) / 2, 9)
+    >>> face, beside, middle = share(jnp.asarray([0.0, 1e-9, 0.5]), (0.0, 1.0), 2.0).tolist()
+    >>> face, round(beside * math.sinh(4) / 4, 6), round(middle * math.tanh(2) / 2, 9)
     (1.0, 1.0, 1.0)
     """
     if factor == 0:
