@@ -77,3 +77,14 @@ def test_once_a_trial_succeeds_it_is_gauss_newton_for_good():
     assert state.handed_over
     # From its own damping on: 10, and a third of it after each good step
     assert [row["damping"] for row in log[3:5]] == pytest.approx([10, 10 / 3])
+
+
+def test_after_the_longest_time_gauss_newton_takes_over_in_any_case():
+    _, state, log = run(6, longest=4)
+    assert [row["attempts"] > 0 for row in log] == [False] * 4 + [True] * 2
+    assert [row["handed_over"] for row in log] == [0.0] * 3 + [1.0] * 3
+    before, *_ = run(4)
+    after, *_ = run(5, longest=4)
+    alone = gauss_newton.method(gauss_newton.Settings(), 1)
+    expected, _, _ = alone.step(objective(), before, alone.init(before), POINTS)
+    same(after, expected)

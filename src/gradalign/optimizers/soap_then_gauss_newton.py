@@ -1,6 +1,7 @@
-"""SOAP, then Gauss-Newton: a hand-over once Gauss-Newton steps need little damping. Cost per step: that of SOAP, and
-of Gauss-Newton at every ``probe_every``-th step, then of Gauss-Newton alone. Memory: that of both. Precision: float64,
-as Gauss-Newton needs it. Use it when Gauss-Newton alone is caught early, far from a solution, at a large damping."""
+"""SOAP, then Gauss-Newton: a hand-over once Gauss-Newton steps need little damping, or after so many steps. Cost per
+step: that of SOAP, and of Gauss-Newton at every ``probe_every``-th step, then of Gauss-Newton alone. Memory: that of
+both. Precision: float64, as Gauss-Newton needs it. Use it when Gauss-Newton alone is caught early, far from a solution,
+at a large damping."""
 
 from typing import Any, NamedTuple
 
@@ -29,6 +30,9 @@ class Settings(StrictModel):
     )
     probe_every: PositiveInt = Field(default=100, description="steps of SOAP between two trials of Gauss-Newton")
     damping: PositiveFloat = Field(default=1e-3, description="mu with which a trial has to succeed")
+    longest: PositiveInt | None = Field(
+        default=None, description="steps of SOAP after which Gauss-Newton takes over in any case; no limit if left out"
+    )
 
 
 class HandOverState(NamedTuple):
@@ -41,7 +45,8 @@ class HandOverState(NamedTuple):
 
 
 def method(settings: Settings, steps: int) -> Method:
-    """SOAP until a Gauss-Newton step with mu = ``damping`` succeeds, as a trial; Gauss-Newton from then on.
+    """SOAP until a Gauss-Newton step with mu = ``damping`` succeeds, as a trial, or for ``longest`` steps; then
+    Gauss-Newton.
 
     Every ``probe_every``-th step is such a trial, with this one mu. It succeeds where the loss falls by at least
     ``bad_ratio`` of what the linear model predicts (see ``gauss_newton``); else a step that lowers the loss is kept,
@@ -81,8 +86,10 @@ def method(settings: Settings, steps: int) -> Method:
         probe = ~state.handed_over & (done % settings.probe_every == 0)
         which = jnp.where(state.handed_over, 2, probe.astype(jnp.int32))
         after, soap_state, newton_state, metrics = jax.lax.switch(which, (by_soap, by_trial, by_gauss_newton))
-        succeeded = probe & (metrics["decrease_ratio"] >= settings.gauss_newton.bad_ratio)
-        state = HandOverState(done, state.handed_over | succeeded, soap_state, newton_state)
+        handed_over = state.handed_over | (probe & (metrics["decrease_ratio"] >= settings.gauss_newton.bad_ratio))
+        if settings.longest is not None:
+            handed_over |= done >= settings.longest
+        state = HandOverState(done, handed_over, soap_state, newton_state)
         return after, state, metrics | {"handed_over": state.handed_over.astype(metrics["damping"].dtype)}
 
     def precondition(objective: Objective, params: Tree, state: HandOverState, points: Points, gradient: Tree) -> Tree:
