@@ -80,7 +80,7 @@ def test_once_a_trial_succeeds_it_is_gauss_newton_for_good():
 
 
 def test_after_the_longest_time_gauss_newton_takes_over_in_any_case():
-    _, state, log = run(6, longest=4)
+    *_, log = run(6, longest=4)
     assert [row["attempts"] > 0 for row in log] == [False] * 4 + [True] * 2
     assert [row["handed_over"] for row in log] == [0.0] * 3 + [1.0] * 3
     before, *_ = run(4)
