@@ -248,16 +248,16 @@ def test_stretched_points_have_weights_and_leave_the_walls_where_they_are(sampli
 
 
 def test_pseudo_time_and_a_norm_of_fields_have_all_diagnostics():
-    chosen = specification(
-        "gauss_newton", learning_rate=None, problem="gray_scott", points={"ic": 8, "pde": 16}, weighting=CONSTANT
-    )
+    given = {"horizon": 0.2, "start": "exact", "start_harmonics": 4}  # two loss terms, where `penalised` has four
+    posed = {"problem": "gray_scott", "problem_settings": given, "points": {"pde": 16}}
+    chosen = specification("gauss_newton", learning_rate=None, weighting=CONSTANT, **posed)
     settings = {"norm": "fields", "pseudo_step": 0.1, "initial_damping": 10.0}
     experiment = build(chosen.model_copy(update={"method_settings": settings}))
     key, loop = state_after(experiment, 2)
     row = jax.device_get(jax.jit(experiment.diagnose)(key, loop))
     assert all(np.isfinite(value) for value in row.values())
     assert {"score_common_state", "score_own_state", "damping"} < set(row)
-    loss = experiment.objective(loop.loss_weights).loss(loop.params, experiment.points(key, loop))
+    loss = experiment.objective(loop.loss_weights, loop.start).loss(loop.params, experiment.points(key, loop))
     assert row["pseudo_rate"] == pytest.approx(float(jnp.sqrt(loss)) / 0.1, rel=1e-12)
 
 
