@@ -4,14 +4,12 @@
 
 The candidates of choice.yaml are merged over workflow/config/laptop-best.yaml and trained with Gauss-Newton and a seed
 that is in no table. They are compared by the validation residual: the root of the mean, over the slabs of time, of the
-median loss in the last tenth of a slab, of which most have one row there. Points are drawn anew at every row, so that
-it is taken where the network was not trained; weights of loss terms are the same for all candidates of a problem. One
-that takes more than ten minutes is not chosen.
+loss at the last step of a slab. Points are drawn anew there, so that it is taken where the network was not trained;
+weights of loss terms are the same for all candidates of a problem. One that takes more than ten minutes is not chosen.
 Each problem takes the cores that its run has in laptop-best.yaml.
 """
 
 import argparse
-import math
 import os
 import tempfile
 from pathlib import Path
@@ -37,16 +35,14 @@ LIMIT = 600.0
 
 
 def validation_residual(curves: pd.DataFrame, stage_steps: list[int]) -> float:
-    """The root of the mean over the windows, which are equally long, of the median loss in the last tenth of each.
+    """The root mean square over the windows, which are equally long, of the loss logged last in each.
 
     >>> curves = pd.DataFrame({"step": [0, 5, 10, 15, 20], "quantity": "loss", "value": [9.0, 9.0, 1.0, 9.0, 7.0]})
     >>> validation_residual(curves, [10, 10])  # the losses at steps 10 and 20
     2.0
     """
-    losses = curves[curves["quantity"] == "loss"].set_index("step")["value"].sort_index()
-    ends = np.cumsum(stage_steps)
-    late = [losses.loc[math.ceil(end - 0.1 * steps) : end] for end, steps in zip(ends, stage_steps, strict=True)]
-    return float(np.sqrt(np.mean([np.median(rows) for rows in late])))
+    losses = curves[curves["quantity"] == "loss"].set_index("step")["value"]
+    return float(np.sqrt(losses[np.cumsum(stage_steps)].mean()))
 
 
 def settings_of(overlay: dict[str, object] | None) -> configuration.Configuration:

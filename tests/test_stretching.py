@@ -21,6 +21,7 @@ def uniform(side, count=1001):
 @pytest.mark.parametrize("factor", FACTORS)
 class TestEverySideAndFactor:
     def test_agrees_with_the_oracle(self, side, factor):
+        """At the faces the place turns rounding of z into sinh(2a)/(2a) times as much, 186 times with a = 4."""
         z = uniform(side)
         np.testing.assert_allclose(stretching.moved(jnp.asarray(z), side, factor), oracle.moved(z, *side, factor))
         np.testing.assert_allclose(
@@ -35,7 +36,7 @@ class TestEverySideAndFactor:
         np.testing.assert_allclose(stretching.place(moved, side, factor), np.linspace(-1, 1, 1001), atol=1e-12)
 
     def test_weighted_means_over_moved_points_are_means_over_the_side(self, side, factor):
-        """By the midpoint rule, whose error falls with the square of the number of points."""
+        """By the midpoint rule with 20000 points, whose error is of the order of their inverse square times (2a)²."""
         low, high = side
         z = low + (high - low) * (np.arange(20000) + 0.5) / 20000
         moved = stretching.moved(jnp.asarray(z), side, factor)
@@ -53,7 +54,9 @@ class TestEverySideAndFactor:
         assert bool(jnp.all((moved >= low) & (moved <= high) & (jnp.diff(moved, prepend=low) >= 0)))
         place = stretching.place(moved, side, factor)
         assert place.dtype == stretching.share(moved, side, factor).dtype == dtype
-        assert float(jnp.max(jnp.abs(place))) < 1 + 1e-3  # false for NaN, too
+        assert (
+            float(jnp.max(jnp.abs(place))) < 1 + 1e-3
+        )  # float32 at a = 4: 186 times 6e-8, less rounding of tanh(4); false for NaN
 
 
 def test_points_beside_a_face_are_as_dense_as_the_docstring_says_and_those_on_it_have_no_weights():
