@@ -9,7 +9,7 @@ from equal_cost import read_progress
 
 from gradalign.comparison import at_equal_budget
 
-HEADER = ["problem", "equal time (s)", "method", "relative L2 error then", "rank", "seeds"]
+HEADER = ["problem", "equal time (s)", "method", "its time (s)", "relative L2 error then", "rank", "seeds"]
 
 
 def render(summary: Path) -> pd.DataFrame:
@@ -18,22 +18,22 @@ def render(summary: Path) -> pd.DataFrame:
     if steps.empty:
         return pd.DataFrame(columns=HEADER)
     reached = at_equal_budget(steps, "seconds")
-    reached["error"] = reached["error"].fillna(np.inf)  # not yet in the last time window: behind all others
     rows = []
     for problem, own in reached.groupby("problem", sort=False):
         medians = own.groupby("method", sort=False)["error"].median()
         ranks = medians.rank()
         for method in medians.sort_values(kind="stable").index:
-            errors = own.loc[own["method"] == method, "error"]
+            of_method = own[own["method"] == method]
             done = np.isfinite(medians[method])
             rows.append(
                 {
                     "problem": problem_name(str(problem)),
                     "equal time (s)": number(float(own["limit"].iloc[0])),
                     "method": method_look(str(method))[0],
-                    "relative L2 error then": spread(errors, 2) if done else "not in the last time window",
-                    "rank": number(float(ranks[method])),
-                    "seeds": str(len(errors)),
+                    "its time (s)": number(float(of_method["used"].iloc[0])) if done else "–",
+                    "relative L2 error then": spread(of_method["error"], 2) if done else "not in the last time window",
+                    "rank": number(float(ranks[method])) if done else "–",
+                    "seeds": str(len(of_method)),
                 }
             )
     return pd.DataFrame(rows, columns=HEADER)

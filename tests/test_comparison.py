@@ -101,7 +101,25 @@ class TestEqualBudget:
 
     def test_before_the_last_window_there_is_no_error(self):
         found = comparison.at_equal_budget(steps_of({("p", "a"): [1.0], ("p", "b"): [1.0]}, windows=2), "seconds")
-        assert found["error"].isna().tolist() == [False, True]
+        assert found["error"].isna().tolist() == found["used"].isna().tolist() == [False, True]
+
+    @pytest.mark.parametrize(("factor", "end"), [(1.2, True), (1.25, True), (1.26, False)])
+    def test_with_windows_a_run_that_used_a_quarter_more_at_most_counts_with_its_end(self, factor, end):
+        steps = steps_of({("p", "a"): [1.0], ("p", "b"): [1e-3]}, windows=2)
+        b = steps["method"] == "b"
+        steps.loc[b, "seconds"] *= factor / 2  # a step of a takes one second: 12 in all, and those of b 12 factor
+        found = comparison.at_equal_budget(steps, "seconds").set_index("method").loc["b"]
+        # Else it counts at step 8, the first of the last window: 10 seconds of 15
+        assert found["error"] == pytest.approx(1e-3 if end else 1e-2, rel=1e-12)
+        assert found["used"] == pytest.approx(factor * (12 if end else 8))
+        assert found["limit"] == 12
+
+    def test_without_windows_no_run_gets_more_than_the_others(self):
+        steps = steps_of({("p", "a"): [1.0], ("p", "b"): [1e-3]})
+        steps.loc[steps["method"] == "b", "seconds"] *= 0.6
+        found = comparison.at_equal_budget(steps, "seconds").set_index("method").loc["b"]
+        assert found["used"] == pytest.approx(1.2 * 8)
+        assert found["error"] == pytest.approx(1e-2, rel=1e-12)
 
 
 class TestMeanRanks:
@@ -135,10 +153,21 @@ class TestMeanRanks:
         assert found["mean_rank"] == 2
         assert [found["low"], found["high"]] == [1 + binom.ppf(level, 4, 20 / 27) / 4 for level in (0.025, 0.975)]
 
-    def test_equal_errors_share_their_ranks_and_unfinished_ones_come_last(self):
+    def test_equal_errors_share_their_ranks(self):
+        errors = {(p, m): [1.0] * 3 for p in "pqr" for m in "ab"}
+        steps = steps_of(errors).assign(gradient_evaluations=1.0, error=1.0)
+        assert comparison.mean_ranks(steps)["mean_rank"].tolist() == [1.5] * 4
+
+    def test_what_has_not_solved_the_whole_problem_at_this_cost_is_not_compared(self):
         errors = {(p, m): [1e-3] * 3 for p in "pqr" for m in "abc"}
-        found = comparison.mean_ranks(steps_of(errors, windows=2)).set_index(["budget", "method"])
-        assert found["mean_rank"].tolist() == [1.0, 2.5, 2.5] * 2  # b and c are in the first window
+        whole = steps_of(errors)
+        cut = whole.assign(whole=whole["whole"] & ~((whole["method"] == "c") & (whole["step"] < STEPS)))
+        assert set(comparison.mean_ranks(whole)["method"]) == set("abc")
+        assert set(comparison.mean_ranks(cut)["method"]) == set("ab")  # c takes three times as much as a
+        cut = whole.assign(whole=whole["whole"] & ~((whole["problem"] == "r") & (whole["step"] < STEPS)))
+        found = comparison.mean_ranks(cut)
+        assert set(found["method"]) == set("abc")
+        assert set(found["problems"]) == {2}
 
     def test_two_problems_have_no_interval_and_two_seeds_no_rank(self):
         errors = {(p, m): [1.0] * 3 for p in "pq" for m in "ab"} | {("r", m): [1.0] * 2 for m in "ab"}

@@ -22,6 +22,9 @@ DRAWS = 2000
 BUDGETS = ("seconds", "gradient_evaluations")
 """What methods are given equally much of."""
 
+ALLOWANCE = 1.25
+"""What a run with time windows may use, over the budget: it has solved the problem at its end and not before."""
+
 SCORES = ("score_raw", "score_common_state", "score_own_state", "score_inter_update")
 """Quantities of the table `curves` that are set beside errors."""
 
@@ -68,23 +71,28 @@ def at_equal_budget(steps: pd.DataFrame, budget: str) -> pd.DataFrame:
 
     ``steps`` is the table of ``progress``, ``budget`` one of ``BUDGETS``. What a step has cost is the median over the
     seeds of its run: they take the same steps, and what else differs in their times is the machine. Columns problem,
-    run, method, seed, limit, error: of the last logged step whose cost is at most ``limit``, the least over the runs of
-    the problem of what they used in all; NaN where this step is not yet in the last time window.
+    run, method, seed, limit, used, error: ``limit`` is the least over the runs of the problem of what they used in all,
+    and the error is that of the last logged step whose cost, ``used``, is at most this. With time windows it is the
+    error of the last step of all where that has cost at most ``ALLOWANCE`` times the limit: such a run divides what it
+    is given among its windows, and one that is cut off in the last of them has not been trained for less, but in part.
+    Where it has cost more and the limit falls before the last window, used and error are NaN.
 
     >>> steps = pd.DataFrame({"problem": "p", "run": ["a", "a", "b", "b"], "method": ["a", "a", "b", "b"], "seed": 0})
     >>> steps = steps.assign(seconds=[0.0, 3.0, 0.0, 2.0], error=[1.0, 0.1, 1.0, 0.2], whole=True)
-    >>> at_equal_budget(steps, "seconds")[["limit", "error"]].values.tolist()  # a is logged at 0 and 3 seconds
-    [[2.0, 1.0], [2.0, 0.2]]
+    >>> at_equal_budget(steps, "seconds")[["limit", "used", "error"]].values.tolist()  # a is logged at 0 and 3 seconds
+    [[2.0, 0.0, 1.0], [2.0, 2.0, 0.2]]
     """
     labels = ["problem", "run", "method", "seed"]
     counted = steps.dropna(subset=[budget])
     cost = counted.groupby(["problem", "run", "method", "step"])[budget].transform("median")
-    counted = counted.assign(**{budget: cost})
-    used = counted.groupby(labels)[budget].max()
-    limit = used.groupby("problem").min().rename("limit")
-    within = counted.merge(limit, on="problem")
-    last = within[within[budget] <= within["limit"]].groupby(labels).tail(1)
-    return last.assign(error=last["error"].where(last["whole"]))[[*labels, "limit", "error"]].reset_index(drop=True)
+    counted = counted.assign(used=cost)
+    totals = counted.groupby(labels)["used"].max()
+    counted = counted.merge(totals.groupby("problem").min().rename("limit"), on="problem")
+    windows = ~counted.groupby(labels)["whole"].transform("all")
+    finished = windows & (counted.groupby(labels)["used"].transform("max") <= ALLOWANCE * counted["limit"])
+    last = counted[(counted["used"] <= counted["limit"]) | finished].groupby(labels).tail(1)
+    last.loc[~last["whole"], ["used", "error"]] = np.nan
+    return last[[*labels, "limit", "used", "error"]].reset_index(drop=True)
 
 
 def largest_block(reached: pd.DataFrame) -> tuple[list[str], list[str]]:
@@ -118,20 +126,18 @@ def largest_block(reached: pd.DataFrame) -> tuple[list[str], list[str]]:
 def mean_ranks(steps: pd.DataFrame) -> pd.DataFrame:
     """The mean rank of every method over problems, at equal cost, with a 95 % interval; columns ``RANKS``.
 
-    For each of ``BUDGETS``: over the ``largest_block``, rank 1 for the least median error over the seeds; equal medians
-    share the mean of their ranks, and what has not reached the last time window at this cost comes last. A draw of the
+    For each of ``BUDGETS``: over the ``largest_block`` of those that have an error at this cost, rank 1 for the least
+    median error over the seeds; equal medians share the mean of their ranks. A draw of the
     bootstrap takes as many problems as there are, and for each of them as many seeds of every run as it has. low and
     high are NaN with fewer than ``LEAST`` problems; they say nothing about other settings of the methods.
     """
     rows = []
     for budget in BUDGETS:
-        reached = at_equal_budget(steps, budget)
+        reached = at_equal_budget(steps, budget).dropna(subset=["error"])
         methods, problems = largest_block(reached)
         errors = [
             [
-                reached.loc[(reached["problem"] == problem) & (reached["method"] == method), "error"]
-                .fillna(np.inf)
-                .to_numpy(np.float64)
+                reached.loc[(reached["problem"] == problem) & (reached["method"] == method), "error"].to_numpy(np.float64)
                 for method in methods
             ]
             for problem in problems

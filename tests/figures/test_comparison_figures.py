@@ -108,16 +108,19 @@ class TestEqualTime:
         late = rows_of(curves, "wave-soap", "error").query("step == 700")["value"].tolist()
         first = wave[wave["method"] == "SOAP"].iloc[0]
         assert first["relative L2 error then"] == common.spread(late, 2)
+        assert float(first["its time (s)"]) < 9.79
         assert sorted(wave["rank"]) == ["1", "2", "3", "4"]
         assert wave["rank"].tolist() == sorted(wave["rank"])
         assert table.loc[table["problem"] == "Lid-driven cavity", "seeds"].unique().tolist() == ["1"]
 
-    def test_a_method_that_is_not_in_the_last_window_comes_last(self, tables):
+    def test_a_method_that_is_not_in_the_last_window_comes_last_and_without_a_rank(self, tables):
         table = render("tab_equal_time", tables[2]())
         flow = table[table["problem"] == "Kuramoto–Sivashinsky equation"].set_index("method")
-        assert flow.loc["Gauss–Newton", ["relative L2 error then", "rank"]].tolist() == [
+        assert flow.index[-1] == "Gauss–Newton"
+        assert flow.iloc[-1][["its time (s)", "relative L2 error then", "rank"]].tolist() == [
+            "–",
             "not in the last time window",
-            "4",
+            "–",
         ]
         assert "not in the last time window" not in flow.loc[["Adam", "SOAP"], "relative L2 error then"].tolist()
 
@@ -126,7 +129,8 @@ def test_mean_ranks_are_those_of_the_summary_the_best_first(tables):
     summary = tables[2]()
     table, ranks = render("tab_mean_rank", summary), pd.read_csv(summary / "mean_ranks.csv")
     assert table["at equal"].tolist() == ["training time"] * 4 + ["gradient evaluations"] * 4
-    assert set(table["problems"]) == {"4"}  # the cavity has one seed
+    # The cavity has one seed, and Gauss-Newton is not in the last window of Kuramoto-Sivashinsky at the cost of the others
+    assert set(table["problems"]) == {"3"}
     own = table[table["at equal"] == "gradient evaluations"]
     assert own["mean rank"].astype(float).is_monotonic_increasing
     expected = ranks[(ranks["budget"] == "gradient_evaluations") & (ranks["method"] == "gauss_newton")].iloc[0]
