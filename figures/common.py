@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -188,15 +188,27 @@ def read_table(summary: Path, name: str, columns: Iterable[str]) -> pd.DataFrame
     path = summary / f"{name}.csv"
     if not path.is_file():
         raise ConfigurationError(f"{path} is missing; run the stage that writes it first (snakemake summary)")
-    if not path.read_text(encoding="utf-8").strip():
+    about = path.stat()
+    table = _parsed(path, (about.st_ino, about.st_mtime_ns, about.st_size))
+    if table is None:
         return pd.DataFrame(columns=list(columns))
-    table = pd.read_csv(path, keep_default_na=False, na_values=["", "nan", "NaN"])
     if missing := [column for column in columns if column not in table.columns]:
         raise ConfigurationError(
             f"{path} has no column {', '.join(map(repr, missing))}; found: {', '.join(table.columns)}. The usual cause "
             "is a table from an older version: run the stage again (snakemake --forcerun summary)"
         )
-    return table
+    return table.copy(deep=False)  # pandas copies what is written to
+
+
+@lru_cache(maxsize=8)
+def _parsed(path: Path, state: tuple[int, ...]) -> pd.DataFrame | None:
+    """The table in a file whose ``state`` tells it from other contents; None where it has no text.
+
+    The curves of a hundred runs have 40 MB, and a figure or the paper asks for them once for every run and quantity.
+    """
+    if not path.read_text(encoding="utf-8").strip():
+        return None
+    return pd.read_csv(path, keep_default_na=False, na_values=["", "nan", "NaN"])
 
 
 def read_fields(summary: Path, run: str) -> dict[str, NDArray[np.float64]]:
@@ -333,6 +345,15 @@ def problem_name(problem: str) -> str:
     ("Burgers' equation", 'My problem')
     """
     return PROBLEMS.get(problem, problem.replace("_", " ").capitalize())
+
+
+def short_problem_name(problem: str) -> str:
+    """A problem in fewer words, for legends and narrow panels.
+
+    >>> short_problem_name("wave"), short_problem_name("kolmogorov_flow")
+    ('Wave', 'Kolmogorov flow')
+    """
+    return problem_name(problem).removesuffix(" equation").removesuffix(" equations")
 
 
 def problem_order(problem: str) -> tuple[int, str]:

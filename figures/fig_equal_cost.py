@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
-from common import BLACK, GREY, method_look, method_order, notice, problem_name
+from common import BLACK, GREY, method_look, method_order, notice, short_problem_name
 from equal_cost import LABELS, read_progress
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,6 +14,9 @@ from training_plots import TITLE, WIDTH, plain_numbers
 from gradalign.comparison import at_equal_budget
 
 COLUMNS = 3
+
+DECADES = 2
+"""Powers of ten of the cost that are shown before the equal cost; what a method has after less tells nothing."""
 
 
 def render(summary: Path, budget: str) -> Figure:
@@ -35,11 +38,10 @@ def render(summary: Path, budget: str) -> Figure:
         if "soap" in RELATIVE_L2.get(problem, {}):
             axis.axhline(RELATIVE_L2[problem]["soap"], color=BLACK, linestyle=":", linewidth=1.2)
         axis.axvline(limits[problem], color=GREY, linestyle="--", linewidth=0.8)
-        axis.set(xscale="log", yscale="log")
+        axis.set(xscale="log", yscale="log", xlim=(max(own[budget].min(), limits[problem] / 10**DECADES) / 1.1, None))
         count = own.groupby("method")["seed"].nunique()
         seeds = str(count.min()) if count.min() == count.max() else f"{count.min()} to {count.max()}"
-        name = problem_name(problem).removesuffix(" equation").removesuffix(" equations")
-        axis.set_title(f"{name}, {seeds} seed{'' if seeds == '1' else 's'}", fontsize=7.5)
+        axis.set_title(f"{short_problem_name(problem)}, {seeds} seed{'' if seeds == '1' else 's'}", fontsize=7.5)
         if index % columns == 0:
             axis.set_ylabel("relative $L^2$ error")
         if index >= len(problems) - columns:

@@ -1,4 +1,4 @@
-"""One problem: the error of every run along training, and beside it the four scores."""
+"""One problem: the error of every run along training, and beside it the scores that were recorded."""
 
 from pathlib import Path
 
@@ -15,19 +15,24 @@ PANELS = [
 
 
 def render(summary: Path, problem: str) -> Figure:
-    """A row per run with two loss terms or more: the error, the three intra-step scores, the inter-step score."""
+    """A row per run with two loss terms or more: the error, up to three intra-step scores, the inter-step score.
+
+    A score that no run of the problem has gets no column.
+    """
     runs = [run for run in read_runs(summary, problem) if run.loss_terms > 1]
     if not runs:
         return no_runs(problem)
+    scores = {(run.name, q): read_curve(summary, run, q).dropna(subset=["value"]) for run in runs for q, _ in PANELS}
+    panels = [(q, title) for q, title in PANELS if any(len(scores[run.name, q]) for run in runs)]
     figure = Figure(figsize=(WIDTH, min(1.5 * len(runs) + 0.5, TALLEST)))
-    axes = figure.subplots(len(runs), 1 + len(PANELS), sharex="row", squeeze=False)
+    axes = figure.subplots(len(runs), 1 + len(panels), sharex="row", squeeze=False)
     for index, (row, run) in enumerate(zip(axes, runs, strict=True)):
         for _, seed in read_curve(summary, run, "error").query("step > 0").groupby("seed"):
             row[0].plot(seed["step"], seed["value"], color=run.colour, linewidth=1)
         row[0].set_yscale("log")
         row_label(row[0], run, "relative $L^2$ error", len(runs))
-        for axis, (quantity, _) in zip(row[1:], PANELS, strict=True):
-            draw_scores(axis, run, read_curve(summary, run, quantity).dropna(subset=["value"]))
+        for axis, (quantity, _) in zip(row[1:], panels, strict=True):
+            draw_scores(axis, run, scores[run.name, quantity])
             neutral = 0.0 if quantity.startswith("score_inter") else float(null_fraction(run))
             axis.axhline(neutral, color=BLACK, linestyle="--", linewidth=1)
             axis.set(ylim=(-1.08, 1.08), yticks=[-1, 0, 1])
@@ -36,7 +41,7 @@ def render(summary: Path, problem: str) -> Figure:
         for axis in row[2:]:
             axis.set_yticklabels([])
         if index == 0:
-            for axis, title in zip(row, ["Error", *(title for _, title in PANELS)], strict=True):
+            for axis, title in zip(row, ["Error", *(title for _, title in panels)], strict=True):
                 axis.set_title(title, fontsize=7.5)
         if index == len(runs) - 1:
             for axis in row:

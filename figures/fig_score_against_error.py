@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from common import BLACK, GREY, method_look, method_order, notice, number, problem_name, problem_order
+from common import BLACK, GREY, method_look, method_order, notice, number, problem_order, short_problem_name
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -19,9 +19,9 @@ LEGEND_COLUMNS = 4
 
 
 def render(summary: Path) -> Figure:
-    """A panel for each kind of score: errors over the median of their problem against mean scores, with correlations.
+    """A panel for each kind of score that was recorded: errors over the median of their problem against mean scores.
 
-    Small points are seeds, large ones the medians of a run.
+    Small points are seeds, large ones the medians of a run; above them the correlations.
     """
     points, table = read_points(summary), read_correlations(summary)
     if points.empty:
@@ -29,17 +29,23 @@ def render(summary: Path) -> Figure:
     runs = points.groupby(["score", "problem", "method", "run"])[["value", "error"]].median().reset_index()
     middle = runs.drop_duplicates("run").groupby("problem")["error"].median()
     overall = {row["score"]: row for row in table[table["problem"] == "all"].to_dict("records")}
-    figure = Figure(figsize=(WIDTH, 6.4))
-    axes = figure.subplots(2, 2, sharex=True, sharey=True)
-    for axis, (score, title) in zip(axes.ravel(), SCORES.items(), strict=True):
+    panels = {score: title for score, title in SCORES.items() if (points["score"] == score).any()}
+    rows = -(-len(panels) // 2)
+    figure = Figure(figsize=(WIDTH, 2.6 * rows + 1.2))
+    axes = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False)
+    left = axes.ravel()[len(panels) :]
+    for axis, (score, title) in zip(axes.ravel(), panels.items(), strict=False):
         for shown, size, alpha in ((points, 2.5, 0.35), (runs, 5.0, 0.95)):
             _draw(axis, shown[shown["score"] == score], middle, size, alpha)
         axis.axhline(1, color=GREY, linewidth=0.8)
         axis.set(yscale="log", xlim=(-1.05, 1.05))
         axis.set_title(title, pad=14)
         axis.text(0, 1.025, _words(overall[score]), transform=axis.transAxes, fontsize=6.8)
-    for axis in axes[-1]:
+    for axis in left:
+        axis.set_axis_off()
+    for axis in axes.ravel()[len(panels) - 2 : len(panels)]:
         axis.set_xlabel("mean score over the whole training")
+        axis.tick_params(labelbottom=True)
     for axis in axes[:, 0]:
         axis.set_ylabel("final error / median of its problem")
     methods = sorted(set(points["method"]), key=lambda method: method_order(method, method))
@@ -48,14 +54,20 @@ def render(summary: Path) -> Figure:
         for label, colour, _ in map(method_look, methods)
     ]
     problems = sorted(set(points["problem"]), key=problem_order)
-    rows = -(-(len(methods) + len(problems)) // LEGEND_COLUMNS)
+    columns = 2 if len(left) else LEGEND_COLUMNS
+    entries = max(-(-(len(methods) + len(problems)) // columns), len(problems) if len(left) else 0)
     blank = Line2D([], [], linestyle="", label=" ")
-    handles += [blank] * (-len(methods) % rows)  # so that no column has both
+    handles += [blank] * (-len(methods) % entries)  # so that no column has both
     handles += [
-        Line2D([], [], color=BLACK, marker=_marker(p), markerfacecolor="white", linestyle="", label=problem_name(p))
+        Line2D(
+            [], [], color=BLACK, marker=_marker(p), markerfacecolor="white", linestyle="", label=short_problem_name(p)
+        )
         for p in problems
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=LEGEND_COLUMNS, fontsize=7)
+    if len(left):  # the place without a panel is the legend's
+        left[0].legend(handles=handles, loc="upper left", ncols=columns, fontsize=7).set_in_layout(False)
+    else:
+        figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=7)
     return figure
 
 

@@ -1,20 +1,25 @@
-"""Write the tables of README from summary tables: ``python figures/readme_table.py results/laptop README.md``.
+"""Write tables of README from summary tables, all or those that are named.
+
+python figures/readme_table.py results/laptop README.md verdicts results
+python figures/readme_table.py results/laptop-methods README.md equal_time ranks scores
 
 Replaces what stands between the markers of each table, so that no value in README is typed by hand.
 """
 
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
+import tab_equal_time
 import tab_mean_rank
 import tab_score_against_error
 import tab_verdicts
 from common import markdown, number, problem_name, problem_order, read_runs, read_table, spread
 from tab_runs import short_commit
 
-from gradalign.errors import ConfigurationError, GradalignError
+from gradalign.errors import ConfigurationError, GradalignError, unknown_name
 from gradalign.files import write_atomically
 
 
@@ -61,6 +66,21 @@ def verdicts_table(results: Path) -> str:
     return markdown(tab_verdicts.render(results / "summary"))
 
 
+def equal_time_table(results: Path) -> str:
+    """The three best methods of every problem at equal time, and SOAP and Adam with their ranks, in Markdown."""
+    table = tab_equal_time.render(results / "summary")
+    rows = []
+    for (problem, seconds), own in table.groupby(["problem", "equal time (s)"], sort=False):
+        errors = own.set_index("method")["relative L2 error then"].astype(str).to_dict()
+        ranks = own.set_index("method")["rank"].astype(str).to_dict()
+        best = [f"{method} {error}" for method, error in list(errors.items())[:3]]
+        others = [f"{errors[name]}, rank {ranks[name]}" if name in errors else "–" for name in ("SOAP", "Adam")]
+        rows.append([problem, seconds, *best, *["–"] * (3 - len(best)), *others])
+    return markdown(
+        pd.DataFrame(rows, columns=["problem", "equal time (s)", "first", "second", "third", "SOAP", "Adam"])
+    )
+
+
 def ranks_table(results: Path) -> str:
     """Mean ranks of the methods at equal cost, in Markdown."""
     return markdown(tab_mean_rank.render(results / "summary"))
@@ -71,7 +91,13 @@ def scores_table(results: Path) -> str:
     return markdown(tab_score_against_error.render(results / "summary"))
 
 
-TABLES = {"verdicts": verdicts_table, "ranks": ranks_table, "scores": scores_table, "results": results_table}
+TABLES = {
+    "verdicts": verdicts_table,
+    "equal_time": equal_time_table,
+    "ranks": ranks_table,
+    "scores": scores_table,
+    "results": results_table,
+}
 """Tables by the name in their markers."""
 
 
@@ -97,12 +123,14 @@ def _command(target: str, scale: str) -> str:
     return f"snakemake --cores all {target}" + ("" if scale == "laptop" else f" --config scale={scale}")
 
 
-def main(results: Path, readme: Path) -> int:
-    """Rewrite ``readme``; 1 with a message where an input is missing."""
+def main(results: Path, readme: Path, names: Sequence[str] = ()) -> int:
+    """Rewrite the named tables of ``readme``, all where none is named; 1 with a message where an input is missing."""
     try:
+        if unknown := [name for name in names if name not in TABLES]:
+            raise unknown_name("table", unknown[0], TABLES)
         text = readme.read_text(encoding="utf-8")
-        for name, table in TABLES.items():
-            text = replace_block(text, name, table(results), readme)
+        for name in names or TABLES:
+            text = replace_block(text, name, TABLES[name](results), readme)
     except GradalignError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
@@ -111,4 +139,4 @@ def main(results: Path, readme: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]))

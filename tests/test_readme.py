@@ -97,7 +97,21 @@ def test_tables_are_replaced_and_only_they(readme_table, tmp_path):
     assert "| Burgers' equation, SOAP" in texts[0]
     assert "relative L2 error 4.1e-4 (3.4e-4 to 4.7e-4), 3 seeds" in texts[0]
     assert "54 of 54 records confirmed" in texts[0]
+    assert re.search(r"^\| Burgers' equation +\| [0-9.]+ +\| (Adam|SOAP)", texts[0], re.MULTILINE)
     assert re.search(r"^\| Two loss terms score the cosine .* \| 3 of 3 ", texts[0], re.MULTILINE)
+
+
+def test_only_the_named_tables_are_replaced(readme_table, tmp_path, capsys):
+    results, readme = tmp_path / "smoke", tmp_path / "README.md"
+    write_summary(results / "summary", SHAPES["three methods, three terms"])
+    readme.write_text(README, encoding="utf-8")
+    assert readme_table.main(results, readme, ["ranks"]) == 0
+    begin, end = readme_table.markers("ranks")
+    before, after = (text.split(begin)[0] + text.split(end)[1] for text in (README, readme.read_text(encoding="utf-8")))
+    assert before == after
+    assert readme.read_text(encoding="utf-8") != README
+    assert readme_table.main(results, readme, ["rank"]) == 1
+    assert "unknown table 'rank'; allowed: equal_time, ranks, results, scores, verdicts" in capsys.readouterr().err
 
 
 def test_tables_have_as_many_cells_in_every_row(readme_table):

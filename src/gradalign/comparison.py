@@ -135,13 +135,8 @@ def mean_ranks(steps: pd.DataFrame) -> pd.DataFrame:
     for budget in BUDGETS:
         reached = at_equal_budget(steps, budget).dropna(subset=["error"])
         methods, problems = largest_block(reached)
-        errors = [
-            [
-                reached.loc[(reached["problem"] == problem) & (reached["method"] == method), "error"].to_numpy(np.float64)
-                for method in methods
-            ]
-            for problem in problems
-        ]
+        pairs = {pair: own.to_numpy(np.float64) for pair, own in reached.groupby(["problem", "method"])["error"]}
+        errors = [[pairs[problem, method] for method in methods] for problem in problems]
         if not problems:
             continue
         medians = np.asarray([[np.median(values) for values in row] for row in errors])

@@ -129,7 +129,7 @@ def test_mean_ranks_are_those_of_the_summary_the_best_first(tables):
     summary = tables[2]()
     table, ranks = render("tab_mean_rank", summary), pd.read_csv(summary / "mean_ranks.csv")
     assert table["at equal"].tolist() == ["training time"] * 4 + ["gradient evaluations"] * 4
-    # The cavity has one seed, and Gauss-Newton is not in the last window of Kuramoto-Sivashinsky at the cost of the others
+    # The cavity has one seed, and Gauss-Newton is not in the last window of Kuramoto-Sivashinsky at this cost
     assert set(table["problems"]) == {"3"}
     own = table[table["at equal"] == "gradient evaluations"]
     assert own["mean rank"].astype(float).is_monotonic_increasing
@@ -171,13 +171,16 @@ class TestScoreAgainstError:
 
     def test_correlations_stand_above_the_panels(self, planted):
         axes = render("fig_score_against_error", planted).axes
-        texts = [axis.texts[0].get_text() for axis in axes]
-        assert texts[:3] == [
-            "Spearman 1 (1 to 1), 20 runs, 5 problems",
-            "Spearman −1 (−1 to −1), 20 runs, 5 problems",
-            "no problem with three runs",
+        assert [axis.get_title() for axis in axes[:3]] == [
+            "Raw gradients",
+            "Common-state directions",
+            "Consecutive updates",  # own-state scores were not recorded
         ]
-        assert texts[3].startswith("Spearman ")
+        texts = [axis.texts[0].get_text() for axis in axes[:3]]
+        assert texts[:2] == ["Spearman 1 (1 to 1), 20 runs, 5 problems", "Spearman −1 (−1 to −1), 20 runs, 5 problems"]
+        assert texts[2].startswith("Spearman ")
+        assert not axes[3].axison
+        assert axes[3].get_legend() is not None
 
     def test_points_are_errors_over_the_median_of_their_problem(self, planted, common):
         axis = render("fig_score_against_error", planted).axes[0]

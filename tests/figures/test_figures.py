@@ -220,6 +220,20 @@ def test_a_table_without_rows_says_so(common, tmp_path):
     assert path.read_text() == "problem,run\nnothing at this scale,\n"
 
 
+def test_a_table_is_parsed_once_until_its_file_changes(summary, common, monkeypatch):
+    parsed = []
+    monkeypatch.setattr(common.pd, "read_csv", lambda *a, read=pd.read_csv, **k: parsed.append(a) or read(*a, **k))
+    first = common.read_table(summary, "runs", ["run"])
+    names = first["run"].tolist()
+    first["run"] = "changed by a script"
+    assert common.read_table(summary, "runs", ["run"])["run"].tolist() == names
+    assert len(parsed) == 1
+    text = (summary / "runs.csv").read_text(encoding="utf-8")
+    (summary / "runs.csv").write_text(text.replace(names[0], names[0][::-1]), encoding="utf-8")
+    assert common.read_table(summary, "runs", ["run"])["run"].tolist()[0] == names[0][::-1]
+    assert len(parsed) == 2
+
+
 def test_null_line_follows_the_number_of_terms(shape_and_summary, common, tmp_path):
     shape, summary = shape_and_summary
     figure = figure_of("fig_burgers_scores", summary)
