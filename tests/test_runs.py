@@ -9,7 +9,7 @@ import pytest
 from experiments import line_reference, specification
 
 from gradalign import checkpoints
-from gradalign.errors import DeviceError, NonFiniteLossError, TimeLimitError
+from gradalign.errors import ConfigurationError, DeviceError, NonFiniteLossError, TimeLimitError
 from gradalign.runs import _identity, device_name, require_device, train
 from gradalign.training import build
 
@@ -190,6 +190,14 @@ def test_a_gpu_run_refuses_a_cpu_before_any_compute(tmp_path):
 def test_the_device_is_named_with_the_cores_that_a_run_may_use(monkeypatch, cores, said):
     monkeypatch.setenv("NPROC", cores)
     assert device_name() == said
+
+
+@pytest.mark.parametrize("cores", ["two", "0", "-1", "1.5"])
+def test_a_number_of_cores_that_is_none_is_refused_before_any_compute(monkeypatch, tmp_path, cores):
+    monkeypatch.setenv("NPROC", cores)
+    with pytest.raises(ConfigurationError, match=f"NPROC is '{cores}' in the environment; allowed: .* 1 or more"):
+        train(specification("adam"), line_reference(), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_parameters_load_into_the_network(finished):

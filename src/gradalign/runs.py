@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from gradalign import checkpoints, faults, parallel, provenance, randomness, run_records, trees
-from gradalign.errors import DeviceError, NonFiniteLossError, TimeLimitError
+from gradalign.errors import ConfigurationError, DeviceError, NonFiniteLossError, TimeLimitError
 from gradalign.evaluation import predictor, quantities, thinned, window_of
 from gradalign.files import exclusive, remove_partial, write_table
 from gradalign.method import load_method
@@ -41,7 +41,8 @@ class Progress(NamedTuple):
 
 
 def require_device(device: str, scale: str) -> None:
-    """Refuse to start where the settings ask for a GPU and JAX sees none; raises ``DeviceError``."""
+    """Refuse to start where the settings ask for a GPU and JAX sees none (``DeviceError``), or NPROC is no number."""
+    device_name()
     platforms = sorted({found.platform for found in jax.devices()})
     if device == "gpu" and "gpu" not in platforms:
         raise DeviceError(
@@ -55,12 +56,19 @@ def require_device(device: str, scale: str) -> None:
 def device_name() -> str:
     """The devices of a run as the tables name them, for instance ``cpu (2 cores)``; all that JAX sees take part.
 
-    ``NPROC`` in the environment is the number of cores that XLA uses, all of them where it is not set.
+    ``NPROC`` in the environment is the number of cores that XLA uses, all of them where it is not set; raises
+    ``ConfigurationError`` where it is anything else than a whole number of 1 or more.
     """
     devices = jax.devices()
     if devices[0].platform != "cpu":
         return f"{devices[0].device_kind} x{len(devices)}"
-    cores = int(os.environ.get("NPROC", os.cpu_count() or 1))
+    given = os.environ.get("NPROC") or str(os.cpu_count() or 1)
+    if not given.isdecimal() or int(given) < 1:
+        raise ConfigurationError(
+            f"NPROC is {given!r} in the environment; allowed: the number of cores that XLA may use, 1 or more. "
+            "Unset it for all cores, or set it as in NPROC=1 gradalign train ..."
+        )
+    cores = int(given)
     return f"cpu ({cores} core{'s' if cores > 1 else ''})" + (f" x{len(devices)}" if len(devices) > 1 else "")
 
 

@@ -60,7 +60,7 @@ KNOWN = {
         ProblemSettings(**MILD, horizon=2.0),
         [0.316243151, 0.656006681, 0.084002601, 0.010474697, 0.618377673, 2.1272380],
     ),
-    "laptop-best": (
+    "sharper": (
         ProblemSettings(rayleigh=1e4, thickness=0.1, amplitude=0.1, horizon=3.0),
         [0.271086394, 0.589708562, 0.088825798, 0.009440257, 0.653881815, 1.8128579],
     ),
