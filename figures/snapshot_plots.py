@@ -1,5 +1,6 @@
 """Plots of fields over two coordinates, at a few times, for any problem and any runs."""
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from gradalign.reference import relative_l2
 
 DECADES = 4
 """The colours of the error span this many decades below the largest error of a row."""
+NARROW = 11
+"""Characters of a title above the narrowest panels."""
 NAMES = {"u": "velocity $u$", "v": "velocity $v$", "w": "vorticity $w$", "T": "temperature $T$"}
 """Words for the fields of flows."""
 
@@ -35,7 +38,7 @@ def snapshot_figure(summary: Path, problem: str, fields: Sequence[str], times: i
     t, x, y = first["t"], first["x"], first["y"]
     chosen = np.linspace(0, t.size - 1, times + 1).round().astype(int)[1:]
     rows = [(field, int(index)) for field in fields for index in chosen]
-    labels = [run.label.replace("–", "–\n", 1) for run in runs]  # panels of a tall plane are narrow
+    labels = [_wrapped(run.label) for run in runs]
     figure, axes = panels(len(rows), runs, (y[-1] - y[0]) / (x[-1] - x[0]))
     for place, (row, (field, index)) in enumerate(zip(axes, rows, strict=True)):
         reference = first[f"reference_{field}"][index]
@@ -48,6 +51,15 @@ def snapshot_figure(summary: Path, problem: str, fields: Sequence[str], times: i
     words = " and ".join(NAMES[field] if flow else f"${field}$" for field in fields)
     figure.suptitle(f"{problem_name(problem)}: {words} (dimensionless), first seed{left_out}", **TITLE)
     return figure
+
+
+def _wrapped(label: str) -> str:
+    """A label in lines that fit above a panel of a tall plane; a dash may end a line.
+
+    >>> _wrapped("SOAP, then Gauss–Newton")
+    'SOAP, then\\nGauss–\\nNewton'
+    """
+    return "\n".join(line.replace("– ", "–") for line in textwrap.wrap(label.replace("–", "– "), NARROW))
 
 
 def panels(rows: int, runs: Sequence[Run], shape: float) -> tuple[Figure, NDArray[np.object_]]:

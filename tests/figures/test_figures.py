@@ -25,6 +25,7 @@ EXAMPLES = (
     "common",
     "field_plots",
     "readme_table",
+    "snapshot_plots",
     "soap_2024",
     "tab_mean_rank",
     "tab_references",
