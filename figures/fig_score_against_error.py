@@ -43,7 +43,7 @@ def render(summary: Path) -> Figure:
         axis.text(0, 1.025, _words(overall[score]), transform=axis.transAxes, fontsize=6.8)
     for axis in left:
         axis.set_axis_off()
-    for axis in axes.ravel()[len(panels) - 2 : len(panels)]:
+    for axis in axes.ravel()[max(0, len(panels) - 2) : len(panels)]:
         axis.set_xlabel("mean score over the whole training")
         axis.tick_params(labelbottom=True)
     for axis in axes[:, 0]:
