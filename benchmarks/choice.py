@@ -2,11 +2,11 @@
 
     python benchmarks/choice.py --problem burgers    its candidates, some minutes each
 
-The candidates of choice.yaml are merged over workflow/config/laptop-best.yaml and trained with Gauss-Newton and a seed
-that is in no table. They are compared by the validation residual: the root of the mean, over the slabs of time, of the
-loss at the last step of a slab. Points are drawn anew there, so that it is taken where the network was not trained;
-weights of loss terms are the same for all candidates of a problem. One that takes more than ten minutes is not chosen.
-Each problem takes the cores that its run has in laptop-best.yaml.
+The candidates of choice.yaml are merged over workflow/config/laptop-best.yaml and trained with a seed that is in no
+table, with Gauss-Newton unless they name another method. They are compared by the validation residual: the root of the
+mean loss over the slabs of time, on points that none was trained on, the same for all candidates of a problem, in
+float64; so are the weights of loss terms. One that takes more than ten minutes is not chosen. Each problem takes the
+cores that its run has in laptop-best.yaml.
 """
 
 import argparse
@@ -16,15 +16,17 @@ from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in `gradalign train`, and before SciPy is loaded
 
-import numpy as np
+import jax
+import jax.numpy as jnp
 import pandas as pd
 import yaml
 from gpu_second_order import finished
 from loop import solution
 
-from gradalign import configuration
+from gradalign import checkpoints, configuration, randomness, training
 from gradalign.files import exclusive, write_table
 from gradalign.precision import enable_float64
+from gradalign.settings import RunSpecification
 
 ROOT = Path(__file__).parents[1]
 CONFIGURATION = ROOT / "workflow/config/laptop-best.yaml"
@@ -34,29 +36,55 @@ LIMIT = 600.0
 """Seconds of training that a candidate may take."""
 
 
-def validation_residual(curves: pd.DataFrame, stage_steps: list[int]) -> float:
-    """The root mean square over the windows, which are equally long, of the loss logged last in each.
+DRAWS, POINTS = 16, 512
+"""How often the validation draws points in every slab, and how many in each of the problem's sets of points."""
 
-    >>> curves = pd.DataFrame({"step": [0, 5, 10, 15, 20], "quantity": "loss", "value": [9.0, 9.0, 1.0, 9.0, 7.0]})
-    >>> validation_residual(curves, [10, 10])  # the losses at steps 10 and 20
-    2.0
+
+def validation_residual(given: RunSpecification, directory: Path) -> float:
+    """The root of the mean loss over the windows, which are equally long, of what a finished run left in a directory.
+
+    Points come from a stream of their own; the loss has its first weights and no causal ones.
     """
-    losses = curves[curves["quantity"] == "loss"].set_index("step")["value"]
-    return float(np.sqrt(losses[np.cumsum(stage_steps)].mean()))
+    trained = training.build(given)
+    like = jax.eval_shape(lambda: trained.solution(trained.start(SEED)))
+    found, _ = checkpoints.load(directory / "parameters" / f"seed-{SEED}.safetensors", like)
+    alike = given.training.model_copy(
+        update={"precision": "float64", "sampling": "lattice", "points_every": 1, "causal": None}
+    )
+    points = dict.fromkeys(given.points, POINTS)
+    experiment = training.build(given.model_copy(update={"training": alike, "points": points}))
+    found = jax.tree.map(lambda leaf: leaf.astype(experiment.dtype), found)
+    key, start = randomness.stream(SEED, "validation"), experiment.start(SEED)
+
+    @jax.jit
+    def loss(window: jax.Array) -> jax.Array:
+        one = found if experiment.windows == 1 else jax.tree.map(lambda leaf: leaf[window], found)
+        exact = experiment.problem.exact_start is not None
+        params, begin = (one["network"], one["start"]) if exact else (one, ())
+        state = start._replace(stage=window, start=begin, finished=found if experiment.windows > 1 else ())
+        objective = experiment.objective(start.loss_weights, begin)
+        draws = jnp.arange(DRAWS, dtype=jnp.int32)
+        at = jax.lax.map(lambda draw: objective.loss(params, experiment.points(key, state._replace(step=draw))), draws)
+        return jnp.mean(at)
+
+    windows = jnp.arange(experiment.windows, dtype=jnp.int32)
+    return float(jnp.sqrt(jnp.mean(jax.lax.map(loss, windows))))
 
 
-def settings_of(overlay: dict[str, object] | None) -> configuration.Configuration:
-    """The configuration of a candidate, for one seed that no table has."""
+def run_of(problem: str, overlay: dict[str, object] | None) -> tuple[configuration.Configuration, RunSpecification]:
+    """The configuration of a candidate, for one seed that no table has, and the run in it."""
+    changes = dict(overlay or {})
+    method = changes.pop("method", "gauss_newton")
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        yaml.safe_dump(overlay or {}, file)
+        yaml.safe_dump(changes, file)
         file.flush()
-        return configuration.load([CONFIGURATION, file.name], {"seeds": [SEED]})
+        settings = configuration.load([CONFIGURATION, file.name], {"seeds": [SEED]})
+    return settings, settings.run(f"{problem}-{method}")
 
 
 def row(problem: str, candidate: str, overlay: dict[str, object] | None, directory: Path) -> dict[str, object]:
     """One row of the table: a candidate, trained to its end."""
-    settings = settings_of(overlay)
-    given = settings.run(f"{problem}-gauss_newton")
+    settings, given = run_of(problem, overlay)
     place = directory / problem / candidate.replace(" ", "-")
     if not finished(given, solution(settings.reference(problem)), place, float("inf")):
         raise AssertionError("there is no limit of time")
@@ -64,13 +92,14 @@ def row(problem: str, candidate: str, overlay: dict[str, object] | None, directo
     return {
         "problem": problem,
         "candidate": candidate,
+        "method": record["method"],
         "network": record["network"],
         "parameters": record["parameters"],
         "windows": record["windows"],
         "steps": record["steps"],
         "points": record["points"],
         "seconds": record["train_seconds"],
-        "validation_residual": validation_residual(pd.read_csv(place / "curves.csv"), given.training.stage_steps),
+        "validation_residual": validation_residual(given, place),
         "seed": SEED,
         "device": record["device"],
         "commit": record["commit"],
@@ -96,7 +125,7 @@ def main(arguments: list[str] | None = None) -> None:
         if any(name not in candidates[problem] for problem in problems):
             allowed = "; ".join(", ".join(map(repr, candidates[problem])) for problem in problems)
             parser.error(f"--candidate is {name!r}; allowed: {allowed}")
-    cores = {settings_of(None).cores_of(f"{problem}-gauss_newton") or os.cpu_count() for problem in problems}
+    cores = {run_of(problem, None)[0].cores_of(f"{problem}-gauss_newton") or os.cpu_count() for problem in problems}
     if len(cores) > 1:
         parser.error(
             f"{', '.join(problems)} take {' and '.join(map(str, sorted(cores)))} cores; a process has one number of "

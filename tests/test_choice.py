@@ -3,28 +3,50 @@
 import os
 
 import choice
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
+
+from gradalign import checkpoints, configuration, training
 
 CANDIDATES = yaml.safe_load(choice.CANDIDATES.read_text())
 NAMES = [(problem, name) for problem, own in CANDIDATES.items() for name in own]
 
 
 @pytest.mark.parametrize(("problem", "name"), NAMES)
-def test_candidates_are_logged_on_points_drawn_anew_at_the_end_of_every_slab(problem, name):
-    given = choice.settings_of(CANDIDATES[problem][name]).run(f"{problem}-gauss_newton")
+def test_candidates_fit_and_have_the_seed_of_the_choice_and_the_loss_weights_of_the_first(problem, name):
+    given = choice.run_of(problem, CANDIDATES[problem][name])[1]
     assert given.seeds == [choice.SEED]
-    assert all(steps % given.training.points_every == 0 for steps in given.training.stage_steps)
+    first = choice.run_of(problem, next(iter(CANDIDATES[problem].values())))[1]
+    assert given.training.weighting.initial == first.training.weighting.initial
 
 
 @pytest.mark.parametrize("problem", CANDIDATES)
 def test_the_first_candidate_is_the_scale_and_the_others_are_not(problem):
-    base, *others = [
-        choice.settings_of(overlay).run(f"{problem}-gauss_newton") for overlay in CANDIDATES[problem].values()
-    ]
-    assert base.training == choice.settings_of(None).run(base.name).training
+    base, *others = [choice.run_of(problem, overlay)[1] for overlay in CANDIDATES[problem].values()]
+    scale = configuration.load([choice.CONFIGURATION], {"seeds": [choice.SEED]}).run(base.name)
+    assert base == scale
     assert all(other != base for other in others)
+
+
+def test_the_validation_residual_is_that_of_fields_which_are_known(tmp_path):
+    """A network that is zero leaves Burgers' equation -a sin(πx) at all times, here with a = 1, then a = 2."""
+    slabs = {"steps": 80, "windows": {"count": 2, "network": "warm"}}
+    given = choice.run_of("burgers", {"training": {"burgers_second_order": slabs}})[1]
+    experiment = training.build(given)
+    solution = jax.tree.map(jnp.zeros_like, experiment.solution(experiment.start(choice.SEED)))
+    start = experiment.start(choice.SEED).start
+    solution["start"] = jnp.stack([start, 2 * start])
+    path = tmp_path / f"parameters/seed-{choice.SEED}.safetensors"
+    path.parent.mkdir()
+    checkpoints.save(path, solution, {"step": 0})
+    viscosity = 0.01 / np.pi
+    # u u_x - ν u_xx = π/2 a² sin(2πx) - ν π² a sin(πx)
+    squares = [a**4 * np.pi**2 / 8 + viscosity**2 * np.pi**4 * a**2 / 2 for a in (1, 2)]
+    assert choice.validation_residual(given, tmp_path) == pytest.approx(np.sqrt(np.mean(squares)), rel=0.01)
 
 
 def test_the_least_residual_within_the_time_is_chosen_and_other_problems_stay(tmp_path, monkeypatch):
