@@ -1,6 +1,7 @@
 """The choice of settings: candidates fit, are compared where they were not trained, and the least residual wins."""
 
 import os
+from functools import cache
 
 import choice
 import jax
@@ -13,20 +14,26 @@ import yaml
 from gradalign import checkpoints, configuration, training
 
 CANDIDATES = yaml.safe_load(choice.CANDIDATES.read_text())
+
+
+@cache
+def run(problem, name):
+    return choice.run_of(problem, CANDIDATES[problem][name])[1]
+
+
 NAMES = [(problem, name) for problem, own in CANDIDATES.items() for name in own]
 
 
 @pytest.mark.parametrize(("problem", "name"), NAMES)
 def test_candidates_fit_and_have_the_seed_of_the_choice_and_the_loss_weights_of_the_first(problem, name):
-    given = choice.run_of(problem, CANDIDATES[problem][name])[1]
+    given, first = run(problem, name), run(problem, next(iter(CANDIDATES[problem])))
     assert given.seeds == [choice.SEED]
-    first = choice.run_of(problem, next(iter(CANDIDATES[problem].values())))[1]
     assert given.training.weighting.initial == first.training.weighting.initial
 
 
 @pytest.mark.parametrize("problem", CANDIDATES)
 def test_the_first_candidate_is_the_scale_and_the_others_are_not(problem):
-    base, *others = [choice.run_of(problem, overlay)[1] for overlay in CANDIDATES[problem].values()]
+    base, *others = [run(problem, name) for name in CANDIDATES[problem]]
     scale = configuration.load([choice.CONFIGURATION], {"seeds": [choice.SEED]}).run(base.name)
     assert base == scale
     assert all(other != base for other in others)
