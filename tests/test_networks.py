@@ -1,6 +1,7 @@
 """Networks against a NumPy oracle, their parameter counts, dtypes, and the promises of their initial state."""
 
 import itertools
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ from oracles import networks as oracle
 from gradalign import networks
 from gradalign.derivatives import partial_derivatives
 from gradalign.errors import ConfigurationError
-from gradalign.problem import Problem, Reflection
+from gradalign.problem import Problem, QuarterTurn, Reflection
 from gradalign.settings import NetworkSettings
 
 DOMAIN = ((0.0, 2.0), (-1.0, 3.0))
@@ -248,8 +249,30 @@ def test_a_symmetric_network_is_the_mean_of_its_mirror_images():
     np.testing.assert_allclose(found, (expected(np.asarray(z)) + expected(mirrored) * [1, -1]) / 2, rtol=0, atol=1e-13)
     np.testing.assert_allclose(image, found * jnp.asarray([1.0, -1.0]), rtol=0, atol=1e-13)
     assert float(jnp.min(jnp.abs(found))) > 1e-3
-    with pytest.raises(ConfigurationError, match="shape has no reflection symmetry"):
+    with pytest.raises(ConfigurationError, match="shape has no known symmetry"):
         networks.build(settings("mlp", symmetric=True), problem(), jnp.dtype("float64"))
+
+
+def test_a_network_with_a_quarter_turn_is_the_mean_of_its_turned_images():
+    """A = u + iv with A(t, -y, x) = -i A(t, x, y), in complex numbers."""
+    plane = replace(
+        problem(),
+        quarter_turn=QuarterTurn(("x", "y"), (1, 0), (1, -1)),
+        coordinates=("t", "x", "y"),
+        domain=(DOMAIN[0], (-1.0, 1.0), (-1.0, 1.0)),
+    )
+    plain = networks.build(settings("mlp"), plane, jnp.dtype("float64"))
+    symmetric = networks.build(settings("mlp", symmetric=True), plane, jnp.dtype("float64"))
+    params, (t, x, y) = generic(plain), np.random.default_rng(1).uniform(-0.9, 0.9, (3, 7))
+
+    def value(network, x, y):
+        return np.asarray(network.apply(params, jnp.asarray(np.stack([t, x, y], axis=1)))) @ [1, 1j]
+
+    images = [(x, y), (-y, x), (-x, -y), (y, -x)]
+    expected = np.mean([1j**k * value(plain, *image) for k, image in enumerate(images)], axis=0)
+    np.testing.assert_allclose(value(symmetric, x, y), expected, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(value(symmetric, -y, x), -1j * value(symmetric, x, y), rtol=0, atol=1e-13)
+    assert np.min(np.abs(expected)) > 1e-3
 
 
 @pytest.mark.parametrize(("parities", "centre"), [((0, 0), DOMAIN[1][0]), ((1, -1), 0.4)])

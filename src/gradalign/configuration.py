@@ -460,9 +460,9 @@ def _run_misfits(configuration: Configuration, key: Key, entry: RunEntry) -> Ite
         spectral: Key = ("networks", entry.network, "architecture")
         allowed = f"another one for {problem.name}, which has {len(problem.periodic)} periodic coordinates, not one"
         yield spectral, message(spectral, "'spectral'", allowed, f"use another network in the run {entry.run_name}")
-    if network.symmetric and problem.reflection is None:
+    if network.symmetric and not problem.has_symmetry:
         symmetric: Key = ("networks", entry.network, "symmetric")
-        allowed = f"false for {problem.name}, which has no reflection symmetry"
+        allowed = f"false for {problem.name}, which has no known symmetry"
         yield symmetric, message(symmetric, "true", allowed, f"use another network in the run {entry.run_name}")
     yield from _marching_misfits(key, entry, problem, training, shared.settings | entry.settings)
     if training.causal is None:

@@ -49,6 +49,18 @@ class Reflection:
 
 
 @dataclass(frozen=True)
+class QuarterTurn:
+    """A symmetry about the origin of a plane that a network can have: N_f(t, -y, x) = s_f N_g(t, x, y), g = source(f).
+
+    coordinates: the names of x and y. sources: the indices g by output f of the network. signs: s_f, 1 or -1, by f.
+    """
+
+    coordinates: tuple[str, str]
+    sources: tuple[int, ...]
+    signs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Problem:
     """One PDE with its domain and conditions, as everything else in gradalign sees it.
 
@@ -80,8 +92,8 @@ class Problem:
         problem cannot be cut into windows. Names of settings: parameters that a curriculum may change in steps.
     exact_start: how the fields get the initial condition of a window by construction (see ``exact_start``), without a
         loss term. None where it is a loss term.
-    reflection: a symmetry that the equation and all conditions have; networks can have it by
-        construction. None: none is known.
+    reflection, quarter_turn: a symmetry that the equation and all conditions have; networks can have it by
+        construction. None: none of this kind is known. A problem names one of them at most.
     stretching: factors by coordinate (see ``stretching``): the network sees the coordinate stretched at both faces, and
         points lie more closely there, with weights that leave the mean squares as they are.
     observed: names of the fields that references hold and scores are made of; ``fields`` where left empty.
@@ -105,6 +117,7 @@ class Problem:
     given: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     exact_start: ExactStart | None = None
     reflection: Reflection | None = None
+    quarter_turn: QuarterTurn | None = None
     stretching: Mapping[str, float] = field(default_factory=dict)
     observed: tuple[str, ...] = ()
     observe: Callable[[Apply, Tree, Array], Array] | None = None
@@ -124,6 +137,11 @@ class Problem:
     def sets(self) -> tuple[str, ...]:
         """The point sets, in the order of the loss terms."""
         return tuple(dict.fromkeys(self.point_sets.values()))
+
+    @property
+    def has_symmetry(self) -> bool:
+        """Whether a network can have a symmetry of the problem by construction."""
+        return self.reflection is not None or self.quarter_turn is not None
 
     @property
     def conditions(self) -> str:

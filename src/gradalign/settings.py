@@ -125,7 +125,8 @@ class NetworkSettings(StrictModel):
     )
     symmetric: bool = Field(
         default=False,
-        description="built-in reflection symmetry, for problems that have one; twice the cost, but for spectral",
+        description="built-in symmetry of the problem, where it has one: a reflection, at twice the cost (none for "
+        "spectral), or a quarter turn, at four times the cost",
     )
     weight_factorisation: bool = Field(default=False, description="random weight factorisation, W = diag(exp s) V")
     factorisation_mean: float = Field(default=1.0, description="mean of s")

@@ -121,9 +121,9 @@ def test_derivatives_of_the_batch_are_those_point_by_point(posed, initialised, d
         np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-10 * scale)
 
 
-def test_a_reflection_of_the_network_is_one_of_the_residual(posed, draw):
+def test_a_symmetry_of_the_network_is_one_of_the_residual(posed, draw):
     """With a built-in start this says so of the initial condition too."""
-    if posed.reflection is None:
+    if not posed.has_symmetry:
         return
     built = networks.build(NETWORK.model_copy(update={"symmetric": True}), posed, jnp.dtype("float64"))
     exact, params = posed.exact_start, built.init(jax.random.key(1))
@@ -134,18 +134,27 @@ def test_a_reflection_of_the_network_is_one_of_the_residual(posed, draw):
         return network if exact is None else exact.fields(start, network, z)
 
     z = draw()
-    axis = posed.coordinates.index(posed.reflection.coordinate)
-    mirrored = z["pde"].at[:, axis].set(2 * posed.reflection.centre - z["pde"][:, axis])
     rows = jax.jit(lambda at: posed.residuals(apply, params, z | {"pde": at}))
-    found, image = rows(z["pde"]), rows(mirrored)
-    for name in (name for name, points in posed.point_sets.items() if points == "pde"):
-        here, there = found[name], image[name]
+    found, image = rows(z["pde"]), rows(_image(posed, z["pde"]))
+    inside = [name for name, points in posed.point_sets.items() if points == "pde"]
+    # A quarter turn takes the equation of a field to that of another one
+    sources = range(len(inside)) if posed.quarter_turn is None else posed.quarter_turn.sources
+    for name, source in zip(inside, sources, strict=True):
+        here, there = found[inside[source]], image[name]
         scale = float(jnp.max(jnp.abs(here)))
         assert scale > 0.1, name
         signs = {float(sign) for sign in jnp.sign(here * there)}
         assert len(signs) == 1, name
         rounding = 1e-8 * scale  # of 128 waves, differentiated four times
         np.testing.assert_allclose(jnp.abs(here), jnp.abs(there), rtol=0, atol=rounding)
+
+
+def _image(posed, points):
+    if posed.quarter_turn is None:
+        axis = posed.coordinates.index(posed.reflection.coordinate)
+        return points.at[:, axis].set(2 * posed.reflection.centre - points[:, axis])
+    x, y = (posed.coordinates.index(name) for name in posed.quarter_turn.coordinates)
+    return points.at[:, x].set(-points[:, y]).at[:, y].set(points[:, x])
 
 
 def test_pseudo_time_damps_short_waves_of_every_driven_field(posed, initialised, draw, residuals):

@@ -16,7 +16,8 @@ Coefficients: ε = 0.004, k = 10, β = 1.5, T = 1 (arXiv 2402.00326 and the rele
 
 Loss terms: ``u_ic``, ``v_ic`` (u and v less their initial values at t = 0, at the same points), ``ru``, ``rv`` (the
 residuals, at the same points); n = 4, null value -1/2. Scored: u, v, and both stacked, which is the main number. A
-quarter turn of the square turns A by a quarter, A(t, -y, x) = -i A(t, x, y), so that u and v are of the same size.
+quarter turn of the square turns A by a quarter, A(t, -y, x) = -i A(t, x, y), so that u and v are of the same size; a
+network with ``symmetric: true`` has that too.
 
 With ``start: exact`` the fields are B(t, x, y) + t N(t, x, y) of a network N, in every window of time, where B is what
 diffusion alone makes of the start; the terms at t = 0 fall away.
@@ -40,7 +41,7 @@ from pydantic import Field, PositiveFloat
 
 from gradalign.derivatives import partial_derivatives
 from gradalign.exact_start import FORMULATION, ExactStart, StartSettings, diffusion
-from gradalign.problem import Apply, Points, Problem, Statement
+from gradalign.problem import Apply, Points, Problem, QuarterTurn, Statement
 from gradalign.sampling import first_window, stratified_in_time, uniform, with_values
 from gradalign.trees import Tree
 
@@ -112,6 +113,7 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
         periodic=("x", "y"),
         causal=("ru", "rv"),
         formulation=FORMULATION,
+        quarter_turn=QuarterTurn(("x", "y"), (1, 0), (1, -1)),
         point_sets={"ru": "pde", "rv": "pde"} | ({} if exact else {"u_ic": "ic", "v_ic": "ic"}),
         given={} if exact else {"ic": ("u", "v")},
         exact_start=ExactStart(
