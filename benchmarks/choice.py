@@ -5,8 +5,8 @@
 The candidates of choice.yaml are merged over workflow/config/laptop-best.yaml and trained with a seed that is in no
 table, with Gauss-Newton unless they name another method. They are compared by the validation residual: the root of the
 mean loss over the slabs of time, on points that none was trained on, the same for all candidates of a problem, in
-float64; so are the weights of loss terms. One that takes more than ten minutes is not chosen. Each problem takes the
-cores that its run has in laptop-best.yaml.
+float64; so are the weights of loss terms. The least of each method is chosen, among those of ten minutes at most. Each
+problem takes the cores that its run has in laptop-best.yaml.
 """
 
 import argparse
@@ -141,7 +141,7 @@ def main(arguments: list[str] | None = None) -> None:
             replaced = table["candidate"].isin(names) | ~table["candidate"].isin(candidates[problem])
             own = pd.concat([table[(table["problem"] == problem) & ~replaced].astype(object), found], ignore_index=True)
             allowed = own["validation_residual"].where(own["seconds"] <= LIMIT).astype(float)
-            own["chosen"] = allowed == allowed.min()
+            own["chosen"] = allowed == allowed.groupby(own["method"]).transform("min")
             write_table(chosen.table, pd.concat([table[table["problem"] != problem].astype(object), own]))
         print(own[["problem", "candidate", "seconds", "validation_residual", "chosen"]].to_string(index=False))
 
