@@ -42,6 +42,12 @@ def test_the_first_window_may_take_more_steps_and_the_others_share_out_the_rest(
     assert given.training.stage_steps == [8, 4, 4]
 
 
+@pytest.mark.parametrize(("first", "expected"), [(None, [56, 28, 16]), (40, [40, 40, 20])])
+def test_every_window_may_take_a_share_of_the_steps_of_the_one_before(first, expected):
+    windows = {"count": 3, "network": "warm", "first_steps": first, "steps_ratio": 0.5}
+    assert specification("adam", steps=100, log_every=4, windows=windows).training.stage_steps == expected
+
+
 def test_a_new_window_starts_from_the_network_of_the_one_before(marched):
     experiment, before, after = marched
     key = randomness.stream(3, "points")
@@ -69,6 +75,24 @@ def test_a_new_window_starts_the_optimizer_and_the_weights_again(marched):
         again = experiment.next_stage(randomness.stream(3, "parameters"), before)  # not compiled: rounds otherwise
         for one, other in zip(leaves(again.params), leaves(after.params), strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-14)
+
+
+@pytest.mark.parametrize("network", ["warm", "fresh"])
+def test_curvatures_are_kept_where_the_network_is(network):
+    windows = {"count": 2, "network": network, "first_steps": 6}
+    experiment = build(specification("soap_gauss_newton", learning_rate=0.1, steps=8, own_state=False, windows=windows))
+    before = jax.jit(experiment.advance)(randomness.stream(3, "points"), experiment.start(3), np.int32(6))
+    after = experiment.next_stage(randomness.stream(3, "parameters"), before)
+    assert [int(before.state.done), int(before.state.steps)] == [6, 6]
+    assert [int(after.state.done), int(after.state.steps)] == [0, 2]
+    assert not any(np.any(leaf) for leaf in leaves(after.state.mean))
+    assert any(np.any(leaf) for leaf in leaves(before.state.mean))
+    if network == "warm":
+        assert same(after.state.curvature, before.state.curvature)
+        assert same(after.state.bases, before.state.bases)
+        assert int(after.state.calls) == 6
+    else:
+        assert same(after.state, experiment.method.init(after.params)._replace(steps=np.int32(2)))
 
 
 def test_the_solution_holds_the_parameters_of_every_window(marched):

@@ -398,6 +398,16 @@ def _stage_misfits(key: Key, training: TrainingSettings) -> Iterator[tuple[Key, 
     elif training.curriculum is not None and sum(training.stage_steps) != training.steps:
         place, total = (*key, "curriculum", "stages"), sum(training.stage_steps)
         yield place, message(place, f"{total} steps in all", f"a sum of steps = {training.steps}", "change one of them")
+    elif training.windows is not None and training.windows.steps_ratio < 1:
+        alone = training.windows.first_steps or 0
+        if training.steps % training.log_every or alone % training.log_every or min(training.stage_steps) <= 0:
+            place, given = (*key, "windows", "steps_ratio"), training.windows.steps_ratio
+            allowed = (
+                f"steps and first_steps in multiples of log_every = {training.log_every}, and as many left at least to "
+                f"every window of {training.windows.count}; here the fewest are {min(training.stage_steps)}"
+            )
+            yield place, message(place, shown(given), allowed, "raise it, or lower log_every")
+            return
     elif training.windows is not None and (first := training.windows.first_steps) is not None:
         place, others = (*key, "windows", "first_steps"), (training.windows.count - 1) * training.log_every
         if first >= training.steps or first % training.log_every or (training.steps - first) % others:

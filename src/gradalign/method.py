@@ -31,6 +31,9 @@ class Method(NamedTuple):
         apply one P to all per-loss gradients.
     observe: ``observe(params, state, gradient) -> state``: let the statistics see a gradient without moving. Own-state
         scores feed one such state per loss term.
+    enter: ``enter(params, state, steps) -> state``: the state at the start of a stage (a time window, or a stage of a
+        curriculum) of ``steps`` () int32 steps, from the last one of the stage before, or from ``init(params)`` where
+        there is none or the network is new. None: every stage starts with ``init(params)``.
 
     ``gradient_evaluations``, () int32, is what a step cost in passes through the network on all points of the step, in
     units of a value with its gradient. One each: a value with its gradient, whether the method or the caller computes
@@ -44,6 +47,7 @@ class Method(NamedTuple):
     step: Callable[..., tuple[Tree, State, dict[str, Array]]]
     precondition: Callable[[Objective, Tree, State, Points, Tree], Tree]
     observe: Callable[[Tree, State, Tree], State]
+    enter: Callable[[Tree, State, Array], State] | None = None
 
 
 def first_order(transformation: optax.GradientTransformation, precondition: Callable[[State, Tree], Tree]) -> Method:

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
@@ -46,7 +47,14 @@ class WindowSettings(StrictModel):
     first_steps: PositiveInt | None = Field(
         default=None,
         description="steps of the first window, which alone starts from a new network if the others are warm; "
-        "the others share out the rest equally; as many as each of them where left out",
+        "the others share out the rest; left out: no more than its share",
+    )
+    steps_ratio: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="steps of a window over those of the one before, after first_steps if that is given; rounded to "
+        "log_every. Below 1: an early error grows in all windows that follow",
     )
 
 
@@ -67,7 +75,8 @@ class CurriculumSettings(StrictModel):
 class TrainingSettings(StrictModel):
     """The loop of one run. It has one stage, or one for each time window, or those of a curriculum.
 
-    Every stage starts with a new state of the optimizer, hence of its learning-rate schedule, and the first weights.
+    Every stage starts the learning-rate schedule, the first weights and the state of the optimizer again; only
+    ``soap_gauss_newton`` keeps what it knows of the curvature.
     """
 
     steps: PositiveInt = Field(description="optimizer steps of the run, all stages together")
@@ -98,15 +107,22 @@ class TrainingSettings(StrictModel):
         >>> windows = WindowSettings(count=3, network="warm")
         >>> TrainingSettings(**loop, weighting=weighting, windows=windows).stage_steps
         [2, 2, 2]
+        >>> halved = {"windows": WindowSettings(count=2, network="warm", steps_ratio=0.5)}
+        >>> TrainingSettings(**loop, weighting=weighting, **halved).stage_steps
+        [4, 2]
         """
         if self.curriculum is not None:
             return [stage.steps for stage in self.curriculum.stages]
         if self.windows is None:
             return [self.steps]
-        count, first = self.windows.count, self.windows.first_steps
-        if first is None:
-            return [self.steps // count] * count
-        return [first] + [(self.steps - first) // (count - 1)] * (count - 1)
+        count, first, ratio = self.windows.count, self.windows.first_steps, self.windows.steps_ratio
+        alone = [] if first is None else [first]
+        left, others = self.steps - sum(alone), count - len(alone)
+        if ratio == 1:
+            return alone + [left // others] * others
+        shares = np.cumsum(ratio ** np.arange(others))
+        rows = np.rint(left * shares / shares[-1] / self.log_every).astype(int)  # at the ends: the sum stays the steps
+        return alone + (np.diff(rows, prepend=0) * self.log_every).tolist()
 
 
 class NetworkSettings(StrictModel):

@@ -83,26 +83,29 @@ class Experiment:
         start = () if exact is None else exact.first(self.dtype)
         one = self._window(params, start)
         finished = () if self.windows == 1 else jax.tree.map(lambda leaf: jnp.stack([leaf] * self.windows), one)
-        return self._stage_start(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32), params, start, finished)
+        state = self.method.init(params)
+        return self._stage_start(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32), params, state, start, finished)
 
     def next_stage(self, key: Array, loop: LoopState) -> LoopState:
         """The state before the first step of the next stage; ``key`` is the run's stream "parameters".
 
-        The parameters are kept, or for windows with fresh networks drawn anew; optimizer states and loss weights start
-        again. With windows, the solution of the one that ends is stored: it gives the next initial condition.
+        The parameters are kept, or for windows with fresh networks drawn anew. Optimizer states and loss weights start
+        again, but for what a method keeps beside the parameters (``Method.enter``). With windows, the solution of the
+        one that ends is stored: it gives the next initial condition.
         """
         stage = loop.stage + 1
         windows = self.specification.training.windows
-        params = loop.params
+        params, state = loop.params, loop.state
         if windows is not None and windows.network == "fresh":
             params = self.network.init(randomness.at_step(key, stage))
+            state = self.method.init(params)
         start, exact = loop.start, self.problem.exact_start
         if exact is not None:
             nodes = exact.nodes(self.dtype)
             at_end = jnp.insert(nodes, 0, self.problem.domain[0][1], axis=1)
             start = exact.interpolated(self.fields(self._window(loop.params, loop.start), at_end))
         finished = self.solution(loop) if self.windows > 1 else ()
-        after = self._stage_start(loop.step, stage, params, start, finished)
+        after = self._stage_start(loop.step, stage, params, state, start, finished)
         return after._replace(gradient_evaluations=loop.gradient_evaluations, failed_step=loop.failed_step)
 
     def solution(self, loop: LoopState) -> Tree:
@@ -123,7 +126,14 @@ class Experiment:
         """The solution of one window: the parameters of its network, with its start where that is built in."""
         return params if self.problem.exact_start is None else {"network": params, "start": start}
 
-    def _stage_start(self, step: Array, stage: Array, params: Tree, start: Tree, finished: Tree) -> LoopState:
+    def _stage_start(
+        self, step: Array, stage: Array, params: Tree, state: Tree, start: Tree, finished: Tree
+    ) -> LoopState:
+        if self.method.enter is None:
+            state = self.method.init(params)
+        else:
+            lengths = jnp.asarray(self.specification.training.stage_steps, jnp.int32)
+            state = self.method.enter(params, state, lengths[stage])
         own = self.problem.losses if self.specification.training.own_state else ()
         initial = self.specification.training.weighting.initial
         return LoopState(
@@ -134,7 +144,7 @@ class Experiment:
             previous=jax.tree.map(jnp.copy, params),
             start=jax.tree.map(jnp.copy, start),
             finished=finished,
-            state=self.method.init(params),
+            state=state,
             own_states={name: self.method.init(params) for name in own},
             loss_weights={name: jnp.asarray(initial.get(name, 1.0), self.dtype) for name in self.problem.losses},
             gradient_evaluations=jnp.zeros((), jnp.int32),

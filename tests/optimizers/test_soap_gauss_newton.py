@@ -45,6 +45,45 @@ def test_five_iterates_are_those_of_the_oracle(sketches, frequency, trust):
     np.testing.assert_allclose(state.curvature, oracle.C, rtol=1e-10)  # up to 1e5
 
 
+def test_a_window_goes_on_with_the_curvatures_of_the_last():
+    generator = np.random.default_rng(4)
+    x, z = generator.normal(size=(30, 4)), generator.normal(size=(30, 4))
+    points = {"fit": jnp.asarray(np.hstack([x, z]))}
+    chosen = method(Settings(learning_rate=0.3, b2=0.9, eps=1e-3, precondition_frequency=2), 4)
+    W = generator.normal(size=(4, 4))
+    params, state = jnp.asarray(W), chosen.init(jnp.asarray(W))
+    oracle = SoapGaussNewton(x, z, 0.9, 0.9, 1e-3, 0.1, 2)
+    for call in range(1, 9):
+        drawn = np.asarray(signs(state.key, jnp.asarray(call), 1, 30, jnp.dtype("float64")))
+        if call == 5:
+            state = chosen.enter(params, state, jnp.asarray(4, jnp.int32))
+            oracle.enter()
+        params, state, _ = chosen.step(Objective(ONE, bilinear), params, state, points)
+        W = W - 0.3 * oracle.direction(W, drawn)
+        if call == 1:
+            oracle.QL, oracle.QR = (np.asarray(basis) for basis in state.bases[0])
+        np.testing.assert_allclose(params, W, rtol=0, atol=1e-10)
+
+
+def test_the_rate_falls_to_its_last_share_along_every_window():
+    """One coordinate with slope 1 and curvature 1 moves by the rate."""
+    settings = Settings(learning_rate=0.4, warmup_steps=2, last_share=0.01, b1=0.0, b2=0.0, eps=1e-12, trust=1e3)
+    chosen = method(settings, 7)
+    line = Objective({"fit": jnp.ones(())}, lambda p, points: {"fit": p * np.sqrt(0.5) + points["fit"]})
+    params = jnp.zeros(1)
+    state = chosen.enter(params, chosen.init(params), jnp.asarray(7, jnp.int32))
+    for steps in (7, 4, 1):
+        state, moved = chosen.enter(params, state, jnp.asarray(steps, jnp.int32)), []
+        for _ in range(steps):
+            # residual that makes the gradient 1 at the present parameter: 2 * sqrt(1/2) * r = 1
+            points = {"fit": jnp.asarray([np.sqrt(0.5)]) - params * np.sqrt(0.5)}
+            after, state, _ = chosen.step(line, params, state, points)
+            moved.append(float((params - after)[0]))
+            params = after
+        expected = [0.0, 0.2, 0.4 * 1.0] + [0.4 * 0.01 ** (k / (steps - 3)) for k in range(1, steps - 2)]
+        np.testing.assert_allclose(moved, expected[:steps], rtol=0, atol=1e-10)
+
+
 def layer(generator):
     """Residuals a_i^T W b_j - y_ij of a (4, 3) layer: J^T J is the Kronecker product of A^T A and B^T B."""
     A, B = ((np.linalg.qr(generator.normal(size=(n, n)))[0] * 2.0 ** -np.arange(n)).T for n in (4, 3))

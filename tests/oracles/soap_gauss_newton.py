@@ -19,7 +19,11 @@ class SoapGaussNewton:
         m, n = x.shape[1], z.shape[1]
         self.M, self.C = np.zeros((m, n)), np.zeros((m, n))
         self.L, self.R = np.zeros((m, m)), np.zeros((n, n))
-        self.calls = 0
+        self.calls = self.averaged = 0
+
+    def enter(self):
+        """The next window begins: only the mean of gradients starts again."""
+        self.M, self.averaged = np.zeros_like(self.M), 0
 
     def direction(self, W, signs):
         self.calls += 1
@@ -31,10 +35,11 @@ class SoapGaussNewton:
             self.QL, self.QR = (np.linalg.eigh(factor)[1][:, ::-1] for factor in (self.L, self.R))
             return np.zeros_like(W)
         t = self.calls - 1
+        self.averaged += 1
         self.M = self.b1 * self.M + (1 - self.b1) * G
         squares = sum((self.QL.T @ S @ self.QR) ** 2 for S in sketches) / len(sketches)
         self.C = self.b2 * self.C + (1 - self.b2) * squares
-        step = (self.QL.T @ self.M @ self.QR) / (1 - self.b1**t) / (self.C / (1 - self.b2**t) + self.eps)
+        step = (self.QL.T @ self.M @ self.QR) / (1 - self.b1**self.averaged) / (self.C / (1 - self.b2**t) + self.eps)
         step = self.QL @ np.minimum(np.maximum(step, -self.trust), self.trust) @ self.QR.T
         self._accumulate(sketches)
         if self.calls % self.frequency == 0:

@@ -29,10 +29,16 @@ from gradalign.trees import Tree
 
 
 class Settings(ScheduleSettings):
-    """Settings of SOAP with Gauss-Newton statistics."""
+    """Settings of SOAP with Gauss-Newton statistics; the schedule starts again in every time window."""
 
     learning_rate: PositiveFloat = Field(
         default=0.1, description="largest step size; 1 is Newton's step, with which most PINNs diverge from the start"
+    )
+    last_share: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="share of learning_rate left at the end of every window, in place of decay_rate; null: none",
     )
     b1: float = Field(default=0.9, ge=0, lt=1, description="decay of the mean of gradients")
     b2: float = Field(default=0.99, ge=0, lt=1, description="decay of the curvatures and of the factors")
@@ -49,6 +55,8 @@ class SoapGaussNewtonState(NamedTuple):
 
     key: (2,) uint32, from which the signs of every call follow.
     calls: () int32, calls so far; the first one only initialises the factors and the bases.
+    done, steps: () int32, calls so far in the present time window, or stage of a curriculum, and how many it has.
+    averaged: () int32, gradients in ``mean``, which starts again in every window; all else is kept.
     mean: like the parameters, of the gradients.
     curvature: like the parameters, in the coordinates of ``bases``: of the squared sketches.
     factors, bases: per parameter one (d, d) matrix per preconditioned axis.
@@ -56,6 +64,9 @@ class SoapGaussNewtonState(NamedTuple):
 
     key: Array
     calls: Array
+    done: Array
+    steps: Array
+    averaged: Array
     mean: Tree
     curvature: Tree
     factors: tuple[Sides, ...]
@@ -113,10 +124,11 @@ def method(settings: Settings, steps: int) -> Method:
     orders: as in ``soap.scale_by_soap``. Where the layer's block of 2 J^T J is a Kronecker product, its eigenvectors
     are those of the factors and the direction is Newton's, up to the noise of C, which is about sqrt((1 - b2) / K).
 
+    The next time window starts with factors, bases and curvatures of the last one, whose network is its first.
+
     The linear map of the state is the direction of a gradient without mean and clip. An own-state map stays 1 / eps
     times the identity, since a gradient holds no sketch.
     """
-    del steps
     schedule = learning_rate(settings)
 
     def init(params: Tree) -> SoapGaussNewtonState:
@@ -124,11 +136,30 @@ def method(settings: Settings, steps: int) -> Method:
         return SoapGaussNewtonState(
             key=jax.random.key_data(randomness.stream(0, "sketches")),
             calls=jnp.zeros((), jnp.int32),
+            done=jnp.zeros((), jnp.int32),
+            steps=jnp.asarray(steps, jnp.int32),
+            averaged=jnp.zeros((), jnp.int32),
             mean=jax.tree.map(jnp.zeros_like, params),
             curvature=jax.tree.map(jnp.zeros_like, params),
             factors=factors,
             bases=bases,
         )
+
+    def enter(params: Tree, state: SoapGaussNewtonState, steps: Array) -> SoapGaussNewtonState:
+        # arrays of their own, because the loop donates all of them
+        done, averaged, mean = jax.tree.map(jnp.zeros_like, (state.done, state.averaged, params))
+        return state._replace(done=done, steps=steps, averaged=averaged, mean=mean)
+
+    def rate(state: SoapGaussNewtonState, dtype: jnp.dtype) -> Array:
+        """The step size of the present call."""
+        done = state.done.astype(dtype)
+        with jax.numpy_dtype_promotion("standard"):  # optax itself mixes integer counts with floats
+            scheduled = jnp.asarray(schedule(done), dtype)
+        if settings.last_share is None:
+            return scheduled
+        rise, last = settings.warmup_steps, jnp.asarray(settings.last_share, dtype)
+        passed = jnp.clip((done - rise) / jnp.maximum(state.steps - 1 - rise, 1).astype(dtype), 0, 1)
+        return jnp.where(done < rise, scheduled, settings.learning_rate * last**passed)
 
     def scaled(state: SoapGaussNewtonState, gradient: Tree) -> Tree:
         """The gradient in the basis, over the curvatures."""
@@ -155,10 +186,11 @@ def method(settings: Settings, steps: int) -> Method:
     ) -> tuple[Tree, Array, SoapGaussNewtonState]:
         b1, b2 = settings.b1, settings.b2
         mean = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.mean, gradient)
+        averaged = optax.safe_increment(state.averaged)
         rotated = jax.vmap(lambda sketch: to_basis(sketch, state.bases))(sketches)
         curvature = jax.tree.map(lambda c, s: b2 * c + (1 - b2) * jnp.mean(s**2, axis=0), state.curvature, rotated)
         raw = scaled(state._replace(curvature=curvature), mean)
-        raw = jax.tree.map(lambda d: d / bias_correction(b1, state.calls - 1, d.dtype), raw)
+        raw = jax.tree.map(lambda d: d / bias_correction(b1, averaged, d.dtype), raw)
         direction = from_basis(jax.tree.map(lambda d: jnp.clip(d, -settings.trust, settings.trust), raw), state.bases)
         flat = ravel_pytree(raw)[0]
         clipped = jnp.mean((jnp.abs(flat) > settings.trust).astype(flat.dtype))
@@ -168,7 +200,8 @@ def method(settings: Settings, steps: int) -> Method:
             lambda: refreshed(factors, state.bases, curvature),
             lambda: (state.bases, curvature),
         )
-        return direction, clipped, state._replace(mean=mean, curvature=curvature, factors=factors, bases=bases)
+        state = state._replace(averaged=averaged, mean=mean, curvature=curvature, factors=factors, bases=bases)
+        return direction, clipped, state
 
     def step(
         objective: Objective, params: Tree, state: SoapGaussNewtonState, points: Points, gradient: Tree = None
@@ -183,9 +216,9 @@ def method(settings: Settings, steps: int) -> Method:
         with jax.default_matmul_precision("highest"):
             state = state._replace(calls=calls)
             direction, clipped, state = jax.lax.cond(calls == 1, initialise, advance, gradient, sketches, state)
-        with jax.numpy_dtype_promotion("standard"):  # optax itself mixes integer counts with floats
-            rate = jnp.asarray(schedule((calls - 1).astype(dtype)), dtype)
-        params = jax.tree.map(lambda p, d: p - rate * d, params, direction)
+        size = rate(state, dtype)
+        params = jax.tree.map(lambda p, d: p - size * d, params, direction)
+        state = state._replace(done=optax.safe_increment(state.done))
         return params, state, {"clipped": clipped, "gradient_evaluations": jnp.int32(1 + settings.sketches)}
 
     def precondition(
@@ -194,4 +227,4 @@ def method(settings: Settings, steps: int) -> Method:
         with jax.default_matmul_precision("highest"):
             return from_basis(scaled(state, gradient), state.bases)
 
-    return Method(init, step, precondition, observe=lambda params, state, gradient: state)
+    return Method(init, step, precondition, observe=lambda params, state, gradient: state, enter=enter)
