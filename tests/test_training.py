@@ -261,11 +261,18 @@ def test_pseudo_time_and_a_norm_of_fields_have_all_diagnostics():
     assert row["pseudo_rate"] == pytest.approx(float(jnp.sqrt(loss)) / 0.1, rel=1e-12)
 
 
-def test_the_second_chunk_does_not_compile_again():
+def test_the_second_chunk_does_not_compile_again(caplog):
     experiment = build(specification("adam"))
-    key = randomness.stream(0, "points")
+    keys, starts = [randomness.stream(seed, "points") for seed in (0, 9)], [experiment.start(seed) for seed in (0, 9)]
     advance = jax.jit(experiment.advance)
-    loop = advance(key, experiment.start(0), np.int32(1))
-    loop = advance(key, loop, np.int32(7))
-    advance(randomness.stream(9, "points"), experiment.start(9), np.int32(2))
-    assert advance._cache_size() == 1
+
+    def compiled():
+        return [record.message for record in caplog.records if record.message.startswith("Compiling")]
+
+    with jax.log_compiles():
+        loop = advance(keys[0], starts[0], np.int32(1))
+        assert any("advance" in message for message in compiled())
+        caplog.clear()
+        advance(keys[0], loop, np.int32(7))
+        advance(keys[1], starts[1], np.int32(2))
+        assert compiled() == []
