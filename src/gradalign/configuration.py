@@ -406,7 +406,7 @@ def _stage_misfits(key: Key, training: TrainingSettings) -> Iterator[tuple[Key, 
                 f"steps and first_steps in multiples of log_every = {training.log_every}, and as many left at least to "
                 f"every window of {training.windows.count}; here the fewest are {min(training.stage_steps)}"
             )
-            yield place, message(place, shown(given), allowed, "raise it, or lower log_every")
+            yield place, message(place, shown(given), allowed, "raise it, change first_steps or lower log_every")
             return
     elif training.windows is not None and (first := training.windows.first_steps) is not None:
         place, others = (*key, "windows", "first_steps"), (training.windows.count - 1) * training.log_every
