@@ -10,7 +10,7 @@ from experiments import line_reference, specification
 
 from gradalign import checkpoints
 from gradalign.errors import ConfigurationError, DeviceError, NonFiniteLossError, TimeLimitError
-from gradalign.runs import _identity, device_name, require_device, train
+from gradalign.runs import FEW_LOGS, QUICK_COMPILATION, _compiled, _identity, device_name, require_device, train
 from gradalign.training import build
 
 pytestmark = pytest.mark.usefixtures("shared_programs")
@@ -76,6 +76,25 @@ def test_tables_have_their_columns_and_a_row_per_seed(finished):
     assert counted["value"].tolist() == counted["step"].tolist() == [0, 4, 8, 12] * 2
     scores = {f"score_{kind}" for kind in ("raw", "common_state", "own_state", "inter_gradient", "inter_update")}
     assert scores | {"loss", "loss/ic", "weight/pde", "gradient_norm/bc", "gain/pde", "error"} <= logged
+
+
+def test_only_diagnostics_that_are_logged_a_few_times_are_compiled_in_a_hurry(monkeypatch):
+    for logs, hurried in ((FEW_LOGS, [QUICK_COMPILATION]), (FEW_LOGS + 1, [])):
+        given, options = specification("adam"), []
+        training = given.training.model_copy(update={"steps": logs * given.training.log_every})
+        monkeypatch.setattr(jax.stages.Lowered, "compile", lambda _, asked=None, to=options: to.append(asked))
+        _compiled(build(given.model_copy(update={"training": training})))
+        assert [asked for asked in options if asked is not None] == hurried
+
+
+def test_diagnostics_compiled_with_care_agree(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr("gradalign.runs._compiled", _compiled)
+    careful = {"xla_backend_optimization_level": "3", "xla_cpu_use_fusion_emitters": True}  # as outside of the tests
+    monkeypatch.setattr("gradalign.runs.QUICK_COMPILATION", careful)
+    train(specification("soap"), line_reference(), tmp_path)
+    expected, found = numbers(finished), numbers(tmp_path)
+    pd.testing.assert_frame_equal(found[0], expected[0], rtol=1e-9, atol=1e-12)
+    assert found[1] == expected[1]  # not a bit of the training changes
 
 
 def test_seeds_differ_in_points_and_parameters(finished):
