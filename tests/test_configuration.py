@@ -155,7 +155,7 @@ WRONG_VALUES: list[tuple[str, Any, str, str]] = [
         "training.lid_driven_cavity.curriculum.stages",
         [{"value": 100.0, "steps": 2000}, {"value": 400.0, "steps": 2000}],
         "training.lid_driven_cavity.curriculum.stages is 4000 steps in all",
-        "a sum of steps = 10000",
+        "a sum of steps = 7000",
     ),
     ("studies", ["published_wave"], "studies[0] is 'published_wave'", "published_burgers"),
     ("study_settings.published_burgers.nodes", 3, "", "a number >= 101"),

@@ -9,7 +9,7 @@ import pytest
 from experiments import line_reference, specification
 from tolerances import IDENTITY
 
-from gradalign import networks, randomness
+from gradalign import derivatives, networks, randomness
 from gradalign.checkpoints import load
 from gradalign.derivatives import partial_derivatives
 from gradalign.evaluation import predictor
@@ -69,6 +69,87 @@ def test_the_interpolant_in_the_plane_meets_its_nodes_and_diffuses():
     heat = {"heat": {"t": 1.0, "xx": -0.1, "yy": -0.1}}
     found = partial_derivatives(field, places, (), ("t", "x", "y"), heat)["heat"]
     np.testing.assert_allclose(found, 0, atol=1e-10)
+
+
+def differentiated(values, box, rates, order, point):
+    """∂^order of exp(t L) of a trigonometric interpolant in one or two dimensions, by NumPy's FFT, at one place."""
+    found = np.fft.fftn(values) / values.size
+    time, growth = point[0], np.zeros(values.shape)
+    for axis, (low, high) in enumerate(box):
+        count = values.shape[axis]
+        k = 2 * np.pi / (high - low) * np.fft.fftfreq(count, 1 / count)
+        along = np.reshape(k, [count if at == axis else 1 for at in range(values.ndim)])
+        growth = growth + rates(along)
+        found = found * (1j * along) ** order[axis + 1] * np.exp(1j * along * (point[axis + 1] - low))
+    return float(np.real(np.sum(found * growth ** order[0] * np.exp(growth * time))))
+
+
+ORDERS = {1: ["", "t", "x", "xx", "xxx", "xxxx", "tx", "ttxx"], 2: ["", "t", "y", "xy", "xxy", "yyyy", "txx", "ttxy"]}
+
+
+@pytest.mark.parametrize("dimension", ORDERS)
+def test_derivatives_of_a_start_are_those_of_numpy(dimension):
+    generator, names = np.random.default_rng(4), ("t", "x", "y")[: dimension + 1]
+    box, rates = ((-0.5, 1.5), (0.0, 1.0))[:dimension], (lambda k: -0.01 * k**2, lambda k: 0.02 * k**2 - 1e-4 * k**4)
+    values = generator.normal(size=(*(7,) * dimension, 2))
+    start = ExactStart(box, 3, lambda *places: [0 * places[0]] * 2, rates)
+    coefficients, places = (
+        start.interpolated(jnp.asarray(values.reshape(-1, 2))),
+        generator.uniform(size=(5, len(names))),
+    )
+
+    def field(z, coefficients=coefficients):
+        return start.fields(coefficients, jnp.zeros((len(z), 2)), z)
+
+    operator = {"t": 2.0, "xx": -0.3, "x": 0.7}
+    found = partial_derivatives(field, jnp.asarray(places), ORDERS[dimension], names, {"operator": operator})
+
+    def expected(word):
+        order = [word.count(name) for name in names]
+        return np.asarray(
+            [[differentiated(values[..., f], box, rates[f], order, place) for f in range(2)] for place in places]
+        )
+
+    for word in ORDERS[dimension]:
+        np.testing.assert_allclose(found[word], expected(word), rtol=1e-10, atol=1e-9, err_msg=word)
+    total = sum(factor * expected(word) for word, factor in operator.items())
+    np.testing.assert_allclose(found["operator"], total, rtol=1e-10, atol=1e-9)
+
+
+def test_a_start_at_other_places_than_the_coordinates_is_differentiated_as_any_program(monkeypatch):
+    """The closed form holds at the coordinates themselves, with coefficients that do not depend on them."""
+    start = ExactStart(((0.0, 1.0),), 3, lambda x: [0 * x], (diffusion(0.02),))
+    coefficients = jnp.asarray(np.random.default_rng(5).normal(size=(1, 7)))
+    places = jnp.asarray(np.random.default_rng(6).uniform(size=(4, 2)))
+
+    def moved(z):
+        return start.fields(coefficients, jnp.ones((len(z), 1)), 2 * z)
+
+    def inside(z):
+        return start.fields(coefficients, jnp.ones((len(z), 1)), z) + moved(z)
+
+    once = partial_derivatives(lambda z: start.fields(coefficients, jnp.ones((4, 1)), z), 2 * places, ("tx", "xxx"))
+    twice, both = (partial_derivatives(function, places, ("tx", "xxx")) for function in (moved, inside))
+    np.testing.assert_allclose(twice["tx"], 4 * once["tx"], rtol=1e-11)
+    np.testing.assert_allclose(twice["xxx"], 8 * once["xxx"], rtol=1e-11)
+    monkeypatch.setattr(derivatives, "CLOSED_FORMS", {})
+    for word, value in partial_derivatives(inside, places, ("tx", "xxx")).items():
+        np.testing.assert_allclose(both[word], value, rtol=1e-11)
+
+
+def test_the_waves_of_a_start_are_not_differentiated_one_by_one():
+    """Sine and cosine of the waves once along each axis, and a product of matrices for each derivative asked for."""
+    start = ExactStart(((0.0, 1.0), (0.0, 1.0)), 3, lambda x, y: [0 * x], (diffusion(0.1),))
+
+    def residual(z):
+        heat = {"heat": {"t": 1.0, "xx": -0.1, "yy": -0.1}}
+        found = partial_derivatives(
+            lambda z: start.fields(jnp.ones((1, 7, 7)), jnp.zeros((len(z), 1)), z), z, (), ("t", "x", "y"), heat
+        )
+        return found["heat"]
+
+    text = jax.jit(residual).lower(jnp.ones((5, 3))).compile().as_text()
+    assert [text.count(f" {name}(") for name in ("dot", "cosine", "sine")] == [1, 2, 2]
 
 
 def test_at_rest_nothing_moves():

@@ -25,6 +25,7 @@ LAYERS = [
         "discovery",
         "yaml_files",
     },
+    {"growing_series"},
     {"exact_start"},
     {"problem"},
     {

@@ -20,6 +20,7 @@ from jax.extend import core
 
 from gradalign import streams
 from gradalign.errors import unknown_name
+from gradalign.growing_series import growing_series_streams
 from gradalign.streams import Plan, Streams
 
 Fields = Callable[[Array], Array]
@@ -27,6 +28,9 @@ Operators = Mapping[str, Mapping[str, float | Array]]
 """Linear differential operators by name: the coefficients, scalars, by derivative."""
 
 MAXIMUM_ORDER = 4
+
+CLOSED_FORMS = {"growing_series": growing_series_streams}
+"""Compiled functions whose streams need no reading of their program, by name; None where the rule does not apply."""
 
 
 def partial_derivatives(
@@ -97,7 +101,8 @@ def _run(plan: Plan, program: core.ClosedJaxpr, inputs: Sequence[Array | Streams
     for equation in program.jaxpr.eqns:
         values = [read(variable) for variable in equation.invars]
         if equation.primitive.name in ("jit", "pjit"):  # the second before JAX 0.7
-            results = _run(plan, equation.params["jaxpr"], values)
+            closed = CLOSED_FORMS.get(equation.params["name"], lambda *_: None)(plan, values)
+            results = _run(plan, equation.params["jaxpr"], values) if closed is None else [closed]
         else:
             results = streams.propagated(plan, equation, values)
         known |= dict(zip(equation.outvars, results, strict=True))

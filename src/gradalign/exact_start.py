@@ -17,6 +17,7 @@ import numpy as np
 from jax import Array
 from pydantic import Field, PositiveInt
 
+from gradalign.growing_series import growing_series
 from gradalign.settings import StrictModel
 from gradalign.waves import fourier_waves
 
@@ -125,30 +126,20 @@ class ExactStart:
         >>> [round(float(u), 9) for u in found], round(float(jnp.exp(-0.1 * (2 * jnp.pi) ** 2) + 0.1), 9)
         ([1.0, 0.119296303], 0.119296303)
         """
-        time = coordinates[:, :1]
-        axes = [
-            fourier_waves(coordinates[:, axis + 1 : axis + 2] - low, high - low, self.harmonics)
-            for axis, (low, high) in enumerate(self.box)
-        ]
-        base = []
-        for coefficients, growth in zip(start, self.growth, strict=True):
-            grown = (
-                axes
-                if growth is at_rest
-                else [
-                    waves * jnp.exp(time * self._rates(growth, side, time.dtype))
-                    for waves, side in zip(axes, self.box, strict=True)
-                ]
-            )
-            along = grown[0] @ coefficients  # (N,) or, in the plane, (N, 2K + 1)
-            base.append(along if along.ndim == 1 else jnp.sum(along * grown[1], axis=1))
-        moved = jnp.stack(base, axis=1) + time * network[:, : len(base)]
-        if network.shape[1] == len(base):
-            return moved
-        return jnp.concatenate([moved, network[:, len(base) :]], axis=1)
+        time, dtype = coordinates[:, :1], coordinates.dtype
+        lows = jnp.asarray([low for low, _ in self.box], dtype)
+        wave_numbers = jnp.stack([self._wave_numbers(side, dtype)[1:] for side in self.box])
+        rates = jnp.stack([jnp.stack([self._rates(rho, side, dtype) for rho in self.growth]) for side in self.box])
+        base = growing_series(start, coordinates, lows, wave_numbers, rates)
+        count = len(self.growth)
+        moved = base + time * network[:, :count]
+        return moved if network.shape[1] == count else jnp.concatenate([moved, network[:, count:]], axis=1)
 
     def _rates(self, growth: Growth, side: tuple[float, float], dtype: jnp.dtype) -> Array:
         """ρ of every wave of an axis: (2K + 1,)."""
-        k = jnp.asarray(2 * np.pi / (side[1] - side[0]) * np.arange(self.harmonics + 1), dtype)
-        rates = growth(k)
+        rates = growth(self._wave_numbers(side, dtype))
         return jnp.concatenate([rates, rates[1:]])
+
+    def _wave_numbers(self, side: tuple[float, float], dtype: jnp.dtype) -> Array:
+        """2πk/P of an axis for k = 0..K."""
+        return jnp.asarray(2 * np.pi / (side[1] - side[0]) * np.arange(self.harmonics + 1), dtype)

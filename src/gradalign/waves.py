@@ -13,6 +13,14 @@ def fourier_waves(distance: Array, period: float, harmonics: int) -> Array:
     >>> fourier_waves(jnp.asarray([[0.25]]), 1.0, 1).round(9).tolist()
     [[1.0, 0.0, 1.0]]
     """
-    k = jnp.asarray(2 * np.pi / period * np.arange(1, harmonics + 1), distance.dtype)
-    phase = distance * k
+    return waves_of(distance, jnp.asarray(2 * np.pi / period * np.arange(1, harmonics + 1), distance.dtype))
+
+
+def waves_of(distance: Array, wave_numbers: Array) -> Array:
+    """1, cos(k y) for every k, sin(k y) for every k of ``wave_numbers`` (K,), as in ``fourier_waves``: (N, 2K + 1).
+
+    >>> waves_of(jnp.asarray([[jnp.pi / 2]]), jnp.asarray([1.0])).round(9).tolist()
+    [[1.0, 0.0, 1.0]]
+    """
+    phase = distance * wave_numbers
     return jnp.concatenate([jnp.ones_like(distance), jnp.cos(phase), jnp.sin(phase)], axis=1)
