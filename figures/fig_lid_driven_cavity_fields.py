@@ -6,7 +6,7 @@ import numpy as np
 from common import mapped_runs, no_runs, problem_name, read_fields, read_table
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from snapshot_plots import Values, draw_row, panels
+from snapshot_plots import Values, draw_row, panels, wrapped
 from training_plots import TITLE
 
 PROBLEM = "lid_driven_cavity"
@@ -24,7 +24,7 @@ def render(summary: Path) -> Figure:
     velocities += [(arrays[run.name]["predicted_u"], arrays[run.name]["predicted_v"]) for run in runs]
     figure, axes = panels(1, runs, 1.0)
     reference, *predicted = [np.hypot(u, v).astype(float) for u, v in velocities]
-    draw_row(figure, axes[0], grid, reference, predicted, [run.label for run in runs])
+    draw_row(figure, axes[0], grid, reference, predicted, [wrapped(run.label) for run in runs])
     for axis, (u, v) in zip(axes[0], velocities, strict=False):
         _streamlines(axis, grid, u, v)
     axes[0, 0].set_ylabel("$y$")

@@ -38,7 +38,7 @@ def snapshot_figure(summary: Path, problem: str, fields: Sequence[str], times: i
     t, x, y = first["t"], first["x"], first["y"]
     chosen = np.linspace(0, t.size - 1, times + 1).round().astype(int)[1:]
     rows = [(field, int(index)) for field in fields for index in chosen]
-    labels = [_wrapped(run.label) for run in runs]
+    labels = [wrapped(run.label) for run in runs]
     figure, axes = panels(len(rows), runs, (y[-1] - y[0]) / (x[-1] - x[0]))
     for place, (row, (field, index)) in enumerate(zip(axes, rows, strict=True)):
         reference = first[f"reference_{field}"][index]
@@ -53,10 +53,10 @@ def snapshot_figure(summary: Path, problem: str, fields: Sequence[str], times: i
     return figure
 
 
-def _wrapped(label: str) -> str:
+def wrapped(label: str) -> str:
     """A label in lines that fit above a panel of a tall plane; a dash may end a line.
 
-    >>> _wrapped("SOAP, then Gauss–Newton")
+    >>> wrapped("SOAP, then Gauss–Newton")
     'SOAP, then\\nGauss–\\nNewton'
     """
     return "\n".join(line.replace("– ", "–") for line in textwrap.wrap(label.replace("–", "– "), NARROW))
