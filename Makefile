@@ -43,6 +43,7 @@ bench: environment
 	python benchmarks/steps.py
 	python benchmarks/floor.py
 	python benchmarks/second_order.py
+	python benchmarks/built_in_start.py
 	python benchmarks/loop.py
 	python benchmarks/table.py
 

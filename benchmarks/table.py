@@ -89,6 +89,22 @@ def second_order_table() -> str:
     return f"{_source(table, 'float64')}\n\n{markdown(pd.DataFrame(rows))}"
 
 
+def built_in_start_table() -> str:
+    """Milliseconds of a step with a start that is built in, in both ways to differentiate it."""
+    table = pd.read_csv(RESULTS / "built_in_start-cpu.csv")
+    rows = [
+        {
+            "run": str(row["run"]),
+            "precision": str(row["precision"]),
+            "as any program, ms": number(row["program"], 3),
+            "closed form, ms": number(row["closed form"], 3),
+            "ratio": _quartiles(row),
+        }
+        for row in table.to_dict("records")
+    ]
+    return f"{_source(table, 'precision as given')}\n\n{markdown(pd.DataFrame(rows))}"
+
+
 def loop_table() -> str:
     """Shares of the time of a run in percent, and compilation."""
     table = pd.read_csv(RESULTS / "loop-cpu.csv")
@@ -153,6 +169,7 @@ TITLES = {
     "One training step, medians of programs that took turns, with the quartiles of their ratios": steps_table,
     "Operations a second of a step with Adam, as XLA counts them, against products of matrices": floor_table,
     "Operations a second of a Gauss-Newton step, and its parts": second_order_table,
+    "A step of runs of `laptop-best`, with the start as any program or in closed form": built_in_start_table,
     "Parts of the time of a SOAP run of the scale `laptop`": loop_table,
     "Two steps of every run of the scale `paper` on this CPU, and projected hours on GPUs": cost_table,
 }

@@ -84,7 +84,8 @@ def test_only_diagnostics_that_are_logged_a_few_times_are_compiled_in_a_hurry(mo
         training = given.training.model_copy(update={"steps": logs * given.training.log_every})
         monkeypatch.setattr(jax.stages.Lowered, "compile", lambda _, asked=None, to=options: to.append(asked))
         _compiled(build(given.model_copy(update={"training": training})))
-        assert [asked for asked in options if asked is not None] == hurried
+        expected = hurried if jax.default_backend() == "cpu" else []
+        assert [asked for asked in options if asked is not None] == expected
 
 
 def test_diagnostics_compiled_with_care_agree(finished, tmp_path, monkeypatch):

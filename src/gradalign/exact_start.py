@@ -19,7 +19,7 @@ from pydantic import Field, PositiveInt
 
 from gradalign.growing_series import growing_series
 from gradalign.settings import StrictModel
-from gradalign.waves import fourier_waves
+from gradalign.waves import fourier_waves, wave_numbers
 
 FORMULATION = ("start", "start_harmonics")
 """The settings below, as a problem names them in its ``formulation``."""
@@ -128,18 +128,15 @@ class ExactStart:
         """
         time, dtype = coordinates[:, :1], coordinates.dtype
         lows = jnp.asarray([low for low, _ in self.box], dtype)
-        wave_numbers = jnp.stack([self._wave_numbers(side, dtype)[1:] for side in self.box])
-        rates = jnp.stack([jnp.stack([self._rates(rho, side, dtype) for rho in self.growth]) for side in self.box])
-        base = growing_series(start, coordinates, lows, wave_numbers, rates)
+        k = jnp.stack([wave_numbers(high - low, self.harmonics, dtype) for low, high in self.box])
+        rates = jnp.stack([jnp.stack([_rates(growth, along) for growth in self.growth]) for along in k])
+        base = growing_series(start, coordinates, lows, k, rates)
         count = len(self.growth)
         moved = base + time * network[:, :count]
         return moved if network.shape[1] == count else jnp.concatenate([moved, network[:, count:]], axis=1)
 
-    def _rates(self, growth: Growth, side: tuple[float, float], dtype: jnp.dtype) -> Array:
-        """ρ of every wave of an axis: (2K + 1,)."""
-        rates = growth(self._wave_numbers(side, dtype))
-        return jnp.concatenate([rates, rates[1:]])
 
-    def _wave_numbers(self, side: tuple[float, float], dtype: jnp.dtype) -> Array:
-        """2πk/P of an axis for k = 0..K."""
-        return jnp.asarray(2 * np.pi / (side[1] - side[0]) * np.arange(self.harmonics + 1), dtype)
+def _rates(growth: Growth, k: Array) -> Array:
+    """ρ of every wave of an axis with the wave numbers k (K,): (2K + 1,)."""
+    rates = growth(jnp.insert(k, 0, 0))
+    return jnp.concatenate([rates, rates[1:]])

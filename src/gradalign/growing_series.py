@@ -36,7 +36,12 @@ def growing_series(coefficients: Array, coordinates: Array, origins: Array, wave
 
 
 def growing_series_streams(plan: Plan, values: Sequence[Any]) -> Streams | None:
-    """The streams of ``growing_series`` from its arguments; None where these are not the coordinates and constants."""
+    """The streams of ``growing_series`` from its arguments; None where these are not the coordinates and constants.
+
+    Also None for a function of another signature that has its name.
+    """
+    if len(values) != 5:
+        return None
     coefficients, coordinates, origins, wave_numbers, rates = values
     constants = (coefficients, origins, wave_numbers, rates)
     if not isinstance(coordinates, CoordinateStreams) or any(isinstance(value, dict) for value in constants):

@@ -13,7 +13,16 @@ def fourier_waves(distance: Array, period: float, harmonics: int) -> Array:
     >>> fourier_waves(jnp.asarray([[0.25]]), 1.0, 1).round(9).tolist()
     [[1.0, 0.0, 1.0]]
     """
-    return waves_of(distance, jnp.asarray(2 * np.pi / period * np.arange(1, harmonics + 1), distance.dtype))
+    return waves_of(distance, wave_numbers(period, harmonics, distance.dtype))
+
+
+def wave_numbers(period: float, harmonics: int, dtype: jnp.dtype) -> Array:
+    """2πk/P for k = 1..K, (K,).
+
+    >>> wave_numbers(jnp.pi, 2, jnp.dtype("float64")).round(9).tolist()
+    [2.0, 4.0]
+    """
+    return jnp.asarray(2 * np.pi / period * np.arange(1, harmonics + 1), dtype)
 
 
 def waves_of(distance: Array, wave_numbers: Array) -> Array:

@@ -1,0 +1,65 @@
+"""A training step with a start that is built in: its derivatives in closed form against those of its program.
+
+python benchmarks/built_in_start.py            a few minutes, one core; writes results/built_in_start-cpu.csv
+
+Both are the same run of the scale laptop-best, compiled with the rule of ``growing_series`` and without it, and take
+turns. A round is as many steps as the longest time that points stay, so that what is computed once a draw counts once.
+"""
+
+import os
+
+os.environ.setdefault("NPROC", "1")
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pandas as pd
+from measuring import in_turns, ratio
+
+from gradalign import configuration, derivatives, randomness, training
+from gradalign.files import write_table
+from gradalign.precision import enable_float64
+from gradalign.provenance import commit
+from gradalign.runs import device_name
+
+ROOT = Path(__file__).parents[1]
+RUNS = [
+    *("korteweg_de_vries-gauss_newton", "kuramoto_sivashinsky-gauss_newton", "allen_cahn-gauss_newton"),
+    *("gray_scott-soap_gauss_newton", "gray_scott-soap", "ginzburg_landau-soap_gauss_newton", "ginzburg_landau-soap"),
+    *("kolmogorov_flow-soap_gauss_newton", "kolmogorov_flow-soap-wide"),
+]
+STEPS = 10
+"""Steps of a round at least."""
+
+
+def compared(scale: configuration.Configuration, run: str) -> dict[str, object]:
+    """Milliseconds of a step in both ways, and their ratio."""
+    specification = scale.run(run)
+    experiment, key = training.build(specification), randomness.stream(3, "points")
+    steps = np.int32(max(STEPS, specification.training.points_every))
+    loop, rules, programs = experiment.start(3), dict(derivatives.CLOSED_FORMS), {}
+    for name, used in (("program", {}), ("closed form", rules)):
+        derivatives.CLOSED_FORMS.clear()
+        derivatives.CLOSED_FORMS.update(used)
+        # jax.jit keeps what it has traced by function, so that each way needs one of its own
+        compiled = (
+            jax.jit(lambda key, loop, steps: experiment.advance(key, loop, steps)).lower(key, loop, steps).compile()
+        )
+        programs[name] = lambda compiled=compiled: compiled(key, loop, steps)
+    found = ratio(in_turns(programs, seconds=15.0), "program", "closed form")
+    for name in programs:
+        found[name] /= int(steps)
+    return {"run": run, "precision": specification.training.precision, "steps": int(steps), **found}
+
+
+if __name__ == "__main__":
+    enable_float64()
+    jax.config.update("jax_enable_compilation_cache", val=False)
+    scale = configuration.load([ROOT / "workflow/config/laptop-best.yaml"])
+    rows = []
+    for run in RUNS:
+        rows.append(compared(scale, run))
+        print(rows[-1], flush=True)
+    table = pd.DataFrame(rows).assign(device=device_name(), commit=commit())
+    write_table(ROOT / "benchmarks" / "results" / f"built_in_start-{jax.devices()[0].platform}.csv", table)
