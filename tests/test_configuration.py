@@ -87,7 +87,7 @@ WRONG_VALUES: list[tuple[str, Any, str, str]] = [
     ("training.first_order.steps", 0, "", "a number > 0"),
     ("training.first_order.log_every", 700, "", "a divisor of steps = 6000"),
     ("training.first_order.log_every", 1, "", "a number >= 2"),
-    ("training.first_order.checkpoint_every", 150, "", "a multiple of log_every = 100"),
+    ("training.first_order.checkpoint_every", 200, "", "a multiple of log_every = 150"),
     (
         "training.first_order.windows",
         {"count": 1, "network": "warm"},
@@ -104,7 +104,7 @@ WRONG_VALUES: list[tuple[str, Any, str, str]] = [
         "training.first_order.windows",
         {"count": 3, "network": "warm", "first_steps": 1100},
         "training.first_order.windows.first_steps is 1100",
-        "a multiple of log_every = 100 below steps = 6000, so that a multiple of 200 is left to the 2 other windows",
+        "a multiple of log_every = 150 below steps = 6000, so that a multiple of 300 is left to the 2 other windows",
     ),
     (
         "training.first_order.windows",
@@ -116,19 +116,19 @@ WRONG_VALUES: list[tuple[str, Any, str, str]] = [
         "training.first_order.windows",
         {"count": 3, "network": "warm", "first_steps": 2150},
         "training.first_order.windows.first_steps is 2150",
-        "a multiple of log_every = 100",
+        "a multiple of log_every = 150",
     ),
     (
         "training.first_order.windows",
         {"count": 9, "network": "warm", "steps_ratio": 0.5},
         "training.first_order.windows.steps_ratio is 0.5",
-        "multiples of log_every = 100, and as many left at least to every window of 9; here the fewest are 0",
+        "multiples of log_every = 150, and as many left at least to every window of 9; here the fewest are 0",
     ),
     (
         "training.first_order.windows",
         {"count": 3, "network": "warm", "first_steps": 2150, "steps_ratio": 0.5},
         "training.first_order.windows.steps_ratio is 0.5",
-        "steps and first_steps in multiples of log_every = 100",
+        "steps and first_steps in multiples of log_every = 150",
     ),
     (
         "training.first_order.windows",
@@ -197,7 +197,7 @@ WRONG_OWN_SETTINGS: list[tuple[dict[str, Any], str, str, str]] = [
     (RUN | {"settings": {"viscosity": -1.0}}, "settings.viscosity", "-1.0", "a number > 0"),
     (RUN | {"training_settings": {"steps": 0}}, "training_settings.steps", "0", "a number > 0"),
     (RUN | {"training_settings": {"step": 9}}, "training_settings.step", "an unknown key (value 9)", "did you mean"),
-    (RUN | {"training_settings": {"steps": 150}}, "training_settings.log_every", "100", "a divisor of steps = 150"),
+    (RUN | {"training_settings": {"steps": 200}}, "training_settings.log_every", "150", "a divisor of steps = 200"),
     (
         {"problem": "wave", "method": "adam", "network": "wave", "training": "wave"}
         | {"training_settings": {"windows": {"count": 2, "network": "warm"}}},
