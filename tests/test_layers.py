@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "gradalign"
 
 LAYERS = [
-    {"errors"},
+    {"errors", "sines"},
     {
         "files",
         "energy_spectrum",

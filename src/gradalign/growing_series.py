@@ -14,8 +14,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from gradalign.sines import sine_and_cosine
 from gradalign.streams import CoordinateStreams, Order, Plan, Streams
-from gradalign.waves import waves_of
+from gradalign.waves import Pair, primitives, waves_of
 
 
 @jax.jit
@@ -46,7 +47,7 @@ def growing_series_streams(plan: Plan, values: Sequence[Any]) -> Streams | None:
     constants = (coefficients, origins, wave_numbers, rates)
     if not isinstance(coordinates, CoordinateStreams) or any(isinstance(value, dict) for value in constants):
         return None
-    grown = _grown(coordinates[plan.value], origins, wave_numbers, rates)
+    grown = _grown(coordinates[plan.value], origins, wave_numbers, rates, sine_and_cosine)
     growth = rates[0] if len(rates) == 1 else rates[0][:, :, None] + rates[1][:, None, :]
 
     def differentiated(order: Order) -> Array:
@@ -65,11 +66,13 @@ def growing_series_streams(plan: Plan, values: Sequence[Any]) -> Streams | None:
     return streams
 
 
-def _grown(coordinates: Array, origins: Array, wave_numbers: Array, rates: Array) -> list[list[Array]]:
+def _grown(
+    coordinates: Array, origins: Array, wave_numbers: Array, rates: Array, pair: Pair = primitives
+) -> list[list[Array]]:
     """By axis and field the waves (N, 2K + 1), as they are at the time of each point."""
     time, found = coordinates[:, :1], []
     for axis, own in enumerate(rates):
-        waves = waves_of(coordinates[:, axis + 1 : axis + 2] - origins[axis], wave_numbers[axis])
+        waves = waves_of(coordinates[:, axis + 1 : axis + 2] - origins[axis], wave_numbers[axis], pair)
         found.append([waves * jnp.exp(time * rate) for rate in own])
     return found
 

@@ -20,6 +20,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from gradalign.sines import sine_and_cosine
+
 Order = tuple[int, ...]
 """Number of differentiations by coordinate."""
 
@@ -105,12 +107,12 @@ PRODUCTS = {"mul", "dot_general"}
 
 
 def _sine(u: Array) -> list[Array]:
-    sine, cosine = jnp.sin(u), jnp.cos(u)
+    sine, cosine = sine_and_cosine(u)
     return [sine, cosine, -sine, -cosine, sine]
 
 
 def _cosine(u: Array) -> list[Array]:
-    sine, cosine = jnp.sin(u), jnp.cos(u)
+    sine, cosine = sine_and_cosine(u)
     return [cosine, -sine, -cosine, sine, cosine]
 
 

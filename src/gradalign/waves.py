@@ -1,8 +1,22 @@
 """The waves of a Fourier series along one axis."""
 
+from collections.abc import Callable
+
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+
+Pair = Callable[[Array], tuple[Array, Array]]
+"""Sine and cosine of an array."""
+
+
+def primitives(x: Array) -> tuple[Array, Array]:
+    """sin x and cos x as operations of JAX, which ``derivatives`` knows: the plain case of ``waves_of``.
+
+    >>> [float(value) for value in primitives(jnp.asarray(0.0))]
+    [0.0, 1.0]
+    """
+    return jnp.sin(x), jnp.cos(x)
 
 
 def fourier_waves(distance: Array, period: float, harmonics: int) -> Array:
@@ -25,11 +39,13 @@ def wave_numbers(period: float, harmonics: int, dtype: jnp.dtype) -> Array:
     return jnp.asarray(2 * np.pi / period * np.arange(1, harmonics + 1), dtype)
 
 
-def waves_of(distance: Array, wave_numbers: Array) -> Array:
+def waves_of(distance: Array, wave_numbers: Array, pair: Pair = primitives) -> Array:
     """1, cos(k y) for every k, sin(k y) for every k of ``wave_numbers`` (K,), as in ``fourier_waves``: (N, 2K + 1).
+
+    ``pair`` takes sines and cosines; with one that is no operation of JAX, ``derivatives`` cannot read this.
 
     >>> waves_of(jnp.asarray([[jnp.pi / 2]]), jnp.asarray([1.0])).round(9).tolist()
     [[1.0, 0.0, 1.0]]
     """
-    phase = distance * wave_numbers
-    return jnp.concatenate([jnp.ones_like(distance), jnp.cos(phase), jnp.sin(phase)], axis=1)
+    sine, cosine = pair(distance * wave_numbers)
+    return jnp.concatenate([jnp.ones_like(distance), cosine, sine], axis=1)
