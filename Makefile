@@ -44,6 +44,7 @@ bench: environment
 	python benchmarks/floor.py
 	python benchmarks/second_order.py
 	python benchmarks/built_in_start.py
+	python benchmarks/sines.py
 	python benchmarks/loop.py
 	python benchmarks/table.py
 

@@ -10,7 +10,9 @@ import os
 
 os.environ.setdefault("NPROC", "1")
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -33,33 +35,39 @@ STEPS = 10
 """Steps of a round at least."""
 
 
-def compared(scale: configuration.Configuration, run: str) -> dict[str, object]:
-    """Milliseconds of a step in both ways, and their ratio."""
+def in_two_ways(scale: configuration.Configuration, run: str, ways: Mapping[str, Callable[[], None]]) -> dict[str, Any]:
+    """Milliseconds of a step as it is compiled after each of two changes of the library, the slow one first."""
     specification = scale.run(run)
     experiment, key = training.build(specification), randomness.stream(3, "points")
     steps = np.int32(max(STEPS, specification.training.points_every))
-    loop, rules, programs = experiment.start(3), dict(derivatives.CLOSED_FORMS), {}
-    for name, used in (("program", {}), ("closed form", rules)):
-        derivatives.CLOSED_FORMS.clear()
-        derivatives.CLOSED_FORMS.update(used)
+    loop, programs = experiment.start(3), {}
+    for name, change in ways.items():
+        change()
         # jax.jit keeps what it has traced by function, so that each way needs one of its own
         compiled = (
             jax.jit(lambda key, loop, steps: experiment.advance(key, loop, steps)).lower(key, loop, steps).compile()
         )
         programs[name] = lambda compiled=compiled: compiled(key, loop, steps)
-    found = ratio(in_turns(programs, seconds=15.0), "program", "closed form")
-    for name in programs:
+    found = ratio(in_turns(programs, seconds=15.0), *ways)
+    for name in ways:
         found[name] /= int(steps)
     return {"run": run, "precision": specification.training.precision, "steps": int(steps), **found}
+
+
+def written(rows: list[dict[str, Any]], name: str) -> None:
+    """The rows as a table of ``benchmarks/results``."""
+    table = pd.DataFrame(rows).assign(device=device_name(), commit=commit())
+    write_table(ROOT / "benchmarks" / "results" / f"{name}-{jax.devices()[0].platform}.csv", table)
 
 
 if __name__ == "__main__":
     enable_float64()
     jax.config.update("jax_enable_compilation_cache", val=False)
     scale = configuration.load([ROOT / "workflow/config/laptop-best.yaml"])
+    rules = dict(derivatives.CLOSED_FORMS)
+    ways = {"program": derivatives.CLOSED_FORMS.clear, "closed form": lambda: derivatives.CLOSED_FORMS.update(rules)}
     rows = []
     for run in RUNS:
-        rows.append(compared(scale, run))
+        rows.append(in_two_ways(scale, run, ways))
         print(rows[-1], flush=True)
-    table = pd.DataFrame(rows).assign(device=device_name(), commit=commit())
-    write_table(ROOT / "benchmarks" / "results" / f"built_in_start-{jax.devices()[0].platform}.csv", table)
+    written(rows, "built_in_start")

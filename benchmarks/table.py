@@ -91,13 +91,21 @@ def second_order_table() -> str:
 
 def built_in_start_table() -> str:
     """Milliseconds of a step with a start that is built in, in both ways to differentiate it."""
-    table = pd.read_csv(RESULTS / "built_in_start-cpu.csv")
+    return _two_ways("built_in_start", {"program": "as any program, ms", "closed form": "closed form, ms"}, ["run"])
+
+
+def sines_table() -> str:
+    """Milliseconds of a step with sines of XLA and of the library."""
+    ways = {"one by one": "one by one, ms", "at once": "at once, ms"}
+    return _two_ways("sines", ways, ["scale", "run"])
+
+
+def _two_ways(name: str, ways: dict[str, str], first: list[str]) -> str:
+    table = pd.read_csv(RESULTS / f"{name}-cpu.csv")
     rows = [
         {
-            "run": str(row["run"]),
-            "precision": str(row["precision"]),
-            "as any program, ms": number(row["program"], 3),
-            "closed form, ms": number(row["closed form"], 3),
+            **{column: str(row[column]) for column in [*first, "precision"]},
+            **{header: number(row[way], 3) for way, header in ways.items()},
             "ratio": _quartiles(row),
         }
         for row in table.to_dict("records")
@@ -170,6 +178,7 @@ TITLES = {
     "Operations a second of a step with Adam, as XLA counts them, against products of matrices": floor_table,
     "Operations a second of a Gauss-Newton step, and its parts": second_order_table,
     "A step of runs of `laptop-best`, with the start as any program or in closed form": built_in_start_table,
+    "A step with sines and cosines of XLA, one by one, or in products and sums, many at once": sines_table,
     "Parts of the time of a SOAP run of the scale `laptop`": loop_table,
     "Two steps of every run of the scale `paper` on this CPU, and projected hours on GPUs": cost_table,
 }
