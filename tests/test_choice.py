@@ -29,7 +29,7 @@ def test_candidates_fit_and_have_the_seed_of_the_choice_and_the_loss_weights_of_
     given, first = run(problem, name), run(problem, next(iter(CANDIDATES[problem])))
     assert given.seeds == [choice.SEED]
     own, of_first = (one.training.weighting.initial for one in (given, first))
-    terms = training.build(given).problem.losses  # conditions that are built in have no term, and leave those of the first
+    terms = training.build(given).problem.losses  # a condition that is built in has none
     assert [own.get(term, 1.0) for term in terms] == [of_first.get(term, 1.0) for term in terms]
 
 
