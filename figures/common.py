@@ -101,7 +101,8 @@ class Run:
     """One run of the summary as figures show it. ``line`` tells two runs of one method apart.
 
     ``changed`` says what a run varies against the plain run of its method; ``b1`` is the decay of the first moment, 0
-    for methods without momentum; ``points_every`` the steps between two draws of points.
+    for methods without momentum; ``points_every`` the steps between two draws of points; ``windows`` how many windows
+    of time there are, and ``window_steps`` the steps of each, 0 where they do not have the same.
     """
 
     name: str
@@ -116,6 +117,8 @@ class Run:
     changed: str
     b1: float
     points_every: int
+    windows: int
+    window_steps: int
 
 
 @cache
@@ -235,7 +238,7 @@ def read_runs(summary: Path, problem: str, variations: bool = False) -> list[Run
     ('SOAP', 'My method')
     """
     columns = ["run", "problem", "method", "variant", "changed", "b1", "points_every", "loss_terms", "steps"]
-    table = read_table(summary, "runs", columns)
+    table = read_table(summary, "runs", [*columns, "windows", "last_stage_steps"])
     table = table[table["problem"] == problem].drop_duplicates("run")
     table["changed"] = [text if isinstance(text, str) else "" for text in table["changed"]]  # empty cells are NaN
     if not variations:
@@ -246,6 +249,7 @@ def read_runs(summary: Path, problem: str, variations: bool = False) -> list[Run
         label, colour, marker = method_look(method)
         same = sum(run.method == method for run in found)
         variant = row["variant"]
+        steps, windows, last = (int(row[name]) for name in ("steps", "windows", "last_stage_steps"))
         if changed:
             label += f", {changed}"
         elif isinstance(variant, str) and variant not in ("", method):
@@ -262,10 +266,12 @@ def read_runs(summary: Path, problem: str, variations: bool = False) -> list[Run
                 marker=marker,
                 line=DASHES[same % len(DASHES)],
                 loss_terms=int(row["loss_terms"]),
-                steps=int(row["steps"]),
+                steps=steps,
                 changed=changed,
                 b1=float(row["b1"]),
                 points_every=int(row["points_every"]),
+                windows=windows,
+                window_steps=last if windows * last == steps else 0,
             )
         )
     return found
