@@ -277,6 +277,26 @@ def test_figures_of_all_methods_stay_as_large_as_a_page(common, tmp_path):
         assert figure.get_figwidth() == 7.2
 
 
+def test_runs_in_equal_windows_of_time_show_at_the_end_of_each(summary, common):
+    path = summary / "runs.csv"
+    runs = pd.read_csv(path)
+    steps = int(runs["steps"].iloc[0])
+    logged = figure_of("fig_burgers_error", summary).axes[0].lines[0].get_xdata()
+    assert len(logged) > 2
+    assert {0, steps // 2} < {0, *logged}
+    runs["windows"] = 2
+    for last, shown in [
+        (steps // 2, [steps // 2, steps]),
+        (steps // 4, logged),
+    ]:  # in the second case the first is longer
+        runs["last_stage_steps"] = last
+        runs.to_csv(path, index=False)
+        for name in ("fig_burgers_error", "fig_burgers_losses"):
+            line = figure_of(name, summary).axes[0].lines[0]
+            np.testing.assert_array_equal(line.get_xdata(), shown)
+            assert line.get_label().endswith(f", {steps} steps in 2 windows")
+
+
 def test_two_runs_of_one_method_have_different_lines_and_labels(summary, common):
     runs = pd.read_csv(summary / "runs.csv")
     again = runs[runs["method"] == "soap"].assign(run="burgers-soap-2024", variant="soap-jax-2024")
