@@ -109,7 +109,7 @@ def _updates(axis: Axes, summary: Path, runs: Sequence[Run]) -> None:
     axis.set(
         xlabel="decay $b_1$ of the momentum",
         ylabel="cosine of consecutive updates",
-        title="Consecutive updates and momentum",
+        title="Updates and momentum",
     )
     handles = [
         Line2D([], [], color=colour, marker=marker, linestyle="", label=label)

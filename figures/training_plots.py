@@ -220,8 +220,8 @@ def draw_scores(axis: Axes, run: Run, curve: pd.DataFrame) -> None:
 def band(axis: Axes, run: Run, curve: pd.DataFrame, against: str) -> None:
     """The median over the seeds as a line, their range as a band, without step 0 or time 0.
 
-    Step 0 has no place on a logarithmic axis; at time 0 an exact initial condition leaves nothing but rounding. Windows
-    of time show at the end of each: a method that begins all of them anew would hide the others behind its saw.
+    Step 0 has no place on a logarithmic axis; at time 0 an exact initial condition leaves nothing but rounding. Equal
+    windows of time show at the end of each: a method that begins all of them anew would hide the others behind its saw.
     """
     rows = "t" if against == "t" else "step"
     curve = curve[curve[rows] > 0].dropna(subset=["value"])
