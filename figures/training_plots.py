@@ -13,6 +13,7 @@ from common import (
     LOSS_TERMS,
     Run,
     no_runs,
+    notice,
     null_fraction,
     number,
     problem_name,
@@ -150,11 +151,16 @@ def score_figure(summary: Path, problem: str, panels: Sequence[Panel], null: str
     """A grid of scores against steps: a row per run, a column per quantity; with ``variations`` also changed runs.
 
     Thin lines are single seeds, the bold one the mean over seeds in each of ``WINDOWS`` parts of training. ``null`` is
-    ``intra`` for scores of the n loss terms, whose null value is 2/n - 1, or ``inter`` for cosines of two vectors.
+    ``intra`` for scores of the n loss terms, whose null value is 2/n - 1, or ``inter`` for cosines of two vectors. A
+    run with one loss term, since its conditions are built in, has no score of the first kind and gets no row.
     """
     runs = read_runs(summary, problem, variations)
     if not runs:
         return no_runs(problem)
+    if null == "intra":
+        runs = [run for run in runs if run.loss_terms > 1]
+        if not runs:
+            return notice(f"{problem_name(problem)}: conditions are built in; one loss term has no score.")
     figure = Figure(figsize=(WIDTH, min(1.75 * len(runs) + 0.65, TALLEST)))
     axes = figure.subplots(len(runs), len(panels), sharey=True, sharex="row", squeeze=False)
     for index, (row, run) in enumerate(zip(axes, runs, strict=True)):
@@ -254,12 +260,13 @@ def plain_numbers(axis: Axes) -> None:
 
 def _legend(figure: Figure, runs: Sequence[Run]) -> None:
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    many = len(runs) > 4
+    many = sum(map(len, labels)) > 80  # beyond, they do not fit into one row
+    columns = 2 if len(runs) == 4 or max(map(len, labels), default=0) > 36 else 3
     figure.legend(
         handles,
         labels,
         loc="outside lower center",
-        ncols=3 if many else max(len(runs), 1),
+        ncols=columns if many else max(len(runs), 1),
         fontsize=7 if many else None,
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from matplotlib.figure import Figure
 from synthetic_fields import LAYOUTS, exact
 from synthetic_results import EVERY_PROBLEM, error, write_summary
 
@@ -152,6 +153,33 @@ def test_a_reference_error_far_below_is_named_and_does_not_stretch_the_axis(summ
     assert figure.axes[0].get_ylim()[0] > 1e-6
     own = render("fig_wave_error", summary)
     assert 1.2e-5 in [line.get_ydata()[0] for line in own.axes[0].lines if line.get_linestyle() == ":"]
+
+
+@pytest.mark.parametrize("count", range(1, 8))
+def test_a_legend_of_long_labels_lies_within_the_figure(count, common):
+    plots = importlib.import_module("training_plots")
+    with matplotlib.style.context(FIGURES / "style.mplstyle"):
+        figure = Figure(figsize=(plots.WIDTH, 3))
+        axis = figure.subplots()
+        for _ in range(count):
+            axis.plot([0, 1], label="SOAP–Gauss–Newton, 19000 steps in 10 windows")
+        plots._legend(figure, [None] * count)
+    draw(figure)
+    box = figure.legends[0].get_window_extent()
+    assert len(figure.legends[0].texts) == count
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.x1
+
+
+def test_a_run_with_one_loss_term_has_no_row_of_scores(own_summary, common):
+    rows = len(render("fig_wave_scores", own_summary).axes)
+    change(own_summary, "runs", lambda runs: runs["run"] == "wave-adam", loss_terms=1)
+    figure = render("fig_wave_scores", own_summary)
+    assert len(figure.axes) == rows - 3
+    assert "n = 1" not in figure.legends[0].texts[-1].get_text()
+    change(own_summary, "runs", lambda runs: runs["problem"] == "wave", loss_terms=1)
+    figure = render("fig_wave_scores", own_summary)
+    assert not figure.axes
+    assert "one loss term has no score" in figure.texts[0].get_text()
 
 
 def test_losses_of_ten_terms_have_a_panel_each_in_words(summary):
