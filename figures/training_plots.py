@@ -261,6 +261,7 @@ def plain_numbers(axis: Axes) -> None:
 def _legend(figure: Figure, runs: Sequence[Run]) -> None:
     handles, labels = figure.axes[0].get_legend_handles_labels()
     many = sum(map(len, labels)) > 80  # beyond, they do not fit into one row
+    # Three of the longest labels do not fit the width; four entries are two rows of two
     columns = 2 if len(runs) == 4 or max(map(len, labels), default=0) > 36 else 3
     figure.legend(
         handles,
