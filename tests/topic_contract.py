@@ -1,24 +1,52 @@
-"""What every topic of claims promises. A test file per topic inherits it: expensive records are made once."""
+"""What every topic of claims promises. A test file per topic inherits it: expensive records are made once.
+
+Two tests poison what a topic measures. The first poisons every array that was handed over for a record, one number at a
+time; the second replaces all results of the functions that measure, named in ``measured``, by NaN.
+"""
+
+import functools
 
 import jax
 import numpy as np
 import pytest
 
+from gradalign import records
 from gradalign.errors import ConfigurationError
 from gradalign.records import claim_number
 
+BUILDERS = ("at_least", "at_most", "counted", "equals", "holds", "in_band", "never", "vanishes")
+ARRAYS = ("errors", "values", "slack", "events", "violations", "samples", "of")
+"""Names of the arguments of the builders that take arrays."""
+
 
 class TopicContract:
-    """Set ``topic`` (the module), ``claims`` (names of all its records) and ``false_in_general`` (of those so)."""
+    """Set ``topic`` (the module), ``claims`` (names of all its records) and ``false_in_general`` (of those so).
+
+    measured: names in the module of the functions that measure, whose results are replaced by NaN. exact: claim and
+    quantity of the records that use none of them, with the reason in a comment.
+    """
 
     topic = None
     claims = ""
     false_in_general = ""
+    measured = ""
+    exact = ()
 
     @pytest.fixture(scope="class")
     @classmethod
-    def records(cls):
-        return cls.topic.check()
+    def checked(cls):
+        """All records, and those that stayed confirmed when one number of theirs was poisoned."""
+        survivors = []
+        with pytest.MonkeyPatch.context() as patch:
+            for name in BUILDERS:
+                if hasattr(cls.topic, name):
+                    patch.setattr(cls.topic, name, _poisoning(getattr(records, name), survivors))
+            return cls.topic.check(), survivors
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def records(cls, checked):
+        return checked[0]
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -46,3 +74,78 @@ class TopicContract:
     def test_checks_need_64_bit_types(self):
         with jax.enable_x64(False), pytest.raises(ConfigurationError, match="64-bit"):
             self.topic.check()
+
+    def test_one_bad_number_is_never_confirmed(self, checked):
+        assert checked[1] == []
+
+    def test_nothing_is_confirmed_by_measurements_that_are_nan(self, records, monkeypatch):
+        caches = [value for value in vars(self.topic).values() if hasattr(value, "cache_clear")]
+        assert self.measured, "name the functions that measure"
+        for name in self.measured.split():
+            monkeypatch.setattr(self.topic, name, _all_nan(getattr(self.topic, name)))
+        for cache in caches:
+            cache.cache_clear()
+        confirmed = set()
+        try:
+            for check in self.topic.CHECKS:
+                try:
+                    found = check()
+                except (ValueError, FloatingPointError, np.linalg.LinAlgError):
+                    continue  # nothing is confirmed by a check that stops
+                confirmed |= {(record.claim, record.quantity) for record in found if record.verdict == "confirmed"}
+        finally:
+            for cache in caches:
+                cache.cache_clear()
+        assert sorted(confirmed) == sorted(self.exact)
+
+
+def _poisoning(builder, survivors):
+    """The builder, which also tries each of its arrays with a NaN, an infinity, one number less, and none at all."""
+
+    @functools.wraps(builder)
+    def build(*positional, **named):
+        names = builder.__code__.co_varnames[: builder.__code__.co_argcount]
+        arguments = dict(zip(names, positional, strict=False)) | named
+        for name in set(ARRAYS) & set(arguments):
+            if name == "of" and not records._flat(arguments["of"]).size:
+                continue
+            for how, poisoned in _poisons(arguments, name):
+                if (record := builder(**(arguments | {name: poisoned}))).verdict == "confirmed":
+                    survivors.append((record.claim, record.quantity, name, how))
+        return builder(**arguments)
+
+    return build
+
+
+def _poisons(arguments, name):
+    """Poisoned versions of one array argument: some entry not finite, or no entry."""
+    single = name == "samples" and np.ndim(arguments["mean"]) == 0
+    parts = [arguments[name]] if single or not isinstance(arguments[name], list | tuple) else list(arguments[name])
+    arrays = [np.array(part, np.float64) if not isinstance(part, list | tuple) else part for part in parts]
+    flat = [records._flat(array) for array in arrays]
+    chosen = int(np.random.default_rng(0).integers(len(flat)))
+    for how, value in (("NaN", np.nan), ("infinity", np.inf)):
+        bad = flat[chosen].copy()
+        if bad.size:
+            bad[len(bad) // 2] = value
+            changed = [*flat[:chosen], bad, *flat[chosen + 1 :]]
+            yield how, changed[0] if single else changed
+    if name != "of":
+        yield "empty", np.empty(0) if single else [np.empty(0) for _ in flat] if name == "samples" else []
+
+
+def _all_nan(function):
+    """The function with NaN in place of every floating-point number that it returns."""
+
+    def measured(*positional, **named):
+        return jax.tree.map(_nan_of, function(*positional, **named))
+
+    return measured
+
+
+def _nan_of(leaf):
+    if isinstance(leaf, float):
+        return np.nan
+    if isinstance(leaf, np.ndarray | jax.Array | np.floating) and np.issubdtype(leaf.dtype, np.floating):
+        return np.full_like(leaf, np.nan) if isinstance(leaf, np.ndarray | np.floating) else leaf * np.nan
+    return leaf

@@ -1,20 +1,39 @@
-"""The rows of the tables that the pipeline writes."""
+"""The rows of the tables that the pipeline writes, and the one place where arrays of a check become a number.
+
+A check hands over the arrays that it measured. They are reduced here, so that a NaN, an infinity, an empty array or
+fewer draws than were asked for can never pass as confirmed.
+"""
 
 import math
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-Status = Literal["proven", "proven under conditions", "false in general", "empirical"]
+Status = Literal[
+    "proven", "proven under conditions", "false in general", "observation", "consistency", "by construction"
+]
+"""What a record is evidence of.
+
+proven, proven under conditions: a theorem; what was measured must agree with it.
+false in general: a statement that has a counterexample; the record reproduces the counterexample.
+observation: what was found for some networks, seeds or laws of data; nothing proves it elsewhere.
+consistency: a formula compared with numbers that its own inputs were fitted to, or with another form of itself.
+by construction: an identity that holds for every input of the program as it is written.
+"""
+
 Comparison = Literal["equal", "at most", "at least"]
-Numbers = float | Sequence[Any] | NDArray[Any]
+Numbers = Any
+"""A number, an array, or a sequence of them, of any shapes."""
 
 STANDARD_ERRORS = 4.0  # a correct mean leaves this band with probability 6e-5
+
+_PLURALS = ("proven", "under conditions", "counterexamples", "observations", "consistency checks", "by construction")
 
 
 @dataclass(frozen=True)
@@ -24,8 +43,9 @@ class Claim:
     ``verdict`` is ``confirmed`` where the measured number agrees with the expected one under
     ``comparison`` within ``tolerance`` (absolute): |measured - expected| <= tolerance for ``equal``,
     measured <= expected + tolerance for ``at most``, measured >= expected - tolerance for ``at least``;
-    otherwise, and for a measured NaN, ``violated``. A statement that is ``false in general`` is confirmed
-    when its counterexample shows the expected number. All quantities are dimensionless.
+    otherwise, and for a measured NaN or infinity, ``violated``. A statement that is ``false in general`` is confirmed
+    when its counterexample shows the expected number. ``count`` says how many numbers ``measured`` was reduced from.
+    All quantities are dimensionless. Checks make records with the functions of this module, which reduce arrays.
 
     >>> Claim("T1a", "n = 2 gives the cosine", "proven", "largest |A - cos|", 0.0, 4e-16, 1e-12).verdict
     'confirmed'
@@ -39,6 +59,7 @@ class Claim:
     measured: float
     tolerance: float
     comparison: Comparison = "equal"
+    count: int = 1
     seconds: float = 0.0
 
     @property
@@ -104,46 +125,218 @@ def claim_number(claim: str) -> str:
     return found[0]
 
 
+def tally(statuses: Iterable[str]) -> str:
+    """How many records there are of each status, in words; statuses without a record are left out.
+
+    >>> tally(["proven", "false in general", "proven", "observation"])
+    '2 proven, 1 counterexample, 1 observation'
+    >>> tally([])
+    'no records'
+    """
+    counts = Counter(statuses)
+    parts = [
+        f"{counts[status]} {words.removesuffix('s') if counts[status] == 1 and status != words else words}"
+        for status, words in zip(get_args(Status), _PLURALS, strict=True)
+        if counts[status]
+    ]
+    return ", ".join(parts) or "no records"
+
+
 def vanishes(
-    claim: str, statement: str, quantity: str, errors: Numbers, tolerance: float, status: Status = "proven"
+    claim: str,
+    statement: str,
+    quantity: str,
+    errors: Numbers,
+    tolerance: float,
+    status: Status = "proven",
+    *,
+    draws: int = 1,
+    of: Numbers = (),
 ) -> Claim:
-    """A record of errors, the largest magnitude of which must be at most the tolerance; one number, if negative, is an
-    excess that may be.
+    """A record of errors: the largest magnitude must be at most the tolerance.
+
+    errors: numbers or arrays of any shapes. draws: how many numbers there have to be at least. of: further arrays from
+    which the errors were computed by comparing, selecting or counting, which hide a NaN. ``measured`` is NaN, hence the
+    record violated, where a number of either is not finite and where there are fewer than ``draws`` errors.
 
     >>> vanishes("T1a", "n = 2 gives the cosine", "largest |A - cos|", [-2e-16, 1e-16], 1e-12).measured
     2e-16
     """
-    measured = float(np.asarray(errors)) if np.ndim(errors) == 0 else float(np.max(np.abs(errors)))
-    return Claim(claim, statement, status, quantity, 0.0, measured, tolerance, "at most")
+    numbers = _flat(errors)
+    measured = _reduced(lambda values: np.max(np.abs(values)), numbers, draws, of)
+    return Claim(claim, statement, status, quantity, 0.0, measured, tolerance, "at most", numbers.size)
+
+
+def at_most(
+    claim: str,
+    statement: str,
+    quantity: str,
+    values: Numbers,
+    bound: float,
+    tolerance: float,
+    status: Status = "proven",
+    *,
+    draws: int = 1,
+    of: Numbers = (),
+) -> Claim:
+    """A record of an upper bound: the largest value must be at most ``bound`` plus the tolerance.
+
+    ``draws`` and ``of`` as in ``vanishes``.
+
+    >>> at_most("T10", "The score of n = 3 is at most -7/9.", "largest A", [-0.9, -0.8], -7 / 9, 0.0).measured
+    -0.8
+    """
+    numbers = _flat(values)
+    measured = _reduced(np.max, numbers, draws, of)
+    return Claim(claim, statement, status, quantity, bound, measured, tolerance, "at most", numbers.size)
+
+
+def at_least(
+    claim: str,
+    statement: str,
+    quantity: str,
+    values: Numbers,
+    bound: float,
+    tolerance: float,
+    status: Status = "proven",
+    *,
+    draws: int = 1,
+    of: Numbers = (),
+) -> Claim:
+    """A record of a lower bound: the least value must be at least ``bound`` minus the tolerance.
+
+    ``draws`` and ``of`` as in ``vanishes``.
+
+    >>> at_least("T2a", "A >= 2/n - 1", "least A, n = 2", [0.5, 0.25], 0.0, 1e-12).measured
+    0.25
+    """
+    numbers = _flat(values)
+    measured = _reduced(np.min, numbers, draws, of)
+    return Claim(claim, statement, status, quantity, bound, measured, tolerance, "at least", numbers.size)
 
 
 def holds(
-    claim: str, statement: str, quantity: str, slack: Numbers, tolerance: float, status: Status = "proven"
+    claim: str,
+    statement: str,
+    quantity: str,
+    slack: Numbers,
+    tolerance: float,
+    status: Status = "proven",
+    *,
+    draws: int = 1,
+    of: Numbers = (),
 ) -> Claim:
     """A record of an inequality: its least slack must be at least minus the tolerance.
+
+    ``draws`` and ``of`` as in ``vanishes``.
 
     >>> holds("T2a", "A >= 2/n - 1", "least slack", [0.5, 0.25], 1e-12).measured
     0.25
     """
-    return Claim(claim, statement, status, quantity, 0.0, float(np.min(slack)), tolerance, "at least")
+    return at_least(claim, statement, quantity, slack, 0.0, tolerance, status, draws=draws, of=of)
 
 
-def never(claim: str, statement: str, quantity: str, violations: int, status: Status = "proven") -> Claim:
-    """A record of a count of violations, which must be 0.
+def equals(
+    claim: str,
+    statement: str,
+    quantity: str,
+    values: Numbers,
+    expected: float,
+    tolerance: float,
+    status: Status = "proven",
+    *,
+    draws: int = 1,
+    of: Numbers = (),
+) -> Claim:
+    """A record of numbers that must all agree with the expected one; ``measured`` is the one farthest from it.
 
-    >>> never("T2b", "Above tau_n no pair conflicts.", "draws with a conflict", 0).verdict
+    ``draws`` and ``of`` as in ``vanishes``.
+
+    >>> equals("T2c", "Three cosines of 0.2 score -1/15.", "A", [-0.066, -0.067], -1 / 15, 1e-3).measured
+    -0.066
+    """
+    numbers = _flat(values)
+    measured = _reduced(lambda v: v[np.argmax(np.abs(v - expected))], numbers, draws, of)
+    return Claim(claim, statement, status, quantity, expected, measured, tolerance, "equal", numbers.size)
+
+
+def counted(
+    claim: str,
+    statement: str,
+    quantity: str,
+    events: Numbers,
+    expected: float,
+    status: Status = "proven",
+    comparison: Comparison = "equal",
+    *,
+    draws: int = 1,
+    of: Numbers,
+) -> Claim:
+    """A record of how many of some draws are events: as many as expected, at most or at least so many.
+
+    events: True or False a draw. of: the arrays that were compared to decide this; they are required, since a
+    comparison hides a NaN. ``draws`` as in ``vanishes``.
+
+    >>> slack = np.array([0.1, -0.2])
+    >>> counted("T29d", "Sometimes it is worse.", "draws of 2", slack < 0, 1, comparison="at least", of=slack).verdict
     'confirmed'
     """
-    return Claim(claim, statement, status, quantity, 0.0, float(violations), 0.0)
+    numbers = _flat(events)
+    if not np.all(np.isin(numbers, (0, 1)) | ~np.isfinite(numbers)):
+        raise ValueError(f"{claim}, {quantity}: an event is neither True nor False; give a truth value a draw")
+    measured = _reduced(np.sum, numbers, draws, of) if _flat(of).size else math.nan
+    return Claim(claim, statement, status, quantity, float(expected), measured, 0.0, comparison, numbers.size)
 
 
-def in_band(claim: str, statement: str, quantity: str, z: float, status: Status = "proven") -> Claim:
-    """A record of a mean over draws: its distance from the expected one must be within 4 standard errors.
+def never(
+    claim: str,
+    statement: str,
+    quantity: str,
+    violations: Numbers,
+    status: Status = "proven",
+    *,
+    draws: int = 1,
+    of: Numbers,
+) -> Claim:
+    """A record of violations, True where a draw violates the statement: there must be none.
 
-    >>> in_band("T4", "E A = 2/n - 1", "|z|", 1.1).verdict
+    ``draws`` and ``of`` as in ``counted``.
+
+    >>> A = np.array([0.5, 0.7])
+    >>> never("T2b", "Above tau_n no pair conflicts.", "draws with a conflict", A < 0, of=A).verdict
     'confirmed'
     """
-    return Claim(claim, statement, status, quantity, STANDARD_ERRORS, z, 0.0, "at most")
+    return counted(claim, statement, quantity, violations, 0, status, draws=draws, of=of)
+
+
+def in_band(
+    claim: str,
+    statement: str,
+    quantity: str,
+    samples: Numbers,
+    mean: Numbers,
+    status: Status = "proven",
+    *,
+    draws: int = 2,
+) -> Claim:
+    """A record of means over draws: every one must be within 4 standard errors of the expected one.
+
+    samples: independent draws (draws,), or several such arrays, each with a mean of its own. ``measured`` is the
+    largest |z|, z = (sample mean - mean) / (sample deviation / sqrt(draws)); NaN where a draw is not finite, where all
+    draws are equal, and where a sample has fewer than ``draws`` of them.
+
+    >>> in_band("T4", "E A = 2/n - 1", "|z|", [-1.0, 1.0, -1.0, 1.0], 0.0).measured
+    0.0
+    """
+    several = [samples] if np.ndim(mean) == 0 else list(samples)
+    means = np.atleast_1d(np.asarray(mean, np.float64))
+    z = []
+    for sample, expected in zip(map(_flat, several), means, strict=True):
+        deviation = np.std(sample) if sample.size >= max(draws, 2) else np.nan
+        z.append((np.mean(sample) - expected) / (deviation / np.sqrt(sample.size)) if deviation > 0 else np.nan)
+    measured = _reduced(lambda values: np.max(np.abs(values)), np.asarray(z), 1, samples)
+    count = sum(_flat(sample).size for sample in several)
+    return Claim(claim, statement, status, quantity, STANDARD_ERRORS, measured, 0.0, "at most", count)
 
 
 def timed(checks: Iterable[Callable[[], list[Claim]]]) -> list[Claim]:
@@ -155,3 +348,19 @@ def timed(checks: Iterable[Callable[[], list[Claim]]]) -> list[Claim]:
         seconds = (time.perf_counter() - start) / max(len(found), 1)
         records += [replace(record, seconds=seconds) for record in found]
     return records
+
+
+def _flat(numbers: Numbers) -> NDArray[np.float64]:
+    """All numbers of arrays and of sequences of arrays of any shapes, one after the other."""
+    if isinstance(numbers, list | tuple):
+        parts = [_flat(part) for part in numbers]
+        return np.concatenate(parts) if parts else np.empty(0)
+    return np.asarray(numbers, np.float64).ravel()
+
+
+def _reduced(
+    reduction: Callable[[NDArray[np.float64]], Any], numbers: NDArray[np.float64], draws: int, of: Numbers
+) -> float:
+    """The reduction of the numbers; NaN where one of them or of ``of`` is not finite, or they are too few."""
+    sound = numbers.size >= max(draws, 1) and np.all(np.isfinite(numbers)) and np.all(np.isfinite(_flat(of)))
+    return float(reduction(numbers)) if sound else math.nan

@@ -29,6 +29,12 @@ class TestTopic(TopicContract):
     topic = topic_score
     claims = "T1a T1b T1c T1d T1e T2a T2b T2c T3a T3b T3c T3d T5 T6 T7"
     false_in_general = "T2c T5"
+    measured = "scores score misalignments batched _gram_scores_of units"
+    exact = (
+        ("T2b", "tau_3"),  # closed forms of n alone
+        ("T2b", "tau_4"),
+        ("T6", "violations in 600 draws"),  # expects NaN
+    )
 
     def test_points_keep_to_the_formulas(self, curves):
         for curve in curves:
