@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import blended_transform_factory
 
-from gradalign.records import claim_number
+from gradalign.records import claim_number, tally
 
 FLOOR, CEILING = 1e-6, 1e3
 TOPICS = [
@@ -22,7 +22,9 @@ TOPICS = [
 ]
 """Sections of the list of claims, by their last number."""
 GAP = 0.9  # of a row, above the name of a section
-COLUMNS = ["claim", "expected", "measured", "tolerance", "comparison", "verdict"]
+CHECKED = ("proven", "proven under conditions", "false in general")
+"""Statuses of proofs and counterexamples; the others are observations and checks that their inputs decide."""
+COLUMNS = ["claim", "status", "expected", "measured", "tolerance", "comparison", "verdict"]
 
 
 def render(summary: Path) -> Figure:
@@ -43,14 +45,19 @@ def render(summary: Path) -> Figure:
     for axis, sections in zip(axes, (left, right), strict=False):
         _draw(axis, table, sections)
         axis.set_ylim(max(_rows(left), _rows(right)) - 0.3, -0.6)
-    confirmed, violated = int((table["verdict"] == "confirmed").sum()), int((table["verdict"] == "violated").sum())
-    axes[0].set_title(f"{confirmed} of {len(table)} records confirmed, {violated} violated")
+    confirmed = table["verdict"] == "confirmed"
+    figure.suptitle(
+        f"{confirmed.sum()} of {len(table)} records confirmed: {tally(table.loc[confirmed, 'status'])}", fontsize=8
+    )
     handles = [
-        Line2D([], [], color=BLUE, marker="o", linestyle="", alpha=0.55, label="confirmed"),
+        Line2D([], [], color=BLUE, marker="o", linestyle="", alpha=0.55, label="proof or counterexample"),
+        Line2D(
+            [], [], color=BLUE, marker="D", linestyle="", markerfacecolor="none", label="observation or consistency"
+        ),
         Line2D([], [], color=VERMILLION, marker="X", linestyle="", markersize=7, label="violated"),
         Line2D([], [], color=VERMILLION, linewidth=1.2, label="tolerance"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, labelcolor=GREY)
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, labelcolor=GREY)
     return figure
 
 
@@ -77,19 +84,14 @@ def _draw(axis: Axes, table: pd.DataFrame, sections: dict[str, list[str]]) -> No
         axis.text(0.006, start - GAP, name, transform=beside, va="center", fontsize=7.5, fontweight="bold")
         place |= {number: start + row for row, number in enumerate(numbers)}
     own = table[table["number"].isin(place)]
-    for verdict, colour, marker in (("confirmed", BLUE, "o"), ("violated", VERMILLION, "X")):
-        rows = own[own["verdict"] == verdict]
-        axis.scatter(
-            rows["ratio"],
-            rows["number"].map(place),
-            s=14 if verdict == "confirmed" else 45,
-            color=colour,
-            marker=marker,
-            alpha=0.55 if verdict == "confirmed" else 1,
-            linewidth=0,
-            zorder=3,
-            clip_on=False,
-        )
+    confirmed, checked = own["verdict"] == "confirmed", own["status"].isin(CHECKED)
+    for chosen, style in (
+        (confirmed & checked, {"s": 14, "color": BLUE, "marker": "o", "alpha": 0.55, "linewidth": 0}),
+        (confirmed & ~checked, {"s": 14, "facecolor": "none", "edgecolor": BLUE, "marker": "D", "linewidth": 0.7}),
+        (~confirmed, {"s": 45, "color": VERMILLION, "marker": "X", "linewidth": 0}),
+    ):
+        rows = own[chosen]
+        axis.scatter(rows["ratio"], rows["number"].map(place), zorder=3, clip_on=False, **style)
     axis.axvline(1, color=VERMILLION, linewidth=1.2)
     for number, row in place.items():
         verdicts = own.loc[own["number"] == number, "verdict"]

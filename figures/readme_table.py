@@ -21,22 +21,23 @@ from tab_runs import short_commit
 
 from gradalign.errors import ConfigurationError, GradalignError, unknown_name
 from gradalign.files import write_atomically
+from gradalign.records import tally
 
 
 def results_table(results: Path) -> str:
     """The block in Markdown: a line that says where the numbers come from, and a row per claim set, reference, run."""
     summary, scale = results / "summary", results.name
-    claims = read_table(summary, "claims", ["claim", "verdict", "seconds"])
+    claims = read_table(summary, "claims", ["claim", "status", "verdict", "seconds"])
     references = read_table(summary, "references", ["problem", "stated_error", "seconds"])
     columns = ["run", "problem", "device", "commit", "relative_l2", "compile_seconds", "train_seconds", "seed"]
     runs = read_table(summary, "runs", columns)
-    confirmed = int((claims["verdict"] == "confirmed").sum())
+    confirmed = claims["verdict"] == "confirmed"
     rows = [
         (
             "all claims",
             _command("claims", scale),
             float(claims["seconds"].astype(float).sum()),
-            f"{confirmed} of {len(claims)} records confirmed",
+            f"{confirmed.sum()} of {len(claims)} records confirmed: {tally(claims.loc[confirmed, 'status'])}",
         )
     ]
     for row in references.to_dict("records"):

@@ -6,19 +6,23 @@ import pandas as pd
 import yaml
 from common import FIGURES, read_table
 
-from gradalign.records import claim_number
+from gradalign.records import claim_number, tally
+
+Found = dict[str, list[tuple[str, str]]]
+"""Status and verdict of the records by the number of their claim."""
 
 
 def render(summary: Path) -> pd.DataFrame:
     """A row per informal claim of ``verdicts.yaml``, with how many records of its claims were confirmed."""
-    table = read_table(summary, "claims", ["claim", "verdict"])
-    found: dict[str, list[str]] = {}
-    for claim, verdict in zip(table["claim"], table["verdict"], strict=True):
-        found.setdefault(claim_number(claim), []).append(verdict)
+    table = read_table(summary, "claims", ["claim", "status", "verdict"])
+    found: Found = {}
+    for claim, status, verdict in zip(table["claim"], table["status"], table["verdict"], strict=True):
+        found.setdefault(claim_number(claim), []).append((status, verdict))
     return pd.DataFrame(
         [
             {
                 "informal claim": row["claim"],
+                "stated in": row["stated in"],
                 "verdict": row["verdict"],
                 "holds if": row["condition"],
                 "counterexample": row["counterexample"],
@@ -31,15 +35,21 @@ def render(summary: Path) -> pd.DataFrame:
     )
 
 
-def _confirmed(claims: list[str], found: dict[str, list[str]]) -> str:
-    """How many records of some claims were confirmed, from the verdicts found for each number.
+def _confirmed(claims: list[str], found: Found) -> str:
+    """How many records of some claims were confirmed, by status, and how many were violated.
 
-    >>> _confirmed(["T1", "T2"], {"T1": ["confirmed", "violated"]}), _confirmed(["T2"], {})
-    ('1 of 2; T2 not checked', 'not checked at this scale')
+    >>> _confirmed(["T1", "T2"], {"T1": [("proven", "confirmed"), ("observation", "violated")]})
+    '1 proven; violated: 1 observation; T2 not checked'
+    >>> _confirmed(["T2"], {})
+    'not checked at this scale'
     """
     missing = [claim for claim in claims if claim not in found]
     if missing == claims:
         return "not checked at this scale"
-    verdicts = [verdict for claim in claims for verdict in found.get(claim, [])]
-    text = f"{verdicts.count('confirmed')} of {len(verdicts)}"
-    return f"{text}; {', '.join(missing)} not checked" if missing else text
+    records = [record for claim in claims for record in found.get(claim, [])]
+    parts = [tally(status for status, verdict in records if verdict == "confirmed")]
+    if violated := [status for status, verdict in records if verdict != "confirmed"]:
+        parts.append(f"violated: {tally(violated)}")
+    if missing:
+        parts.append(f"{', '.join(missing)} not checked")
+    return "; ".join(parts)

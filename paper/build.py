@@ -26,7 +26,7 @@ from gradalign.alignment import null_value
 from gradalign.comparison import BUDGETS, CORRELATIONS, RANKS
 from gradalign.errors import ConfigurationError, GradalignError
 from gradalign.files import write_atomically
-from gradalign.records import claim_number
+from gradalign.records import claim_number, tally
 from gradalign.verification import compare, load_expectations
 
 PAPER = Path(__file__).resolve().parent
@@ -132,6 +132,7 @@ def _claims(summary: Path) -> dict[str, Any]:
         "confirmed": int(confirmed.sum()),
         "claims": int(number.nunique()),
         "violated": sorted(table.loc[~confirmed, "claim"].astype(str), key=claim_order),
+        "tally": tally(table["status"]),
         "false": int((table["status"] == "false in general").sum()),
         "seconds": float(table["seconds"].astype(float).sum()),
     }

@@ -104,12 +104,13 @@ def claims(shape):
                 {
                     "claim": f"T{number}{part}",
                     "statement": f"A statement of claim {number}, part {part}, with a # sign and a_b underscore & more",
-                    "status": "proven" if part != "c" else "false in general",
+                    "status": {"a": "proven", "b": "observation", "c": "false in general"}[part],
                     "quantity": "largest |left - right| over 100 draws",
                     "expected": 0.0,
                     "measured": measured,
                     "tolerance": 1e-5,
                     "comparison": comparison,
+                    "count": 100,
                     "verdict": "violated" if wrong else "confirmed",
                     "seconds": 0.25,
                 }

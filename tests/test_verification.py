@@ -47,6 +47,32 @@ def test_share_counts_equal_values():
     assert select(Selector(table="claims", column="verdict", aggregate="share", equals="confirmed"), TABLES) == 0.5
 
 
+def test_a_list_chooses_rows_with_any_of_its_values():
+    tables = {"claims": pd.DataFrame({"status": ["proven", "observation", "consistency"], "verdict": ["a", "b", "c"]})}
+    chosen = Selector(table="claims", column="verdict", where={"status": ["proven", "consistency"]}, aggregate="count")
+    assert select(chosen, tables) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "failed"),
+    [
+        ("proven", ["claims_confirmed"]),
+        ("false in general", ["claims_confirmed"]),
+        ("consistency", ["claims_consistent"]),
+        ("observation", []),
+    ],
+)
+def test_a_violated_record_fails_unless_it_is_an_observation(status, failed, tmp_path):
+    statuses = ["proven", "false in general", "by construction", "consistency", "observation"]
+    table = pd.DataFrame({"claim": "T1", "status": [*statuses, status], "verdict": ["confirmed"] * 5 + ["violated"]})
+    table.to_csv(tmp_path / "claims.csv", index=False)
+    named = ("claims_confirmed", "claims_consistent", "claims_observed")
+    expectations = [e for e in load_expectations(EXPECTATIONS) if e.name in named]
+    outcomes = compare(expectations, "laptop", tmp_path)
+    assert [outcome.expectation for outcome in outcomes if outcome.verdict == "failed"] == failed
+    assert [o.expectation for o in outcomes if o.verdict == "did not hold"] == ([] if failed else ["claims_observed"])
+
+
 def test_distinct_counts_values_after_extraction():
     tables = {"claims": pd.DataFrame({"claim": ["T1a", "T1b", "T10", "T2"]})}
     labels = Selector(table="claims", column="claim", aggregate="distinct")

@@ -115,14 +115,17 @@ def claim(
             return
         import pandas as pd
 
+        from gradalign.records import tally
+
         _prepare_jax()
         module = import_module(f"gradalign.claims.{topic}")
         records = module.check()
         write_table(output, pd.DataFrame([record.row() for record in records]))
         if curves:
             write_table(curves, pd.DataFrame([row for curve in module.curves() for row in curve.rows()]))
-        violated = [record.claim for record in records if record.verdict != "confirmed"]
-        _say(f"{topic}: {len(records) - len(violated)} of {len(records)} records confirmed {violated or ''}")
+        violated = [f"{record.claim} ({record.status})" for record in records if record.verdict != "confirmed"]
+        confirmed = tally(record.status for record in records if record.verdict == "confirmed")
+        _say(f"{topic}: confirmed {confirmed}; violated {', '.join(violated) or 'none'}")
 
 
 @application.command()

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,15 @@ Numbers = Any
 
 STANDARD_ERRORS = 4.0  # a correct mean leaves this band with probability 6e-5
 
-_PLURALS = ("proven", "under conditions", "counterexamples", "observations", "consistency checks", "by construction")
+_WORDS = {
+    "proven": ("proven", "proven"),
+    "proven under conditions": ("under conditions", "under conditions"),
+    "false in general": ("counterexample", "counterexamples"),
+    "observation": ("observation", "observations"),
+    "consistency": ("consistency check", "consistency checks"),
+    "by construction": ("by construction", "by construction"),
+}
+"""One record of a status in words, and several."""
 
 
 @dataclass(frozen=True)
@@ -134,11 +142,7 @@ def tally(statuses: Iterable[str]) -> str:
     'no records'
     """
     counts = Counter(statuses)
-    parts = [
-        f"{counts[status]} {words.removesuffix('s') if counts[status] == 1 and status != words else words}"
-        for status, words in zip(get_args(Status), _PLURALS, strict=True)
-        if counts[status]
-    ]
+    parts = [f"{counts[status]} {words[counts[status] > 1]}" for status, words in _WORDS.items() if counts[status]]
     return ", ".join(parts) or "no records"
 
 

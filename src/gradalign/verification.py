@@ -32,7 +32,9 @@ class Selector(StrictModel):
 
     table: TableName = Field(description="summary table")
     column: str = Field(description="column of the table")
-    where: dict[str, str | int | float] = Field(default={}, description="values that columns must have in a row")
+    where: dict[str, str | int | float | list[str]] = Field(
+        default={}, description="values that columns must have in a row; of a list, one of them"
+    )
     first_step: int | None = Field(default=None, ge=0, description="least step of a row; curves only")
     last_step: int | None = Field(default=None, ge=0, description="largest step of a row; curves only")
     extract: str | None = Field(default=None, description="regular expression; only its match is kept of a value")
@@ -198,7 +200,7 @@ def select(selector: Selector, tables: dict[str, pd.DataFrame]) -> float:
             )
     rows = table
     for column, value in selector.where.items():
-        rows = rows[rows[column] == value]
+        rows = rows[rows[column].isin(value) if isinstance(value, list) else rows[column] == value]
     if selector.first_step is not None:
         rows = rows[rows["step"] >= selector.first_step]
     if selector.last_step is not None:

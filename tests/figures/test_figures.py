@@ -5,6 +5,7 @@ import doctest
 import importlib
 import inspect
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -412,7 +413,8 @@ def test_fig_claims_has_a_row_per_claim(summary):
 def test_verdicts_name_claims_and_figures_that_exist():
     verdicts = yaml.safe_load((FIGURES / "verdicts.yaml").read_text(encoding="utf-8"))
     for row in verdicts:
-        assert list(row) == ["claim", "verdict", "condition", "counterexample", "claims", "figure"]
+        assert list(row) == ["claim", "stated in", "verdict", "condition", "counterexample", "claims", "figure"]
+        assert set(re.split("; [a-z ]+: ", row["stated in"])) <= {"abstract", "digest", "ours"}
         assert all(isinstance(row[key], str) for key in row if key != "claims"), row["claim"]
         assert [claim_number(claim) for claim in row["claims"]] == row["claims"]
         assert ITEMS[row["figure"]]["kind"] == "figure"
@@ -421,10 +423,19 @@ def test_verdicts_name_claims_and_figures_that_exist():
 
 def test_verdicts_count_the_records_of_their_claims(summary):
     rows = importlib.import_module("tab_verdicts").render(summary).set_index("claims")["confirmed"]
-    assert rows["T1"] == "3 of 3"
-    assert rows["T3, T11, T12, T13"] == "6 of 6; T12, T13 not checked"
-    assert rows["T26, T27, T27b, T28, T29, T30, T31, T32"] == "14 of 15; T26, T27, T27b not checked"
+    assert rows["T1"] == "1 proven, 1 counterexample, 1 observation"
+    assert rows["T3, T11, T12, T13"] == "2 proven, 2 counterexamples, 2 observations; T12, T13 not checked"
+    confirmed = "5 proven, 5 counterexamples, 4 observations; violated: 1 observation"
+    assert rows["T26, T27, T27b, T28, T29, T30, T31, T32"] == f"{confirmed}; T26, T27, T27b not checked"
     assert rows["T38"] == "not checked at this scale"
+
+
+def test_proofs_and_observations_are_counted_and_drawn_apart(summary):
+    figure = importlib.import_module("fig_claims").render(summary)
+    title = "53 of 54 records confirmed: 18 proven, 18 counterexamples, 17 observations"
+    assert figure.get_suptitle() == title
+    marks = [[len(points.get_offsets()) for points in axis.collections] for axis in figure.axes]
+    assert np.sum(marks, axis=0).tolist() == [36, 17, 1]
 
 
 def test_excess_in_tolerances():
