@@ -12,8 +12,8 @@ vorticity is w = ∂v/∂x - ∂u/∂y. The pressure has a free constant and is 
 Coefficients: F = 2 and the wave number 4π of the force (released code of arXiv 2502.00604); ν = 1e-4, that is the
 Reynolds number 1/ν = 1e4 (arXiv 2502.00604, table of parameters).
 
-The setting is ours, because the initial condition, the horizon and the data of arXiv 2502.00604 are not public. The
-initial velocity is u = ∂ψ/∂y, v = -∂ψ/∂x with the stream function
+The initial condition and the horizon are ours. The authors' follow-up repository (jaxpi2, 2026) ships a data file,
+which was not seen here, so that no error can be compared with a published one. The initial velocity is u = ∂ψ/∂y, v = -∂ψ/∂x with the stream function
 
     ψ(x, y) = Σ_k a_k cos(2π (k_x x + k_y y) + φ_k)
 

@@ -12,9 +12,10 @@ that ru = ∂u/∂t + u·∇u + ∂p/∂x - νΔu, rv = ∂v/∂t + u·∇v + �
 re = ∂T/∂t + u·∇T - κΔT. The vorticity is w = ∂v/∂x - ∂u/∂y. The velocity is measured in units of free fall.
 
 Coefficients: Ra = 1e6, Pr = 0.71, the equations and the walls are those of the released settings of arXiv 2502.00604.
-Its initial condition, horizon and data are not public. Domain, initial condition (interface thickness s = 0.04,
-amplitude A = 0.05) and horizon, 8, are this project's own definition, in the spirit of that benchmark: closed formulas,
-so that no file is needed. Numbers from here must not be compared with numbers for other data.
+Domain, initial condition (interface thickness s = 0.04, amplitude A = 0.05) and horizon, 8, are this project's own
+definition, in the spirit of that benchmark: closed formulas, so that no file is needed. The authors' follow-up
+repository (jaxpi2, 2026) ships a data file, which was not seen here. Numbers from here must not be compared with
+numbers for other data.
 
 Time windows: four in the released settings; ``ic`` takes over u, v and T, and p has no initial condition.
 
