@@ -54,6 +54,5 @@ def line_reference():
         self_convergence_error=0.0,
         independent_check="none",
         independent_difference=0.0,
-        stated_error=0.0,
         seconds=0.0,
     )

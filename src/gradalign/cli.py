@@ -382,14 +382,14 @@ def _say(line: str) -> None:
 def _user_errors() -> Iterator[None]:
     """Show an error that is meant for the user as such, without a traceback, and exit with 1.
 
-    A disk that is full or may only be read is such an error. Exit 75 (EX_TEMPFAIL of sysexits.h) says that a run has
-    used up its time and goes on when started again.
+    A solver that stops (``FloatingPointError``) and a disk that is full or may only be read are such errors. Exit 75
+    (EX_TEMPFAIL of sysexits.h) says that a run has used up its time and goes on when started again.
     """
     from pydantic import ValidationError
 
     try:
         yield
-    except (GradalignError, FileNotFoundError, ValidationError) as error:
+    except (GradalignError, FileNotFoundError, ValidationError, FloatingPointError) as error:
         typer.echo(f"{type(error).__name__}: {error}", err=True)
         raise typer.Exit(75 if isinstance(error, TimeLimitError) else 1) from None
     except OSError as error:
