@@ -20,6 +20,7 @@ CONTRACT = {
         "evidence",
         "evidence_values",
         "inputs",
+        "equation",
         "checksum",
     ),
 }
@@ -42,6 +43,7 @@ def reference():
         commit="abc-dirty",
         evidence={"mass": 2e-13, "odd part": 0.0},
         inputs="5" * 64,
+        equation='{"viscosity": 0.05}',
     )
 
 

@@ -25,7 +25,8 @@ Progress = Callable[[float, str], object]
 
 _LISTS = ("coordinates", "fields")
 _NUMBERS = ("step", "self_convergence_error", "independent_difference", "stated_error", "seconds")
-_TEXTS = ("problem", "solver", "resolution", "independent_check", "commit", "inputs")
+_TEXTS = ("problem", "solver", "resolution", "independent_check", "commit", "inputs", "equation")
+_MAY_BE_EMPTY = ("inputs", "equation")
 _RESERVED = {*_LISTS, *_NUMBERS, *_TEXTS, "evidence", "evidence_values", "checksum"}
 
 _ADVICE = "write it anew with 'gradalign reference PROBLEM --output FILE.npz'; the pipeline does so by itself"
@@ -52,6 +53,7 @@ class Reference:
         published number; of several of one name the largest is kept.
     inputs: digest of the settings and sources that made it (``reference_cache.digest``); empty where it was computed
         directly.
+    equation: the settings of the problem that were solved, as JSON (``equation.described``); empty as above.
 
     Raises ``ValueError`` for an array of another shape or dtype and for a name that the file needs itself, and
     ``ConfigurationError``, naming the quantity, for one that was not measured, or is not finite, or is negative (see
@@ -71,6 +73,7 @@ class Reference:
     commit: str = field(default_factory=commit)
     evidence: Mapping[str, Measured] = field(default_factory=dict)
     inputs: str = ""
+    equation: str = ""
 
     def __post_init__(self) -> None:
         shape = tuple(values.size for values in self.coordinates.values())
@@ -146,7 +149,8 @@ class Reference:
             named = {kind: {str(name): values[str(name)] for name in values[kind]} for kind in _LISTS}
             numbers = {name: float(values[name]) for name in _NUMBERS}
             stated = numbers.pop("stated_error")
-            texts = {name: str(values[name]) for name in _TEXTS}
+            texts = {name: str(values[name]) for name in _TEXTS if name != "equation"}
+            texts["equation"] = str(values.get("equation", ""))  # files of former versions do not say it
             pairs = zip(values["evidence"], values["evidence_values"], strict=True)
             evidence, checksum = {str(name): float(value) for name, value in pairs}, str(values["checksum"])
         except KeyError as error:
@@ -188,7 +192,7 @@ class Reference:
         for name, value in numbers.items():
             if not (math.isfinite(value) and value >= 0):
                 return f"{name} is {value}, which is not a finite number >= 0"
-        if empty := [name for name in _TEXTS if name != "inputs" and not getattr(self, name).strip()]:
+        if empty := [name for name in _TEXTS if name not in _MAY_BE_EMPTY and not getattr(self, name).strip()]:
             return f"it does not say its {', '.join(empty)}"
         return ""
 
