@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from gradalign import equation
+from gradalign.problems import burgers
 from gradalign.reference import Reference
 from gradalign.settings import NetworkSettings, RunSpecification, TrainingSettings
 
@@ -41,7 +43,7 @@ def specification(
     )
 
 
-def line_reference():
+def line_reference(**problem_settings):
     """A stand-in for a reference solution: u = -x on a coarse grid. Errors against it mean nothing."""
     t, x = np.linspace(0, 1, 3), np.linspace(-1, 1, 5)
     return Reference(
@@ -54,6 +56,6 @@ def line_reference():
         self_convergence_error=0.0,
         independent_check="none",
         independent_difference=0.0,
-        stated_error=0.0,
         seconds=0.0,
+        equation=equation.described("burgers", burgers.Settings(**problem_settings)),
     )

@@ -85,7 +85,7 @@ def test_the_list_of_references_takes_settings_of_a_configuration_and_errors_of_
     configuration = load([root / "workflow/config/smoke.yaml"])
     results = tmp_path / "results"
     references = results / "smoke" / "references"
-    dataclasses.replace(line_reference(), stated_error=2.5e-7).save(references / "burgers.npz")
+    dataclasses.replace(line_reference(), independent_difference=2.5e-7).save(references / "burgers.npz")
     (references / "allen_cahn.npz").write_bytes((references / "burgers.npz").read_bytes()[:-300])
     found = blocks("\n\n".join(listing(configuration, results)))
     grid = configuration.problems["burgers"].reference
@@ -135,7 +135,13 @@ def test_the_horizon_is_that_of_the_settings_and_steady_problems_have_none():
         (["reference", "burgers", "--config", "missing.yaml", "--output", "x.npz"], "missing.yaml"),
         (["claim", "astrology", "--output", "x.csv"], "unknown topic of claims 'astrology'; allowed:"),
         (["train", "burgers-adam"], "gradalign train RUN --reference FILE --output DIR"),
-        (["summarise", "--results", "nowhere", "--claim", "score"], "score.csv is missing"),
+        (["summarise", "--results", "nowhere", "--claim", "score"], "nowhere: no such directory; allowed: that of one"),
+        (["summarise", "--results", "nowhere"], "nowhere: no such directory; allowed: that of one scale"),
+        (
+            ["summarise", "--results", "."],
+            "nothing of it is named, and the tables would be empty; allowed: one or more",
+        ),
+        (["summarise", "--results", ".", "--claim", "score"], "score.csv is missing"),
         (["render", "fig_x", "--summary", "s", "--output", "o", "--figures", "nowhere"], "no common.py there"),
     ],
 )
@@ -208,6 +214,63 @@ def test_stages_from_training_to_summary_fit_together(tmp_path):
     assert references.loc[0, "bytes"] == reference.stat().st_size
     with np.load(summary / "fields" / f"{given.name}.npz") as stored:
         assert set(stored) == {"t", "x", "reference_u", "predicted_u"}
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A specification of Burgers' equation with ν = 0.0032, and a reference for 0.05."""
+    given = specification("adam", steps=4, problem_settings={"viscosity": 0.0032})
+    (tmp_path / "run.json").write_text(given.model_dump_json())
+    line_reference(viscosity=0.05).save(tmp_path / "wrong.npz")
+    line_reference(viscosity=0.0032).save(tmp_path / "right.npz")
+    dataclasses.replace(line_reference(), equation="").save(tmp_path / "unknown.npz")
+    return tmp_path
+
+
+def train_command(files, reference, output="run", *options):
+    given = ("--specification", files / "run.json", "--reference", files / reference)
+    return call("train", "burgers-adam", *given, "--output", files / output, *options)
+
+
+def evaluate_command(files, reference, *options):
+    outputs = [f"--{name}={files}/scores/{name}" for name in ("output", "fields", *TABLES)]
+    given = ("--run", "burgers-adam", "--specification", files / "run.json", "--reference", files / reference)
+    return call("evaluate", files / "run", *given, *outputs, *options)
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        (
+            "wrong.npz",
+            "wrong.npz: was made for another equation of 'burgers' than the run 'burgers-adam': viscosity "
+            "is 0.05 in the reference, 0.0032 in the run",
+        ),
+        ("unknown.npz", "unknown.npz: does not say for which settings of 'burgers' it was made"),
+    ],
+)
+def test_a_reference_of_another_equation_is_refused(files, reference, said, options):
+    (files / "run").mkdir()
+    for found in (train_command(files, reference, "run", *options), evaluate_command(files, reference, *options)):
+        assert found.exit_code == 1, found.output
+        assert said in " ".join(found.output.split())
+    assert not list((files / "run").iterdir())
+    assert not (files / "scores").exists()
+
+
+def test_a_finished_run_of_another_network_is_neither_trained_over_nor_scored(files):
+    assert train_command(files, "right.npz").exit_code == 0
+    parameters = (files / "run/parameters/seed-0.safetensors").read_bytes()
+    given = json.loads((files / "run.json").read_text())
+    given["network"]["activation"] = "sin"  # parameters of the same shapes
+    (files / "run.json").write_text(json.dumps(given))
+    refused = [train_command(files, "right.npz", "run", *options) for options in ((), ("--dry-run",))]
+    for found in (*refused, evaluate_command(files, "right.npz")):
+        assert found.exit_code == 1, found.output
+        assert 'network.activation is "tanh" there, "sin" here' in " ".join(found.output.split())
+    assert (files / "run/parameters/seed-0.safetensors").read_bytes() == parameters
+    assert not (files / "scores").exists()
 
 
 def test_settings_of_the_specification_are_checked(tmp_path):

@@ -122,7 +122,7 @@ def test_a_damaged_reference_gives_way_to_a_new_one(tmp_path, monkeypatch, damag
     """In the store of solutions and in the results; ``stated_error``, which reads one number alone, is no exception."""
     what, damaged = damages
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    whole = dataclasses.replace(line_reference(), inputs="1" * 64, stated_error=1e-3, evidence={"mass": 2e-4})
+    whole = dataclasses.replace(line_reference(), inputs="1" * 64, independent_difference=1e-3, evidence={"mass": 2e-4})
     reference_cache.store(whole, pytest.fail)
     path = reference_cache.location("burgers", whole.inputs)
     content = path.read_bytes()

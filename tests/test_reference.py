@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gradalign.errors import ConfigurationError
-from gradalign.reference import Reference, set_aside, stated_error
+from gradalign.reference import Reference, relative_l2, set_aside, stated_error
 
 CONTRACT = {
     *("t", "x", "u", "problem", "solver", "resolution", "step", "self_convergence_error", "independent_check"),
@@ -20,6 +20,7 @@ CONTRACT = {
         "evidence",
         "evidence_values",
         "inputs",
+        "equation",
         "checksum",
     ),
 }
@@ -38,11 +39,11 @@ def reference():
         self_convergence_error=1e-15,
         independent_check="Fourier ETDRK4, ν = 0.01/π",
         independent_difference=3.8e-11,
-        stated_error=3.8e-11,
         seconds=9.5,
         commit="abc-dirty",
         evidence={"mass": 2e-13, "odd part": 0.0},
         inputs="5" * 64,
+        equation='{"viscosity": 0.05}',
     )
 
 
@@ -157,13 +158,18 @@ def test_no_flipped_bit_changes_what_is_loaded(tmp_path, reference):
         ({"u": np.array([[0, 1, 2, np.nan]] * 3)}, "'u' holds 3 of 12 numbers that are not finite"),
         ({"x": np.array([0, 1, np.inf, 2])}, "'x' holds 1 of 4 numbers that are not finite"),
         ({"independent_difference": np.nan}, "independent_difference is nan, which is not a finite number >= 0"),
-        ({"stated_error": np.inf}, "stated_error is inf"),
+        ({"independent_difference": -3.8e-11}, "independent_difference is -3.8e-11, which is not a finite number >= 0"),
+        ({"self_convergence_error": np.inf}, "self_convergence_error is inf, which is not a finite number >= 0"),
+        ({"stated_error": np.inf}, r"stated_error is inf; allowed: 3.8e-11, the largest that was measured"),
+        ({"stated_error": np.nan}, r"stated_error is nan; allowed: 3.8e-11"),
+        ({"stated_error": 3.7e-11}, r"stated_error is 3.7e-11; allowed: 3.8e-11"),
+        ({"stated_error": 3.9e-11}, r"stated_error is 3.9e-11; allowed: 3.8e-11"),
         ({"step": -1e-3}, "step is -0.001"),
         ({"seconds": np.nan}, "seconds is nan"),
         ({"seconds": "long"}, "has an entry of another kind"),
         ({"evidence_values": np.zeros(1)}, "has an entry of another kind"),
         ({"evidence_values": np.array([0, np.nan])}, "evidence 'odd part' is nan"),
-        ({"evidence_values": np.array([0, 1e-3])}, "evidence 'odd part' is 0.001; allowed: at most the stated error"),
+        ({"evidence_values": np.array([0, 1e-3])}, "stated_error is 3.8e-11; allowed: 0.001, the largest that"),
         ({"solver": " ", "commit": ""}, "it does not say its solver, commit"),
         ({"fields": np.array([], np.str_)}, "it has no coordinates or no fields"),
     ],
@@ -218,12 +224,62 @@ def test_shapes_and_dtypes_must_agree(reference):
         dataclasses.replace(reference, fields={"u": reference.fields["u"].astype(np.float32)})
 
 
-@pytest.mark.parametrize("name", ["self_convergence_error", "independent_difference", "evidence"])
-def test_the_stated_error_is_not_below_a_measured_one(reference, name):
-    worse = {"energy": 4e-11} if name == "evidence" else 4e-11
-    with pytest.raises(ValueError, match=r"is 4e-11; allowed: at most the stated error, 3\.8e-11"):
-        dataclasses.replace(reference, **{name: worse})
-    assert dataclasses.replace(reference, **{name: worse}, stated_error=4e-11).stated_error == 4e-11
+MEASURED = ["self_convergence_error", "independent_difference", "evidence"]
+
+
+def with_measured(reference, name, value):
+    return dataclasses.replace(reference, **{name: {"energy": value} if name == "evidence" else value})
+
+
+@pytest.mark.parametrize("name", MEASURED)
+@pytest.mark.parametrize("worse", [4e-11, [0.0, 4e-11, 1e-12], np.array([[4e-11, 0.0], [3e-12, 1e-13]])])
+def test_the_stated_error_is_the_largest_of_all_that_was_measured(tmp_path, reference, name, worse):
+    found = with_measured(reference, name, worse)
+    assert found.stated_error == 4e-11
+    assert (found.evidence["energy"] if name == "evidence" else getattr(found, name)) == 4e-11
+    found.save(tmp_path / "burgers.npz")
+    assert Reference.load(tmp_path / "burgers.npz").stated_error == stated_error(tmp_path / "burgers.npz") == 4e-11
+    with pytest.raises(TypeError, match="stated_error"):
+        dataclasses.replace(reference, stated_error=1e-12)
+
+
+@pytest.mark.parametrize("name", MEASURED)
+@pytest.mark.parametrize(
+    ("measured", "said"),
+    [
+        (math.nan, "nan, which is not a finite number >= 0"),
+        ([0.0, math.nan], "nan, which"),
+        ([math.nan, 1.0], "nan, which"),
+        (np.array([1e-12, math.inf]), "inf, which"),
+        (-math.inf, "-inf, which"),
+        (-1e-12, "-1e-12, which"),
+        ([1e-3, -1e-12], "-1e-12, which"),
+        ([], "empty; allowed: one number or more"),
+        (np.zeros((0, 3)), "empty; allowed: one number or more"),
+    ],
+)
+def test_what_is_no_measured_error_gives_no_reference(reference, name, measured, said):
+    quantity = "evidence 'energy'" if name == "evidence" else name
+    with pytest.raises(ConfigurationError, match=f"^{quantity} is {said}"):
+        with_measured(reference, name, measured)
+
+
+def test_a_relative_difference_hides_nothing():
+    ones = np.ones((2, 3))
+    for value in (math.nan, math.inf, -math.inf):
+        broken = ones.copy()
+        broken[1, 2] = value
+        assert math.isnan(relative_l2(broken, ones))
+        assert math.isnan(relative_l2(ones, broken))
+        assert math.isnan(relative_l2(broken, broken))
+    assert relative_l2(ones, ones) == 0
+    assert relative_l2(0 * ones, ones) == 1
+    for values, exact in ((ones[:, :1], ones), (ones, ones[:1]), (ones[0, 0], ones)):  # they would broadcast
+        with pytest.raises(ValueError, match="the values have shape"):
+            relative_l2(values, exact)
+    for exact in (0 * ones, ones[:0]):
+        with pytest.raises(ValueError, match="without an entry other than zero"):
+            relative_l2(exact, exact)
 
 
 def test_a_solution_that_is_not_finite_is_not_written(tmp_path, reference):

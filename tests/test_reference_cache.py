@@ -1,6 +1,7 @@
 """The store of reference solutions: what decides the name of a file, what is taken from it; it fails no run."""
 
 import dataclasses
+import json
 import os
 
 import numpy as np
@@ -186,6 +187,11 @@ def test_the_command_computes_once_and_copies_after_that(cache, solve):
     second.write_bytes(b"")
     assert stored.read_bytes() == first.read_bytes()
     assert f"burgers-{Reference.load(first, 'burgers').inputs}.npz" == stored.name
+
+
+def test_the_file_says_its_equation_copied_or_computed(solve):
+    for name in ("first.npz", "second.npz"):
+        assert json.loads(Reference.load(solve(name)[1]).equation) == {"viscosity": 0.05}
 
 
 def test_other_settings_are_computed(cache, solve):

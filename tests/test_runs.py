@@ -113,6 +113,7 @@ def test_a_finished_run_is_not_computed_again(finished, tmp_path):
 def test_a_checkpoint_of_other_settings_does_not_count(tmp_path):
     plain = {"steps": 4, "own_state": False}
     train(specification("adam", **plain), line_reference(), tmp_path)
+    (tmp_path / "checksums.sha256").unlink()  # as the pipeline does before it trains anew
     steps = []
     other = specification("adam", learning_rate=3e-3, **plain)
     train(other, line_reference(), tmp_path, lambda p: steps.append(p.step))
@@ -120,6 +121,43 @@ def test_a_checkpoint_of_other_settings_does_not_count(tmp_path):
     changed = [{"width": 5}, {"points": {"ic": 8, "bc": 4, "pde": 17}}, {"precision": "float32"}, {"method": "soap"}]
     all_settings = [specification(**({"method": "adam"} | plain | change)) for change in [{}, *changed]]
     assert len({_identity(settings, line_reference()) for settings in all_settings}) == 1 + len(changed)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"width": 5}, r"network.width is 4 there, 5 here"),
+        ({"method": "adam"}, r"method is \"soap\" there, \"adam\" here"),
+        ({"learning_rate": 3e-3}, r"method_settings.learning_rate is 0.001 there, 0.003 here"),
+        ({"steps": 16}, r"training.steps is 12 there, 16 here"),
+        ({"problem_settings": {"viscosity": 0.05}}, r"problem_settings.viscosity is not given there, 0.05 here"),
+    ],
+)
+def test_a_finished_run_of_other_settings_is_left_alone(finished, other, said):
+    before = {path: path.read_bytes() for path in finished.rglob("*") if path.is_file()}
+    given = specification(**({"method": "soap"} | other))
+    with pytest.raises(ConfigurationError, match=f"holds a finished run of other settings .*: .*{said}.*allowed"):
+        train(given, line_reference(**given.problem_settings), finished, killer(0))
+    assert {path: path.read_bytes() for path in finished.rglob("*") if path.is_file()} == before
+
+
+def test_a_finished_run_that_does_not_say_its_settings_is_left_alone_unless_it_is_damaged(finished, tmp_path):
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "specification.json").unlink()
+    lines = (tmp_path / "checksums.sha256").read_text().splitlines(keepends=True)
+    (tmp_path / "checksums.sha256").write_text("".join(line for line in lines if "specification" not in line))
+    with pytest.raises(ConfigurationError, match="a finished run of another version, which does not say its settings"):
+        train(specification("soap"), line_reference(), tmp_path, killer(0))
+    (tmp_path / "runs.csv").write_text("damaged")
+    train(specification("soap"), line_reference(), tmp_path, killer(0))  # from its last checkpoint
+    assert "specification.json" in (tmp_path / "checksums.sha256").read_text()
+
+
+def test_a_reference_of_another_equation_is_refused_before_any_compute(tmp_path):
+    given = specification("adam", problem_settings={"viscosity": 0.0032})
+    with pytest.raises(ConfigurationError, match=r"viscosity is 0.05 in the reference, 0.0032 in the run"):
+        train(given, line_reference(viscosity=0.05), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_label_changes_nothing_that_was_computed(finished):

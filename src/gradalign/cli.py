@@ -52,7 +52,7 @@ def reference(
         from dataclasses import replace
         from importlib import import_module
 
-        from gradalign import reference_cache
+        from gradalign import equation, reference_cache
         from gradalign.configuration import load
         from gradalign.reference import require_npz
         from gradalign.settings import ReferenceSpecification
@@ -76,8 +76,8 @@ def reference(
         _prepare_jax()  # initial conditions are written in it
         recipe, posed = (import_module(f"gradalign.{package}.{problem}") for package in ("references", "problems"))
         settings = recipe.Settings.model_validate_json(json.dumps(resolved.reference_settings))
-        equation = posed.Settings.model_validate_json(json.dumps(resolved.problem_settings))
-        inputs = reference_cache.digest(problem, settings, equation)
+        posed_settings = posed.Settings.model_validate_json(json.dumps(resolved.problem_settings))
+        inputs = reference_cache.digest(problem, settings, posed_settings)
         solution = None if no_cache else reference_cache.fetch(problem, inputs, _say)
         if dry_run:
             _say(f"would {'solve' if solution is None else 'copy'} {problem} with {settings} and write {output}")
@@ -87,7 +87,8 @@ def reference(
             _say(f"{problem}: taken from the cache, {reference_cache.location(problem, inputs)}")
         else:
             with _progress(f"reference {problem}") as progress:
-                solution = replace(recipe.compute(settings, progress, equation), inputs=inputs)
+                solution = recipe.compute(settings, progress, posed_settings)
+            solution = replace(solution, inputs=inputs, equation=equation.described(problem, posed_settings))
             solution.save(output)
             if not no_cache:
                 reference_cache.store(solution, _say)
@@ -203,14 +204,15 @@ def train(
         _prepare_jax(settings.device)
         from gradalign.parallel import mesh_for
         from gradalign.precision import require_precision
-        from gradalign.reference import Reference
+        from gradalign.run_records import require_same_settings
         from gradalign.runs import Progress, require_device
         from gradalign.runs import train as train_run
 
         require_device(settings.device, settings.scale)
         mesh_for(settings.points)  # refuses what its devices cannot share out
         require_precision(settings.training.precision)
-        solution = Reference.load(reference, settings.problem)
+        solution = _reference_of(settings, reference)
+        require_same_settings(output, settings)
         if dry_run:
             _say(f"would train {run} for {settings.training.steps} steps with seeds {settings.seeds}; writes {output}")
             return
@@ -240,17 +242,21 @@ def evaluate(
     """Score the trained networks of one run against the reference."""
     with _user_errors():
         settings = _run_settings(run or run_directory.name, config, specification)
+        from gradalign.run_records import require_same_settings, require_sound
+
+        _prepare_jax()  # scoring is cheap: any device will do
+        solution = _reference_of(settings, reference)
+        require_sound(run_directory)
+        require_same_settings(run_directory, settings)
         if dry_run:
             _say(
                 f"would score {run_directory} against {reference}; "
                 f"writes {output}, {fields}, {errors}, {errors_in_time}"
             )
             return
-        _prepare_jax()  # scoring is cheap: any device will do
         from gradalign import evaluation
-        from gradalign.reference import Reference
 
-        scores = evaluation.evaluate(settings, run_directory, Reference.load(reference, settings.problem))
+        scores = evaluation.evaluate(settings, run_directory, solution)
         evaluation.save_arrays(fields, scores.arrays)
         for path, table in ((errors, scores.quantities), (errors_in_time, scores.in_time), (output, scores.main)):
             write_table(path, table)
@@ -322,6 +328,17 @@ def _run_settings(run: str, config: list[Path], specification: Path | None) -> A
     return settings
 
 
+def _reference_of(settings: Any, path: Path) -> Any:
+    """The reference in a file, which must be that of the equation of a run."""
+    from gradalign import equation
+    from gradalign.reference import Reference
+
+    found = Reference.load(path, settings.problem)
+    equation.require_known(found, str(path))
+    equation.require_same(found, settings, str(path))
+    return found
+
+
 def _given(config: list[Path]) -> list[Path]:
     if not config:
         raise ConfigurationError(
@@ -385,14 +402,14 @@ def _say(line: str) -> None:
 def _user_errors() -> Iterator[None]:
     """Show an error that is meant for the user as such, without a traceback, and exit with 1.
 
-    A disk that is full or may only be read is such an error. Exit 75 (EX_TEMPFAIL of sysexits.h) says that a run has
-    used up its time and goes on when started again.
+    A solver that stops (``FloatingPointError``) and a disk that is full or may only be read are such errors. Exit 75
+    (EX_TEMPFAIL of sysexits.h) says that a run has used up its time and goes on when started again.
     """
     from pydantic import ValidationError
 
     try:
         yield
-    except (GradalignError, FileNotFoundError, ValidationError) as error:
+    except (GradalignError, FileNotFoundError, ValidationError, FloatingPointError) as error:
         typer.echo(f"{type(error).__name__}: {error}", err=True)
         raise typer.Exit(75 if isinstance(error, TimeLimitError) else 1) from None
     except OSError as error:

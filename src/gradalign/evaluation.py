@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from gradalign import checkpoints
+from gradalign import checkpoints, equation
 from gradalign.files import write_atomically
 from gradalign.problem import Problem
 from gradalign.reference import Reference, relative_l2
-from gradalign.run_records import require_sound
+from gradalign.run_records import require_same_settings, require_sound
 from gradalign.settings import RunSpecification
 from gradalign.training import Experiment, build
 from gradalign.trees import Tree
@@ -154,9 +154,12 @@ def predictor(experiment: Experiment, coordinates: Fields, block: int = 16384) -
 def evaluate(specification: RunSpecification, directory: Path, reference: Reference) -> Scores:
     """Score the final parameters of every seed of a finished run, in all quantities of the problem.
 
-    Raises ``RunRecordError`` where a file of the run is not the one that was written.
+    Raises ``RunRecordError`` where a file of the run is not the one that was written, ``ConfigurationError`` where the
+    run has other settings than ``specification``, or the reference another equation.
     """
     require_sound(directory)
+    require_same_settings(directory, specification)
+    equation.require_same(reference, specification)
     experiment = build(specification)
     problem, grids = experiment.problem, reference.coordinates
     predict = predictor(experiment, grids)

@@ -3,7 +3,7 @@
 import hashlib
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,16 @@ from gradalign.provenance import commit
 
 Values = NDArray[np.float64]
 
+Measured = float | Sequence[float] | Values
+"""One measured error, or several of one kind; each of them counts."""
+
 Progress = Callable[[float, str], object]
 """``progress(share, text)``: the share of the work that is done, in [0, 1], and what is being done."""
 
 _LISTS = ("coordinates", "fields")
 _NUMBERS = ("step", "self_convergence_error", "independent_difference", "stated_error", "seconds")
-_TEXTS = ("problem", "solver", "resolution", "independent_check", "commit", "inputs")
+_TEXTS = ("problem", "solver", "resolution", "independent_check", "commit", "inputs", "equation")
+_MAY_BE_EMPTY = ("inputs", "equation")
 _RESERVED = {*_LISTS, *_NUMBERS, *_TEXTS, "evidence", "evidence_values", "checksum"}
 
 _ADVICE = "write it anew with 'gradalign reference PROBLEM --output FILE.npz'; the pipeline does so by itself"
@@ -39,18 +43,21 @@ class Reference:
     fields: float64 arrays by name, each of the shape that the coordinates span.
     solver, resolution: the method and its numerical parameters, in words.
     step: the time step; NaN for a method without one.
-    self_convergence_error: relative L2 difference to the same method at a finer resolution.
-    independent_check, independent_difference: another method, in words, and the relative L2 difference to it.
-    stated_error: relative L2, the largest of all that was measured.
+    self_convergence_error: relative L2 differences to the same method at other resolutions; the largest is kept.
+    independent_check, independent_difference: another method, in words, and the relative L2 differences to it, of which
+        the largest is kept.
+    stated_error: relative L2, the largest of all that was measured; it cannot be given.
     seconds: wall-clock time of the whole computation, checks included.
     commit: the commit of the program that made it.
-    evidence: further errors by name, such as the drift of a conserved quantity or the difference to a published
-        number; relative, none of them larger than the stated error.
+    evidence: further relative errors by name, such as the drift of a conserved quantity or the difference to a
+        published number; of several of one name the largest is kept.
     inputs: digest of the settings and sources that made it (``reference_cache.digest``); empty where it was computed
         directly.
+    equation: the settings of the problem that were solved, as JSON (``equation.described``); empty as above.
 
-    Raises ``ValueError`` for an array of another shape or dtype, for a name that the file needs itself, and for a
-    stated error below one of the measured ones.
+    Raises ``ValueError`` for an array of another shape or dtype and for a name that the file needs itself, and
+    ``ConfigurationError``, naming the quantity, for one that was not measured, or is not finite, or is negative (see
+    ``largest``).
     """
 
     problem: str
@@ -59,14 +66,14 @@ class Reference:
     solver: str
     resolution: str
     step: float
-    self_convergence_error: float
+    self_convergence_error: Measured
     independent_check: str
-    independent_difference: float
-    stated_error: float
+    independent_difference: Measured
     seconds: float
     commit: str = field(default_factory=commit)
-    evidence: dict[str, float] = field(default_factory=dict)
+    evidence: Mapping[str, Measured] = field(default_factory=dict)
     inputs: str = ""
+    equation: str = ""
 
     def __post_init__(self) -> None:
         shape = tuple(values.size for values in self.coordinates.values())
@@ -80,9 +87,17 @@ class Reference:
                 raise ValueError(f"{kind} {name!r} has dtype {values.dtype}; allowed: float64")
         if reserved := sorted((self.coordinates.keys() | self.fields.keys()) & _RESERVED):
             raise ValueError(f"coordinates or fields named {', '.join(reserved)}; these names are taken by the file")
-        for name, error in self._measured().items():
-            if error > self.stated_error:
-                raise ValueError(f"{name} is {error:.3g}; allowed: at most the stated error, {self.stated_error:.3g}")
+        # The one place where errors become one number: a recipe that took the larger of two might lose a NaN
+        for name in ("self_convergence_error", "independent_difference"):
+            object.__setattr__(self, name, largest(name, getattr(self, name)))
+        evidence = {name: largest(f"evidence {name!r}", values) for name, values in self.evidence.items()}
+        object.__setattr__(self, "evidence", evidence)
+
+    @property
+    def stated_error(self) -> float:
+        """Relative L2, the largest of all that was measured."""
+        own = [self.self_convergence_error, self.independent_difference]
+        return largest("stated_error", np.array([*own, *self.evidence.values()], np.float64))
 
     def save(self, path: Path | str) -> None:
         """Write an ``.npz`` file: one array per coordinate and field, and every other attribute under its name.
@@ -95,11 +110,11 @@ class Reference:
         >>> import tempfile
         >>> t, x = np.linspace(0, 1, 2), np.linspace(-1, 1, 3)
         >>> wave = Reference("wave", {"t": t, "x": x}, {"u": np.outer(t, x)}, "closed form", "exact", float("nan"),
-        ...     0.0, "none", 0.0, 0.0, 0.1)
+        ...     [0.0, 2e-16], "none", 0.0, 0.1)
         >>> path = Path(tempfile.mkdtemp()) / "wave.npz"
         >>> wave.save(path)
-        >>> Reference.load(path).fields["u"].tolist()
-        [[-0.0, 0.0, 0.0], [-1.0, 0.0, 1.0]]
+        >>> Reference.load(path).fields["u"].tolist(), Reference.load(path).stated_error
+        ([[-0.0, 0.0, 0.0], [-1.0, 0.0, 1.0]], 2e-16)
         """
         path = Path(path)
         require_npz(path)
@@ -133,7 +148,9 @@ class Reference:
         try:
             named = {kind: {str(name): values[str(name)] for name in values[kind]} for kind in _LISTS}
             numbers = {name: float(values[name]) for name in _NUMBERS}
-            texts = {name: str(values[name]) for name in _TEXTS}
+            stated = numbers.pop("stated_error")
+            texts = {name: str(values[name]) for name in _TEXTS if name != "equation"}
+            texts["equation"] = str(values.get("equation", ""))  # files of former versions do not say it
             pairs = zip(values["evidence"], values["evidence_values"], strict=True)
             evidence, checksum = {str(name): float(value) for name, value in pairs}, str(values["checksum"])
         except KeyError as error:
@@ -149,6 +166,10 @@ class Reference:
             raise _damaged(path, str(error)) from error
         if defect := found._defect():
             raise _damaged(path, defect)
+        if stated != found.stated_error:
+            raise _damaged(
+                path, f"stated_error is {stated}; allowed: {found.stated_error}, the largest that was measured"
+            )
         if checksum != _checksum({name: array for name, array in values.items() if name != "checksum"}):
             raise _damaged(path, "its content does not fit its checksum")
         if problem and found.problem != problem:
@@ -158,11 +179,6 @@ class Reference:
             )
         return found
 
-    def _measured(self) -> dict[str, float]:
-        evidence = {f"evidence {name!r}": value for name, value in self.evidence.items()}
-        own = {name: getattr(self, name) for name in ("self_convergence_error", "independent_difference")}
-        return own | evidence
-
     def _defect(self) -> str:
         """What makes the content unusable, in words; empty where nothing does."""
         if not self.coordinates or not self.fields:
@@ -170,13 +186,13 @@ class Reference:
         for name, values in (self.coordinates | self.fields).items():
             if bad := values.size - np.count_nonzero(np.isfinite(values)):
                 return f"{name!r} holds {bad} of {values.size} numbers that are not finite"
-        numbers = self._measured() | {"stated_error": self.stated_error, "seconds": self.seconds}
+        numbers = {"stated_error": self.stated_error, "seconds": self.seconds}
         if not math.isnan(self.step):  # a method without time steps
             numbers["step"] = self.step
         for name, value in numbers.items():
             if not (math.isfinite(value) and value >= 0):
                 return f"{name} is {value}, which is not a finite number >= 0"
-        if empty := [name for name in _TEXTS if name != "inputs" and not getattr(self, name).strip()]:
+        if empty := [name for name in _TEXTS if name not in _MAY_BE_EMPTY and not getattr(self, name).strip()]:
             return f"it does not say its {', '.join(empty)}"
         return ""
 
@@ -217,12 +233,41 @@ def set_aside(path: Path, problem: str) -> str:
     return ""
 
 
+def largest(name: str, measured: Measured) -> float:
+    """max_i e_i of one or several measured errors e_i of the kind ``name``, which are relative and dimensionless.
+
+    Raises ``ConfigurationError``, naming the kind, where there is none, or where any of them is NaN, infinite or
+    negative: none of these is an error that was measured. Python's ``max(0.0, nan)`` is 0.0.
+
+    >>> largest("difference", [1e-9, 3e-9])
+    3e-09
+    """
+    errors = np.asarray(measured, np.float64).ravel()
+    if not errors.size:
+        raise ConfigurationError(f"{name} is empty; allowed: one number or more, each finite and >= 0")
+    if not np.all(sound := np.isfinite(errors) & (errors >= 0)):
+        raise ConfigurationError(
+            f"{name} is {errors[~sound][0]}, which is not a finite number >= 0; a solution that is not finite comes "
+            "from settings at which the method is unstable: shorten the time step or refine the grid"
+        )
+    return float(np.max(errors))
+
+
 def relative_l2(values: Values, reference: Values) -> float:
-    """||values - reference||_2 / ||reference||_2 over all entries.
+    """||values - reference||_2 / ||reference||_2 over all entries; NaN where an entry of either is not finite.
+
+    Both have the same shape, any. Raises ``ValueError`` for unequal shapes, and where the reference has no entry or is
+    zero everywhere: no relative error is defined.
 
     >>> relative_l2(np.array([3.0, 4.5]), np.array([3.0, 4.0]))
     0.1
     """
+    if np.shape(values) != np.shape(reference):
+        raise ValueError(f"the values have shape {np.shape(values)}, their reference {np.shape(reference)}")
+    if not np.any(reference):
+        raise ValueError(f"a reference of shape {np.shape(reference)} without an entry other than zero; allowed: any")
+    if not np.all(np.isfinite(values) & np.isfinite(reference)):
+        return math.nan
     return float(np.linalg.norm(values - reference) / np.linalg.norm(reference))
 
 

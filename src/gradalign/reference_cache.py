@@ -10,9 +10,9 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 
+from gradalign import equation
 from gradalign.errors import ConfigurationError
 from gradalign.provenance import source_digest
 from gradalign.reference import Reference
@@ -37,10 +37,9 @@ def digest(problem: str, settings: StrictModel, problem_settings: StrictModel) -
     >>> len(fine), fine == digest("burgers", reference.Settings(), problem.Settings()), fine == coarse
     (64, True, False)
     """
-    posed = import_module(f"gradalign.problems.{problem}").problem(problem_settings)
     inputs = {
         "problem": problem,
-        "problem_settings": problem_settings.model_dump(mode="json", exclude=set(posed.formulation)),
+        "problem_settings": equation.settings_of(problem, problem_settings),
         "reference_settings": settings.model_dump(mode="json"),
         "sources": source_digest([f"gradalign.references.{problem}"]),
     }

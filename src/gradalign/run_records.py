@@ -1,18 +1,61 @@
 """What a run leaves on the disk, and whether it is still what was written.
 
 ``checksums.sha256`` lists every file of a finished run in the format of ``sha256sum``, so that ``sha256sum --check`` in
-the run's directory finds the same. It is written last: without it a run is not finished.
+the run's directory finds the same. It is written last: without it a run is not finished. One of these files,
+``specification.json``, has the settings of the run.
 """
 
 import hashlib
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from gradalign.errors import RunRecordError
+from gradalign.errors import ConfigurationError, RunRecordError
 from gradalign.files import write_atomically
+from gradalign.settings import RunSpecification, differing
 
 CHECKSUMS = "checksums.sha256"
+SPECIFICATION = "specification.json"
+
+FREE = {"seeds", "name", "changed"}
+"""Settings that change nothing in what one seed computes: a run may be gone on with when they differ."""
+
+
+def record(directory: Path, specification: RunSpecification) -> Path:
+    """Write the settings of a run, and return their file."""
+    path, text = directory / SPECIFICATION, specification.model_dump_json(indent=2) + "\n"
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    return path
+
+
+def require_same_settings(directory: Path, specification: RunSpecification) -> None:
+    """Raise ``ConfigurationError``, naming what differs, where a directory holds a finished run of other settings.
+
+    The settings named in ``FREE`` may differ. A run that was not finished is let through: its checkpoints have an
+    identity of their own. So is one with damaged files that does not say its settings, which is to be trained again.
+    The pipeline removes the outputs of a run before it trains it with other settings.
+    """
+    if not (directory / CHECKSUMS).exists():
+        return
+    asked = json.loads(specification.model_dump_json(exclude=FREE))
+    way_on = f"name another directory, or remove {CHECKSUMS} there to give that run up"
+    try:
+        found = json.loads((directory / SPECIFICATION).read_text(encoding="utf-8"))
+        differences = differing({name: value for name, value in found.items() if name not in FREE}, asked)
+    except (OSError, ValueError, AttributeError):
+        if damage(directory):
+            return
+        raise ConfigurationError(
+            f"{directory}: holds a finished run of another version, which does not say its settings; allowed: the run "
+            f"of the same settings; {way_on}"
+        ) from None
+    if differences:
+        raise ConfigurationError(
+            f"{directory}: holds a finished run of other settings than {specification.name!r}: "
+            + "; ".join(f"{name} is {there} there, {here} here" for name, there, here in differences)
+            + f"; allowed: the same settings; {way_on}"
+        )
 
 
 def seal(directory: Path, files: Iterable[Path]) -> None:

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pandas as pd
 
-from gradalign import checkpoints, faults, parallel, provenance, randomness, run_records, trees
+from gradalign import checkpoints, equation, faults, parallel, provenance, randomness, run_records, trees
 from gradalign.errors import ConfigurationError, DeviceError, NonFiniteLossError, TimeLimitError
 from gradalign.evaluation import predictor, quantities, thinned, window_of
 from gradalign.files import exclusive, remove_partial, write_table
@@ -96,29 +96,34 @@ def train(
     """Train every seed of a run, one after the other, on all devices that JAX sees, and write ``directory``.
 
     Files: ``runs.csv`` (a row per seed), ``curves.csv`` (long: a row per seed, logged step and quantity),
-    ``parameters/seed-<seed>.safetensors``, and their ``checksums.sha256``. The last two checkpoints of a seed, in
-    ``checkpoints/seed-<seed>/``, let a run that was killed go on where it was, bit for bit on a CPU; they count only
-    for the same settings, sources and reference. ``say`` hears of a damaged one, which is passed over.
+    ``parameters/seed-<seed>.safetensors``, ``specification.json`` (the settings), and their ``checksums.sha256``. The
+    last two checkpoints of a seed, in ``checkpoints/seed-<seed>/``, let a run that was killed go on where it was, bit
+    for bit on a CPU; they count only for the same settings, sources and reference. ``say`` hears of a damaged one,
+    which is passed over.
 
     After ``max_seconds`` on the wall's clock the run stops at the next logged step, with a checkpoint there.
 
-    Raises ``DeviceError`` or, for points that the devices cannot share out (see ``parallel``), ``ConfigurationError``
-    before any compute, ``NonFiniteLossError`` with step, problem, method, seed and tensor after saving the log so far
-    as ``curves-failed-<seed>.csv``, ``TimeLimitError`` when the time is used up.
+    Raises, before any compute, ``DeviceError`` or ``ConfigurationError``: for points that the devices cannot share out
+    (see ``parallel``), for a reference of another equation (see ``equation``), and where ``directory`` holds a finished
+    run of other settings (see ``run_records``). Then ``NonFiniteLossError`` with step, problem, method, seed and tensor
+    after saving the log so far as ``curves-failed-<seed>.csv``, ``TimeLimitError`` when the time is used up.
     """
     require_device(specification.device, specification.scale)
     require_precision(specification.training.precision)
+    equation.require_same(reference, specification)
     deadline = time.monotonic() + max_seconds
     experiment = build(specification, parallel.mesh_for(specification.points))
     # A pipeline that was killed may have left a training behind that still runs
     with exclusive(directory / ".lock", say):
         remove_partial(directory)
+        run_records.require_same_settings(directory, specification)
         runner = _Runner(experiment, reference, directory, listen, say, deadline)
         finished = [runner.finish(seed) for seed in specification.seeds]
         write_table(directory / "runs.csv", pd.DataFrame([row for row, _ in finished]))
         write_table(directory / "curves.csv", pd.DataFrame([row for _, rows in finished for row in rows]))
         parameters = [runner.parameters(seed) for seed in specification.seeds]
-        run_records.seal(directory, [directory / "runs.csv", directory / "curves.csv", *parameters])
+        recorded = run_records.record(directory, specification)
+        run_records.seal(directory, [directory / "runs.csv", directory / "curves.csv", recorded, *parameters])
 
 
 class _Runner:
@@ -309,7 +314,7 @@ def _compiled(experiment: Experiment) -> tuple[Callable[..., Any], ...]:
 
 def _identity(specification: RunSpecification, reference: Reference) -> str:
     """A digest of all that decides the outcome of one seed: settings, sources, reference."""
-    settings = specification.model_dump(exclude={"seeds", "name", "changed"})
+    settings = specification.model_dump(exclude=run_records.FREE)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     modules = ["training", "runs", f"problems.{specification.problem}", f"optimizers.{specification.method}"]
     digest.update(provenance.source_digest([f"gradalign.{module}" for module in modules]).encode())

@@ -1,5 +1,7 @@
 """Settings of one run or one reference: pydantic models with every key described and unknown keys forbidden."""
 
+import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -17,6 +19,26 @@ class StrictModel(BaseModel):
     """Base of all settings: unknown keys are errors, values are never coerced between types, nothing changes later."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+def differing(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str, str]]:
+    """Names and both values, as JSON, of all settings in which two mappings differ, those of inner mappings by path.
+
+    >>> differing({"network": {"width": 4}, "b": 1}, {"network": {"width": 5}, "b": 1})
+    [('network.width', '4', '5')]
+    >>> differing({}, {"seeds": [0]})
+    [('seeds', 'not given', '[0]')]
+    """
+    found = []
+    for name in dict.fromkeys([*one, *other]):
+        first, second = one.get(name), other.get(name)
+        if isinstance(first, Mapping) and isinstance(second, Mapping):
+            found += differing(first, second, f"{prefix}{name}.")
+            continue
+        there, here = (json.dumps(mapping[name]) if name in mapping else "not given" for mapping in (one, other))
+        if there != here:
+            found.append((f"{prefix}{name}", there, here))
+    return found
 
 
 class WeightingSettings(StrictModel):

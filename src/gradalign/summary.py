@@ -44,8 +44,18 @@ def summarise(results: Path, claims: list[str], references: list[str], studies: 
 
     ``results`` is the directory of one scale; the lists name what belongs to the summary, so that a file left over
     from another configuration is not taken in. README describes the columns. Raises ``ConfigurationError`` where a
-    named input is missing, ``RunRecordError`` where a file of a run is not the one that was written.
+    named input is missing, where ``results`` is no directory, and where no input is named; ``RunRecordError`` where a
+    file of a run is not the one that was written.
     """
+    if not results.is_dir():
+        raise ConfigurationError(
+            f"{results}: no such directory; allowed: that of one scale, for instance results/smoke"
+        )
+    if not (claims or references or studies or runs):
+        raise ConfigurationError(
+            f"{results}: nothing of it is named, and the tables would be empty; allowed: one or more of --claim TOPIC, "
+            "--reference PROBLEM, --study STUDY, --run RUN"
+        )
     summary = results / "summary"
     for run in runs:
         require_sound(_present(results / "runs" / run / "runs.csv").parent)

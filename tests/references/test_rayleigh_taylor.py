@@ -93,7 +93,7 @@ def test_both_methods_start_from_the_chosen_temperature():
 def test_coefficients_are_those_of_the_problem(base):
     for name, value in {"rayleigh": 1.1e3, "prandtl": 0.8, "thickness": 0.22, "amplitude": 0.2}.items():
         other = compute(SMALL, None, GENTLE.model_copy(update={name: value}))
-        assert rayleigh_taylor._difference(base.fields, other.fields) > 3e-3, name
+        assert max(rayleigh_taylor._differences(base.fields, other.fields)) > 3e-3, name
         assert other.stated_error < 1e-4, name
 
 

@@ -55,7 +55,6 @@ def compute(
     u = cole_hopf.burgers(t, x, viscosity, settings.nodes, part_of(report, 0.0, 0.2))
     refined = cole_hopf.burgers(t, x, viscosity, settings.refined_nodes, part_of(report, 0.2, 0.6))
     independent = fourier(t, x, viscosity, settings.modes, settings.time_step, part_of(report, 0.6, 1.0))
-    self_convergence, difference = relative_l2(u, refined), relative_l2(u, independent)
     return Reference(
         problem="burgers",
         coordinates={"t": t, "x": x},
@@ -63,10 +62,9 @@ def compute(
         solver="Cole-Hopf quadrature",
         resolution=f"{settings.nodes} nodes, refined to {settings.refined_nodes}",
         step=math.nan,
-        self_convergence_error=self_convergence,
+        self_convergence_error=relative_l2(u, refined),
         independent_check=f"Fourier ETDRK4, {settings.modes} modes, time step {settings.time_step:g}",
-        independent_difference=difference,
-        stated_error=max(self_convergence, difference),
+        independent_difference=relative_l2(u, independent),
         seconds=time.perf_counter() - started,
     )
 

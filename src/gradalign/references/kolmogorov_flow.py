@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 from pydantic import Field, PositiveFloat, model_validator
-from scipy.integrate import solve_ivp
 from scipy.interpolate import make_interp_spline
 
 from gradalign.errors import ConfigurationError
@@ -14,6 +13,7 @@ from gradalign.problems.kolmogorov_flow import BOX, FORCE_WAVES, initial_modes
 from gradalign.problems.kolmogorov_flow import Settings as ProblemSettings
 from gradalign.reference import Progress, Reference, Values, part_of, relative_l2
 from gradalign.settings import StrictModel
+from gradalign.solvers.method_of_lines import integrate
 from gradalign.solvers.plane import Plane
 from gradalign.solvers.spectral import Coefficients, solve
 
@@ -94,8 +94,6 @@ def compute(settings: Settings, progress: Progress | None, problem_settings: Pro
     longer = on_grid(series(t, settings.coarse_modes, longer_step, 0.75, 0.85), settings.coarse_modes)
     small = on_grid(series(t, settings.check_modes, settings.time_step, 0.85, 0.9), settings.check_modes)
     second = projected_velocity(t, problem_settings, settings.check_modes, x, part_of(report, 0.9, 1.0))
-    self_convergence = max(largest_difference(coarse, found), largest_difference(longer, coarse))
-    difference = largest_difference(second, small)
     return Reference(
         problem="kolmogorov_flow",
         coordinates={"t": t, "x": x, "y": x},
@@ -104,11 +102,10 @@ def compute(settings: Settings, progress: Progress | None, problem_settings: Pro
         resolution=f"{settings.modes} x {settings.modes} modes, coarser {settings.coarse_modes}; "
         "time step longer by as much",
         step=settings.time_step,
-        self_convergence_error=self_convergence,
+        self_convergence_error=[*differences(coarse, found), *differences(longer, coarse)],
         independent_check=f"projected velocity, {settings.check_modes} x {settings.check_modes} modes, "
         "Runge-Kutta 8(5,3), against the first method with as many",
-        independent_difference=difference,
-        stated_error=max(self_convergence, difference, *evidence.values()),
+        independent_difference=differences(second, small),
         seconds=time.perf_counter() - started,
         evidence=evidence,
     )
@@ -192,9 +189,9 @@ def fields(w: Coefficients, modes: int, x: Values) -> dict[str, Values]:
     return {name: plane.evaluate(values, x, x) for name, values in zip("uvw", (*velocity(w, plane), w), strict=True)}
 
 
-def largest_difference(values: Mapping[str, Values], reference: Mapping[str, Values]) -> float:
-    """The largest relative L2 difference of u, v and w."""
-    return max(relative_l2(values[name], reference[name]) for name in reference)
+def differences(values: Mapping[str, Values], reference: Mapping[str, Values]) -> list[float]:
+    """The relative L2 differences of u, v and w."""
+    return [relative_l2(values[name], reference[name]) for name in reference]
 
 
 def budgets(t: Values, w: Coefficients, modes: int, problem_settings: ProblemSettings) -> dict[str, float]:
@@ -218,7 +215,8 @@ def budgets(t: Values, w: Coefficients, modes: int, problem_settings: ProblemSet
     energy, power, enstrophy, curl_power = np.array([contents_and_rates(one) for one in w]).T  # one time after another
 
     def failure(content: Values, rate: Values) -> float:
-        gained = make_interp_spline(t, rate, SPLINE_DEGREE).antiderivative()(t)
+        # Not finite in, not finite out: the reference refuses it and names the budget
+        gained = make_interp_spline(t, rate, SPLINE_DEGREE, check_finite=False).antiderivative()(t)
         return float(np.max(np.abs(content - content[0] - gained)) / np.max(content))
 
     return {"energy budget": failure(energy, power), "enstrophy budget": failure(enstrophy, curl_power)}
@@ -265,8 +263,8 @@ def projected_velocity(
     for index in range(1, len(t)):  # to each time by a step of its own: interpolation amplifies what decays fast
         state = flow[index - 1].reshape(-1).view(float)
         span = t[index - 1], t[index]
-        found = solve_ivp(rate, span, state, "DOP853", rtol=RELATIVE, atol=ABSOLUTE * scale, max_step=longest)
-        flow[index] = np.ascontiguousarray(found.y[:, -1]).view(complex).reshape(shape)
+        found = integrate(rate, span, state, "DOP853", rtol=RELATIVE, atol=ABSOLUTE * scale, max_step=longest)
+        flow[index] = np.ascontiguousarray(found[:, -1]).view(complex).reshape(shape)
         progress(index / (len(t) - 1), f"projected velocity, {modes} x {modes} modes")
     plane = Plane(count, count, BOX)
     flow = np.moveaxis(flow / scale, 1, 0)

@@ -19,9 +19,9 @@ from functools import cached_property
 import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
-from scipy.integrate import solve_ivp
 
 from gradalign.reference import Progress, Values
+from gradalign.solvers.method_of_lines import integrate
 
 STABLE = 5.0
 """Steps times the fastest decay rate; the steps of DOP853 are stable up to about 6."""
@@ -67,12 +67,10 @@ class CollocatedConvection:
             progress((reached - t[0]) / (t[-1] - t[0]), f"collocation, {self.points} points, degree {self.degree}")
             return self._rate(values.reshape(state.shape)).ravel()
 
-        found = solve_ivp(
+        found = integrate(
             rate, (t[0], t[-1]), state.ravel(), "DOP853", t, rtol=tolerance, atol=tolerance, max_step=self._longest_step
         )
-        if not found.success:
-            raise FloatingPointError(f"the Runge-Kutta steps of the collocation method failed: {found.message}")
-        return self._evaluate(found.y.T.reshape(len(t), *state.shape), x, y)
+        return self._evaluate(found.T.reshape(len(t), *state.shape), x, y)
 
     @cached_property
     def _nodes(self) -> Values:
