@@ -1,7 +1,8 @@
 """SOAP and its 2024 port side by side: what figure and table of the comparison share, and the verdict.
 
 The port, variant ``soap-jax-2024``, throws the update of the second moment away at every step without a refresh of the
-eigenbasis (``gradalign.optimizers.soap``). A published conclusion depends on this only if it reads differently with
+eigenbasis, gives every vector a factor, and counts the first call in its bias corrections
+(``gradalign.optimizers.soap``). A published conclusion depends on this only if it reads differently with
 the correct algorithm, so that every quantity is compared with that of Adam, once for each variant.
 """
 

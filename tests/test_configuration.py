@@ -81,7 +81,13 @@ WRONG_VALUES: list[tuple[str, Any, str, str]] = [
     ("problems.heat", {"points": {"ic": 4}}, "problems.heat is an unknown problem", "burgers"),
     ("methods.adam.learning_rate", 0.0, "", "a number > 0"),
     ("methods.adam.b1", 1.0, "", "a number < 1"),
-    ("methods.soap.variant", "soap-jax-2023", "", "'soap' or 'soap-jax-2024'"),
+    ("methods.soap.variant", "soap-jax-2023", "", "'soap', 'soap-original' or 'soap-jax-2024'"),
+    (
+        "methods.soap.variant",
+        "soap-jax-2024",  # with the precondition_1d: false of the scale
+        "methods.soap is {",
+        "precondition_1d must be true with variant = soap-jax-2024",
+    ),
     ("methods.sopa", {}, "methods.sopa is an unknown method", "soap"),
     ("methods.adam", [1], "", "a mapping"),
     ("training.first_order.steps", 0, "", "a number > 0"),

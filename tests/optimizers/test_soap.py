@@ -1,4 +1,4 @@
-"""SOAP against the NumPy oracle, against Adam, and against the measured defect of the 2024 JAX port."""
+"""SOAP and its variants against oracles in NumPy, against Adam, and against the measured defect of the JAX port."""
 
 import functools
 
@@ -9,10 +9,10 @@ import optax
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles.soap import Adam, Soap
+from oracles.soap import Adam, Original, PortOf2024, Soap
 
 from gradalign.errors import ConfigurationError
-from gradalign.optimizers.soap import scale_by_soap, soap, whitening
+from gradalign.optimizers.soap import Settings, method, scale_by_soap, soap, whitening
 
 
 @functools.cache
@@ -38,7 +38,56 @@ def directions(transformation, sequence):
     return found, state
 
 
-def oracle_directions(shape, b2, frequency, sequence, port_of_2024=False):
+def assert_diagonalises(basis, factor):
+    eigenvalues = np.linalg.eigvalsh(factor)[::-1]
+    np.testing.assert_allclose(basis.T @ basis, np.eye(len(basis)), atol=1e-14 * len(basis))
+    np.testing.assert_allclose(basis.T @ factor @ basis, np.diag(eigenvalues), atol=1e-13 * eigenvalues[0])
+
+
+def network_gradient(params, step):
+    """Gradient of ||tanh(X W + b) A + a - Y||^2 / 2 by hand, with points X and targets Y drawn anew at every step."""
+    W, b, A, a = params
+    rng = np.random.default_rng(step)
+    X, Y = rng.normal(size=(8, len(W))), rng.normal(size=(8, len(a)))
+    hidden = np.tanh(X @ W + b)
+    residual = hidden @ A + a - Y
+    back = residual @ A.T * (1 - hidden**2)
+    return [X.T @ back, np.sum(back, axis=0), hidden.T @ residual, np.sum(residual, axis=0)]
+
+
+def start_of_network(sizes=(4, 3, 3)):
+    """Short vectors: their factors have rank two at a refresh after two calls, which determines three eigenvectors."""
+    rng = np.random.default_rng(7)
+    return [rng.normal(size=shape) for shape in (sizes[:2], sizes[1:2], sizes[1:], sizes[2:])]
+
+
+def trained(transformation, oracles, steps, rate, weight_decay=0.0):
+    """Parameters after ``steps`` calls of the transformation, and those of the oracles, from the same first bases.
+
+    The oracles step by the rate and then shrink the parameters; their first call leaves all as it is.
+    """
+    params, own = start_of_network(), start_of_network()
+    state = transformation.init([jnp.asarray(p) for p in params])
+    update = jax.jit(transformation.update)
+    for step in range(steps):
+        updates, state = update([jnp.asarray(g) for g in network_gradient(params, step)], state, params)
+        params = [p + np.asarray(u) for p, u in zip(params, updates, strict=True)]
+        gradients_there = network_gradient(own, step)
+        directions_there = [oracle.direction(g) for oracle, g in zip(oracles, gradients_there, strict=True)]
+        own = [p - rate * d for p, d in zip(own, directions_there, strict=True)]
+        if step:
+            own = [(1 - rate * weight_decay) * p for p in own]
+            continue
+        for oracle, bases in zip(oracles, state[0].bases, strict=True):
+            assert oracle.turns == (bases[0] is not None)
+            if oracle.turns:
+                oracle.Q = [np.asarray(basis) for basis in bases]
+                for basis, factor in zip(oracle.Q, oracle.F, strict=True):
+                    assert_diagonalises(basis, factor)
+    return params, own
+
+
+def oracle_directions(shape, b2, frequency, sequence):
     """The oracle's directions, from the same eigenvectors of the first call.
 
     The factor of the longer axis is singular after one gradient, and its null space has no eigenvectors of its own:
@@ -46,27 +95,46 @@ def oracle_directions(shape, b2, frequency, sequence, port_of_2024=False):
     """
     transformation = refreshing_always(b2)
     _, state = transformation.update(jnp.asarray(sequence[0]), transformation.init(jnp.zeros(shape)))
-    oracle = Soap(shape, 0.9, b2, 1e-8, frequency, port_of_2024)
+    oracle = Soap(shape, 0.9, b2, 1e-8, frequency)
     first = oracle.direction(sequence[0])
     oracle.QL, oracle.QR = (np.asarray(basis) for basis in state.bases[0])
     for basis, factor in ((oracle.QL, oracle.L), (oracle.QR, oracle.R)):
-        eigenvalues = np.linalg.eigvalsh(factor)[::-1]
-        np.testing.assert_allclose(basis.T @ basis, np.eye(len(basis)), atol=1e-14 * len(basis))
-        np.testing.assert_allclose(basis.T @ factor @ basis, np.diag(eigenvalues), atol=1e-13 * eigenvalues[0])
+        assert_diagonalises(basis, factor)
     return [first, *(oracle.direction(gradient) for gradient in sequence[1:])]
 
 
-@pytest.mark.parametrize("variant", ["soap", "soap-jax-2024"])
 @pytest.mark.parametrize("shape", [(5, 3), (4, 4)])  # longer ones stay singular at the first refresh
 @pytest.mark.parametrize("frequency", [1, 2, 10])
-def test_agrees_with_the_oracle_for_twenty_steps(variant, shape, frequency):
+def test_agrees_with_the_oracle_for_twenty_steps(shape, frequency):
     sequence = gradients(shape, 21)
-    found, _ = directions(scale_by_soap(0.9, 0.95, 1e-8, frequency, variant=variant), sequence)
-    expected = oracle_directions(shape, 0.95, frequency, sequence, port_of_2024=variant == "soap-jax-2024")
+    found, _ = directions(scale_by_soap(0.9, 0.95, 1e-8, frequency), sequence)
+    expected = oracle_directions(shape, 0.95, frequency, sequence)
     assert np.all(found[0] == 0)
     np.testing.assert_allclose(found[1], expected[1], rtol=0, atol=1e-10)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("vectors", [False, True])
+@pytest.mark.parametrize("frequency", [1, 3, 10])
+def test_original_agrees_with_the_oracle_of_its_conventions_for_fifty_steps(frequency, vectors):
+    transformation = soap(
+        3e-3, 0.9, 0.95, 1e-4, 0.1, frequency, precondition_1d=vectors, variant="soap-original"
+    )  # such an eps and such a decay are seen in every step
+    oracles = [Original(p.shape, 0.9, 0.95, 1e-4, frequency, vectors) for p in start_of_network()]
+    for ours, theirs in zip(*trained(transformation, oracles, 51, 3e-3, weight_decay=0.1), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("precondition_1d", [False, True])
+@pytest.mark.parametrize("frequency", [1, 2, 3])
+def test_port_of_2024_agrees_with_the_oracle_of_its_conventions_for_fifty_steps(frequency, precondition_1d):
+    transformation = soap(
+        3e-3, 0.9, 0.95, 1e-4, 0.0, frequency, precondition_1d=precondition_1d, variant="soap-jax-2024"
+    )
+    oracles = [PortOf2024(p.shape, 0.9, 0.95, 1e-4, frequency) for p in start_of_network()]
+    for ours, theirs in zip(*trained(transformation, oracles, 51, 3e-3), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -144,6 +212,29 @@ def test_whitening_is_linear_and_gives_the_direction_without_momentum():
     np.testing.assert_allclose(both, 2 * one - other, atol=1e-12)
 
 
+@pytest.mark.parametrize(("variant", "counted"), [("soap-original", 4), ("soap-jax-2024", 5)])
+def test_the_linear_map_of_a_variant_has_its_conventions(variant, counted):
+    rng = np.random.default_rng(4)
+    (left, right), second, gradient = (
+        [np.linalg.qr(rng.normal(size=(d, d)))[0] for d in (3, 2)],
+        rng.uniform(size=(3, 2)),
+        rng.normal(size=(3, 2)),
+    )
+    settings = Settings(learning_rate=1.0, b2=0.9, eps=0.1, variant=variant, precondition_1d=True)
+    state = (
+        scale_by_soap()
+        .init(jnp.zeros((3, 2)))
+        ._replace(
+            calls=jnp.asarray(5, jnp.int32),
+            second_moment=jnp.asarray(second),
+            bases=((jnp.asarray(left), jnp.asarray(right)),),
+        )
+    )
+    expected = left @ (left.T @ gradient @ right * np.sqrt(1 - 0.9**counted) / (np.sqrt(second) + 0.1)) @ right.T
+    found = method(settings, 1).precondition(None, None, (state,), None, jnp.asarray(gradient))
+    np.testing.assert_allclose(found, expected, rtol=1e-13)
+
+
 def test_one_gradient_direction_gives_the_polar_factor():
     # T31 (vi): SOAP is U V^T, whatever the singular values. eps hides the rounding errors off the diagonal, which
     # would else be divided by themselves.
@@ -168,6 +259,12 @@ def test_tensors_of_order_three_are_rotated_along_every_axis():
     np.testing.assert_allclose(direction, expected, atol=1e-12)
 
 
+def test_settings_of_the_port_must_say_that_vectors_have_a_factor():
+    with pytest.raises(ValueError, match="precondition_1d must be true with variant = soap-jax-2024"):
+        Settings(learning_rate=1e-3, variant="soap-jax-2024")
+    assert scale_by_soap(variant="soap-jax-2024").init(jnp.zeros(4)).bases[0][0].shape == (4, 4)
+
+
 def test_weight_decay_is_decoupled():
     transformation = soap(0.1, weight_decay=0.5)
     params = jnp.full((2, 2), 2.0)
@@ -183,7 +280,7 @@ def test_weight_decay_is_decoupled():
         ({"eps": -1.0}, "eps is -1.0"),
         ({"precondition_frequency": 0}, "precondition_frequency is 0"),
         ({"max_precondition_dimension": 0}, "max_precondition_dimension is 0"),
-        ({"variant": "soap-2023"}, "soap-jax-2024"),
+        ({"variant": "soap-2023"}, "allowed: soap or soap-original or soap-jax-2024"),
     ],
 )
 def test_values_out_of_range_are_named(arguments, named):
