@@ -73,6 +73,9 @@ def method(settings: Settings, steps: int) -> Method:
     the iteration multiplies its momentum M / (1 - b1^t): G -> sqrt(max(1, n / m)) Q G for m <= n, and G Q for m > n
     with the same factor (``orthogonalising_factor``). It takes the momentum itself to its O without look-ahead. What is
     no matrix gets Adam, and diag(1 / (sqrt(v / (1 - b2^t)) + eps)) times ``adam_learning_rate_ratio``.
+
+    Ten iterations in place of five did not lower the error of the wave equation clearly: median 0.102 (range 0.095 to
+    0.125) and 0.107 (0.078 to 0.205), three seeds, 1750 steps of the scale laptop-methods with a quarter of its points.
     """
     del steps
     schedule = learning_rate(settings)
