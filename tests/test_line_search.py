@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradalign.line_search import strong_wolfe
+from gradalign.line_search import fingerprint, strong_wolfe
 
 DECREASE, CURVATURE = 1e-4, 0.1
 
@@ -91,3 +91,12 @@ def test_slopes_alone_decide_where_rounding_hides_the_decrease():
         assert value == found.value == 1
         assert found.length > 0
         assert abs(float(end[1][0])) <= -CURVATURE * slope
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=5), st.data())
+def test_fingerprint_sees_every_bit(values, data):
+    array = jnp.asarray(values)
+    place = data.draw(st.integers(0, len(values) - 1))
+    changed = array.at[place].set(jnp.nextafter(array[place], jnp.inf))
+    assert np.array_equal(fingerprint({"a": array}), fingerprint({"a": jnp.array(array, copy=True)}))
+    assert not np.array_equal(fingerprint({"a": array}), fingerprint({"a": changed}))

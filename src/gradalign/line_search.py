@@ -1,4 +1,4 @@
-"""A line search for the strong Wolfe conditions that runs on the device."""
+"""A line search for the strong Wolfe conditions that runs on the device, and what the next one can use of its end."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,6 +6,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.flatten_util import ravel_pytree
+
+from gradalign.objective import Objective
+from gradalign.problem import Points
+from gradalign.trees import Tree
 
 ValueAndGradient = Callable[[Array], tuple[Array, Array]]
 
@@ -22,6 +27,91 @@ class Accepted(NamedTuple):
     value: Array
     gradient: Array
     evaluations: Array
+
+
+class End(NamedTuple):
+    """What is known where the last line search ended.
+
+    fingerprint: (2,) uint32 of the parameters, points and loss weights that ``value`` and ``gradient`` belong to.
+    value, gradient: () and (P,), the loss and its gradient.
+    """
+
+    fingerprint: Array
+    value: Array
+    gradient: Array
+
+    @classmethod
+    def unknown(cls, params: Array) -> "End":
+        """Of no parameters yet, for parameters (P,)."""
+        return cls(jnp.zeros(2, jnp.uint32), jnp.zeros((), params.dtype), jnp.zeros_like(params))
+
+
+class Start(NamedTuple):
+    """Where a line search starts.
+
+    value_and_gradient: the loss and its gradient as a function of the parameters (P,).
+    value, gradient: () and (P,), both at the start.
+    evaluations: () int32, evaluations of both that the start has cost: 0 or 1.
+    """
+
+    value_and_gradient: ValueAndGradient
+    value: Array
+    gradient: Array
+    evaluations: Array
+
+
+def start_of(objective: Objective, params: Tree, points: Points, last: End) -> Start:
+    """Value and gradient at ``params``: those at the end of the last line search where they are of the same function.
+
+    They do if parameters, points and loss weights have the fingerprint of ``last``. Causal row weights keep their
+    values of the start of the step, so that L and its gradient belong to one function; they change with the parameters,
+    and value and gradient are then always computed. Raises nothing.
+
+    >>> line = Objective({"fit": jnp.ones(())}, lambda x, points: {"fit": x - points["fit"]})
+    >>> params, points, known = jnp.ones(1), {"fit": jnp.zeros(1)}, End.unknown(jnp.ones(1))
+    >>> first = start_of(line, params, points, known)
+    >>> known = end_of(line, params, points, Accepted(jnp.ones(()), first.value, first.gradient, first.evaluations))
+    >>> [start_of(line, params, at, known).evaluations.item() for at in (points, {"fit": jnp.ones(1)})]
+    [0, 1]
+    """
+    flat, unravel = ravel_pytree(params)
+    held = objective.held(params, points)
+    value_and_gradient = jax.value_and_grad(lambda flat: held.loss(unravel(flat), points))
+    known = jnp.all(fingerprint((flat, points, objective.loss_weights)) == last.fingerprint)
+    if objective.row_weights is not None:
+        known = jnp.asarray(False)
+    value, gradient = jax.lax.cond(known, lambda: (last.value, last.gradient), lambda: value_and_gradient(flat))
+    return Start(value_and_gradient, value, gradient, (~known).astype(jnp.int32))
+
+
+def end_of(objective: Objective, params: Array, points: Points, accepted: Accepted) -> End:
+    """What the next step can use of a line search that ended at the parameters (P,)."""
+    return End(fingerprint((params, points, objective.loss_weights)), accepted.value, accepted.gradient)
+
+
+def fingerprint(tree: Tree) -> Array:
+    """Two sums modulo 2^32 over all 32-bit words of a tree, with odd factors that depend on place: (2,) uint32.
+
+    Equal trees have equal sums; others have them by chance only. Costs one pass.
+
+    >>> one, other = fingerprint(jnp.asarray([1.0, 2.0])), fingerprint(jnp.asarray([2.0, 1.0]))
+    >>> one.shape, bool(jnp.all(one == other))
+    ((2,), False)
+    """
+    words = jnp.concatenate([_words(leaf) for leaf in jax.tree.leaves(tree)])
+    place = jnp.arange(words.size, dtype=jnp.uint32)
+    return jnp.stack([jnp.sum(_mixed(words ^ _mixed(place + seed)), dtype=jnp.uint32) for seed in (1, 2**31)])
+
+
+def _words(leaf: Array) -> Array:
+    return jax.lax.bitcast_convert_type(leaf, jnp.uint32).ravel()
+
+
+def _mixed(words: Array) -> Array:
+    """Every bit of a word spread over the word: multiplications by odd numbers and shifts."""
+    words = (words ^ (words >> 16)) * jnp.uint32(0x9E3779B1)
+    words = (words ^ (words >> 15)) * jnp.uint32(0x85EBCA6B)
+    return words ^ (words >> 16)
 
 
 class _Trial(NamedTuple):

@@ -1,6 +1,9 @@
 """Learning-rate schedules of the first-order methods."""
 
+import jax.numpy as jnp
 import optax
+from jax import Array
+from jax.typing import ArrayLike
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from gradalign.settings import StrictModel
@@ -16,16 +19,25 @@ class ScheduleSettings(StrictModel):
 
 
 def learning_rate(settings: ScheduleSettings) -> optax.Schedule:
-    """The schedule of ``ScheduleSettings`` as a function of the step count.
+    """The schedule of ``ScheduleSettings`` as a function of the step count t, ().
+
+    A whole number gives a rate () in JAX's default float dtype: float64 where that is enabled, which an update takes
+    over, or rounds once to its own dtype. A float count gives the rate in its dtype. Raises nothing.
+
+    optax's ``warmup_exponential_decay_schedule`` is the same function, but divides whole numbers in float32, and
+    subtracts nearly equal numbers at the start of the rise.
 
     >>> schedule = learning_rate(ScheduleSettings(learning_rate=0.5, warmup_steps=10, decay_rate=0.5, decay_steps=4))
     >>> [float(schedule(step)) for step in (0, 5, 10, 14)]
     [0.0, 0.25, 0.5, 0.25]
     """
-    return optax.warmup_exponential_decay_schedule(
-        init_value=0.0 if settings.warmup_steps else settings.learning_rate,
-        peak_value=settings.learning_rate,
-        warmup_steps=settings.warmup_steps,
-        transition_steps=settings.decay_steps,
-        decay_rate=settings.decay_rate,
-    )
+
+    def rate(step: ArrayLike) -> Array:
+        count = jnp.asarray(step)
+        if not jnp.issubdtype(count.dtype, jnp.floating):
+            count = count.astype(jnp.result_type(float))
+        rise = jnp.minimum(1.0, count / settings.warmup_steps) if settings.warmup_steps else jnp.ones_like(count)
+        falls = jnp.maximum(0.0, count - settings.warmup_steps) / settings.decay_steps
+        return settings.learning_rate * rise * settings.decay_rate**falls
+
+    return rate

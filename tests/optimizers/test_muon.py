@@ -31,6 +31,13 @@ def drawn(shape, count, seed=0):
     return [rng.normal(size=shape) for _ in range(count)]
 
 
+def test_iterations_are_as_many_as_in_the_source():
+    gradient = drawn((4, 3), 1)[0]
+    found, _ = moved({}, [gradient])
+    oracle = Muon((4, 3), 0.95, COEFFICIENTS["fast"], 5, 1e-8, True)
+    np.testing.assert_allclose(found[0], oracle.direction(gradient), rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("nesterov", [True, False])
 @pytest.mark.parametrize("steps", [5, 10])

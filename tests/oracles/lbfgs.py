@@ -3,11 +3,11 @@
 import numpy as np
 
 
-def inverse_hessian(moves, changes, first_gradient):
-    """H from the moves s and changes of the gradient y, oldest first; a multiple of the identity without any."""
-    identity = np.eye(len(first_gradient))
+def inverse_hessian(moves, changes, size):
+    """H from the moves s and changes of the gradient y, oldest first; the identity without any."""
+    identity = np.eye(size)
     if not moves:
-        return min(1.0, 1.0 / np.linalg.norm(first_gradient)) * identity
+        return identity
     H = (moves[-1] @ changes[-1]) / (changes[-1] @ changes[-1]) * identity
     for s, y in zip(moves, changes, strict=True):
         V = identity - np.outer(y, s) / (y @ s)

@@ -1,5 +1,5 @@
 """Muon: momentum of matrices made orthogonal, Adam for the rest (Jordan 2024, arXiv 2502.16982). Cost per step: one
-gradient and, per (m, n) matrix, 10 iterations of (2 n + m) m^2 products, m <= n. Memory: P for matrices, 2 P for the
+gradient and, per (m, n) matrix, 5 iterations of (2 n + m) m^2 products, m <= n. Memory: P for matrices, 2 P for the
 rest. Precision: float32 or float64. Use it when layers are wide, and SOAP's factors too large or their QR too slow."""
 
 from typing import Literal
@@ -26,7 +26,8 @@ class Settings(ScheduleSettings):
     b1: float = Field(default=0.95, ge=0, lt=1, description="decay of the momentum of matrices")
     nesterov: bool = Field(default=True, description="look ahead with the momentum")
     newton_schulz_steps: PositiveInt = Field(
-        default=10, description="iterations towards the polar factor; 5, as in the source, leave weak directions behind"
+        default=5,
+        description="iterations towards the polar factor, 5 as in the source; more reach weaker directions",
     )
     newton_schulz: Literal["fast", "convergent"] = Field(
         default="fast", description="singular values near 1, or in some 20 iterations 1: the polar factor itself"
@@ -72,6 +73,9 @@ def method(settings: Settings, steps: int) -> Method:
     the iteration multiplies its momentum M / (1 - b1^t): G -> sqrt(max(1, n / m)) Q G for m <= n, and G Q for m > n
     with the same factor (``orthogonalising_factor``). It takes the momentum itself to its O without look-ahead. What is
     no matrix gets Adam, and diag(1 / (sqrt(v / (1 - b2^t)) + eps)) times ``adam_learning_rate_ratio``.
+
+    Ten iterations in place of five did not lower the error of the wave equation clearly: median 0.102 (range 0.095 to
+    0.125) and 0.107 (0.078 to 0.205), three seeds, 1750 steps of the scale laptop-methods with a quarter of its points.
     """
     del steps
     schedule = learning_rate(settings)

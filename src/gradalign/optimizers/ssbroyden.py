@@ -2,8 +2,6 @@
 about 2 values with gradients, one more on new points, and 3 passes over P^2 numbers. Memory: 2 P^2 in a step.
 Precision: float64. Use it when P is at most a few thousand and points stay for ten steps or more."""
 
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import jax
@@ -12,7 +10,7 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from gradalign.line_search import strong_wolfe
+from gradalign.line_search import End, end_of, start_of, strong_wolfe
 from gradalign.method import Method
 from gradalign.objective import Objective
 from gradalign.problem import Points
@@ -37,16 +35,13 @@ class QuasiNewtonState(NamedTuple):
 
     inverse_hessian: (P, P) symmetric and positive definite, P parameters in the order of ``ravel_pytree``.
     fresh: () bool, whether ``inverse_hessian`` has seen no step yet and its scale means nothing.
-    fingerprint: (2,) uint32 of parameters, points and loss weights that ``value`` and ``gradient`` belong to.
-    value, gradient: () and (P,), the loss and its gradient where the last step ended.
+    end: the loss and its gradient where the last step ended.
     resets: () int32, line searches that failed.
     """
 
     inverse_hessian: Array
     fresh: Array
-    fingerprint: Array
-    value: Array
-    gradient: Array
+    end: End
     resets: Array
 
 
@@ -134,9 +129,7 @@ def method(settings: Settings, steps: int) -> Method:
         return QuasiNewtonState(
             inverse_hessian=jnp.eye(flat.size, dtype=flat.dtype),
             fresh=jnp.asarray(True),
-            fingerprint=jnp.zeros(2, jnp.uint32),
-            value=jnp.zeros((), flat.dtype),
-            gradient=jnp.zeros_like(flat),
+            end=End.unknown(flat),
             resets=jnp.zeros((), jnp.int32),
         )
 
@@ -145,46 +138,38 @@ def method(settings: Settings, steps: int) -> Method:
     ) -> tuple[Tree, QuasiNewtonState, dict[str, Array]]:
         del gradient  # the line search wants the value too
         start, unravel = ravel_pytree(params)
-        value_and_gradient = _flat_function(objective, params, points, unravel)
-        known = jnp.all(fingerprint((start, points, objective.loss_weights)) == state.fingerprint)
-        if objective.row_weights is not None:
-            known = jnp.asarray(False)  # they have changed with the parameters
-        value, gradient_here = jax.lax.cond(
-            known, lambda: (state.value, state.gradient), lambda: value_and_gradient(start)
-        )
+        here = start_of(objective, params, points, state.end)
         with jax.default_matmul_precision("highest"):
-            direction = -(state.inverse_hessian @ gradient_here)
+            direction = -(state.inverse_hessian @ here.gradient)
         accepted = strong_wolfe(
-            value_and_gradient,
+            here.value_and_gradient,
             start,
-            value,
-            gradient_here,
+            here.value,
+            here.gradient,
             direction,
-            first_length=jnp.where(state.fresh, jnp.minimum(1, 1 / jnp.linalg.norm(gradient_here)), 1),
+            first_length=jnp.where(state.fresh, jnp.minimum(1, 1 / jnp.linalg.norm(here.gradient)), 1),
             most_evaluations=settings.most_evaluations,
             decrease=settings.decrease,
             curvature=settings.curvature,
         )
         failed = accepted.length <= 0
-        moved, change = accepted.length * direction, accepted.gradient - gradient_here
+        moved, change = accepted.length * direction, accepted.gradient - here.gradient
         along, squares = change @ moved, change @ change
         first = state.fresh & (along > 0) & (squares > 0) & settings.scale_first
         scale = jnp.where(first, along / squares, 1)
-        curvature = -accepted.length / scale * (moved @ gradient_here)
+        curvature = -accepted.length / scale * (moved @ here.gradient)
         updated = updated_inverse_hessian(state.inverse_hessian, moved, change, curvature, settings.variant, scale)
         after = start + moved
         identity = jnp.eye(start.size, dtype=start.dtype)
         new_state = QuasiNewtonState(
             inverse_hessian=jnp.where(failed, identity, updated),
             fresh=failed,
-            fingerprint=fingerprint((after, points, objective.loss_weights)),
-            value=accepted.value,
-            gradient=accepted.gradient,
+            end=end_of(objective, after, points, accepted),
             resets=state.resets + failed.astype(jnp.int32),
         )
         metrics = {
             "step_length": accepted.length,
-            "gradient_evaluations": accepted.evaluations + (~known).astype(jnp.int32),
+            "gradient_evaluations": here.evaluations + accepted.evaluations,
             "resets": new_state.resets,
         }
         return unravel(after), new_state, metrics
@@ -197,38 +182,3 @@ def method(settings: Settings, steps: int) -> Method:
             return unravel(state.inverse_hessian @ flat)
 
     return Method(init, step, precondition, observe=lambda params, state, gradient: state)
-
-
-def fingerprint(tree: Tree) -> Array:
-    """Two sums modulo 2^32 over all 32-bit words of a tree, with odd factors that depend on place: (2,) uint32.
-
-    Equal trees have equal sums; others have them by chance only. Costs one pass.
-
-    >>> one, other = fingerprint(jnp.asarray([1.0, 2.0])), fingerprint(jnp.asarray([2.0, 1.0]))
-    >>> one.shape, bool(jnp.all(one == other))
-    ((2,), False)
-    """
-    words = jnp.concatenate([_words(leaf) for leaf in jax.tree.leaves(tree)])
-    place = jnp.arange(words.size, dtype=jnp.uint32)
-    return jnp.stack([jnp.sum(_mixed(words ^ _mixed(place + seed)), dtype=jnp.uint32) for seed in (1, 2**31)])
-
-
-def _words(leaf: Array) -> Array:
-    return jax.lax.bitcast_convert_type(leaf, jnp.uint32).ravel()
-
-
-def _mixed(words: Array) -> Array:
-    """Every bit of a word spread over the word: multiplications by odd numbers and shifts."""
-    words = (words ^ (words >> 16)) * jnp.uint32(0x9E3779B1)
-    words = (words ^ (words >> 15)) * jnp.uint32(0x85EBCA6B)
-    return words ^ (words >> 16)
-
-
-def _flat_function(
-    objective: Objective, params: Tree, points: Points, unravel: Callable[[Array], Tree]
-) -> Callable[[Array], tuple[Array, Array]]:
-    """Loss and gradient as a function of the flat parameters, with the row weights of ``params``."""
-    if objective.row_weights is not None:
-        row_weights = jax.lax.stop_gradient(objective.row_weights(objective.residuals(params, points)))
-        objective = replace(objective, row_weights=lambda residuals: row_weights)
-    return jax.value_and_grad(lambda flat: objective.loss(unravel(flat), points))
