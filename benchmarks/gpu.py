@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 import jax
 import pandas as pd
+import point_by_point
 import precision as noises
 from floor import operations, product_rate
 from measuring import file_name, in_turns, ratio
@@ -69,11 +70,15 @@ def case(problem: str, sizes: Sizes) -> Iterator[Row]:
     yield from _loop(problem, size, sizes)
     yield from _floor(problem, size, sizes, times["Adam"].median() / 1000)
     yield from _precisions(problem, size, sizes)
-    public, compiled = stepper(specification(problem, "adam", size), sizes.steps, batched=False)
-    yield _row("compilation, point by point", compiled, "s")
-    times = in_turns({"point by point": public, "batch": adam}, sizes.seconds) / sizes.steps
-    yield _row("step, point by point", times["point by point"].median(), "ms")
-    yield _compared("point by point / batch", ratio(times, "point by point", "batch"))
+    programs = {"batch": adam}
+    for code in point_by_point.EXAMPLES:
+        what = f"derivatives as in {code}: {point_by_point.description(code, problem)}"
+        programs[code], compiled = stepper(specification(problem, "adam", size), sizes.steps, code)
+        yield _row(f"compilation, {what}", compiled, "s")
+    times = in_turns(programs, sizes.seconds) / sizes.steps
+    for code in point_by_point.EXAMPLES:
+        yield _row(f"step, derivatives as in {code}", times[code].median(), "ms")
+        yield _compared(f"{code} / batch", ratio(times, code, "batch"))
     for found in noises.noise(problem, sizes.width, sizes.points, sizes.chunk, native_only=True, gradients=False):
         what = f"noise of the residual {found['term']}, {found['precision']}, {found['state']}"
         yield _row(what, found["noise"], "relative")

@@ -1,13 +1,15 @@
 """Cost of one training step: derivatives for the batch at once against point by point, and SOAP against Adam.
 
 python benchmarks/steps.py                 the table of README, a quarter of an hour on two cores
-python benchmarks/steps.py --problem wave  one problem
+python benchmarks/steps.py --problem wave  one problem, and no table
+
+Point by point derivatives are taken as in the authors' two public codes, see point_by_point.py.
 """
 
 import argparse
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
@@ -83,11 +85,14 @@ def specification(
     )
 
 
-def stepper(given: RunSpecification, steps: int, batched: bool = True) -> tuple[Callable[[], LoopState], float]:
-    """A program that does some steps of a run and goes on from there at the next call; seconds of its compilation."""
+def stepper(given: RunSpecification, steps: int, code: str | None = None) -> tuple[Callable[[], LoopState], float]:
+    """A program that does some steps of a run and goes on from there at the next call; seconds of its compilation.
+
+    Derivatives are taken as in a public code where one is named, and for the batch at once otherwise.
+    """
     experiment = build(given)
     key, state = randomness.stream(0, "points"), [experiment.start(0)]
-    with nullcontext() if batched else point_by_point.in_use(given.problem):
+    with nullcontext() if code is None else point_by_point.in_use(given.problem, code):
         lowered = jax.jit(experiment.advance, donate_argnums=1).lower(key, state[0], np.int32(steps))
     begun = time.perf_counter()
     compiled = lowered.compile()
@@ -100,33 +105,45 @@ def stepper(given: RunSpecification, steps: int, batched: bool = True) -> tuple[
     return program, seconds
 
 
+def compared(problem: str, size: tuple[int, int, int], seconds: float) -> Iterator[dict[str, object]]:
+    """The rows of a case: derivatives as in each public code, and SOAP, against Adam with derivatives for the batch."""
+    ours, compiled = stepper(specification(problem, "adam", size), 2)
+    programs = {"batch": ours, "SOAP": stepper(specification(problem, "soap", size), 2)[0]}
+    for code in point_by_point.EXAMPLES:
+        programs[code] = stepper(specification(problem, "adam", size), 2, code)[0]
+    times = in_turns(programs, seconds) / 2
+    kinds = {code: (f"{code} / batch", point_by_point.description(code, problem)) for code in point_by_point.EXAMPLES}
+    for slow, (what, derivatives) in (kinds | {"SOAP": ("SOAP / Adam", "for the batch")}).items():
+        found = ratio(times, slow, "batch")
+        yield {
+            "problem": problem,
+            **dict(zip(("width", "blocks", "points"), size, strict=True)),
+            "compared": what,
+            "derivatives": derivatives,
+            "milliseconds": found.pop(slow),
+            "milliseconds_of_second": found.pop("batch"),
+            **found,
+            "compile_seconds": compiled,
+            "device": device_name(),
+            "commit": commit(),
+        }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--problem", choices=CASES, action="append", help="only this problem; may be repeated")
+    parser.add_argument("--problem", choices=CASES, action="append", help="only this one, no table; may be repeated")
     parser.add_argument("--seconds", type=float, default=6.0, help="time for each comparison")
     arguments = parser.parse_args()
     enable_float64()
-    rows = []
+    rows: list[dict[str, object]] = []
     for problem in arguments.problem or CASES:
         for size in CASES[problem]:
-            labels = {"problem": problem, "width": size[0], "blocks": size[1], "points": size[2]}
-            ours, compiled = stepper(specification(problem, "adam", size), 2)
-            public, _ = stepper(specification(problem, "adam", size), 2, batched=False)
-            soap, _ = stepper(specification(problem, "soap", size), 2)
-            times = in_turns({"point by point": public, "batch": ours, "soap": soap}, arguments.seconds) / 2
-            derivatives, optimizer = ratio(times, "point by point", "batch"), ratio(times, "soap", "batch")
-            for what, found in (("point by point / batch", derivatives), ("SOAP / Adam", optimizer)):
-                slow, fast = (value for name, value in found.items() if not name.startswith("r"))
-                numbers = {name: value for name, value in found.items() if name.startswith("r")}
-                rows.append(
-                    {**labels, "compared": what, "milliseconds": slow, "milliseconds_of_second": fast, **numbers}
-                )
-                rows[-1] |= {"compile_seconds": compiled, "device": device_name(), "commit": commit()}
-                print(
-                    pd.DataFrame(rows[-1:]).to_string(index=False, header=len(rows) == 1, float_format="%.3g"),
-                    flush=True,
-                )
-    write_table(RESULTS / f"steps-{jax.devices()[0].platform}.csv", pd.DataFrame(rows))
+            for row in compared(problem, size, arguments.seconds):
+                rows.append(row)
+                shown = pd.DataFrame([row]).drop(columns=["device", "commit"])
+                print(shown.to_string(index=False, header=len(rows) == 1, float_format="%.3g"), flush=True)
+    if not arguments.problem:
+        write_table(RESULTS / f"steps-{jax.devices()[0].platform}.csv", pd.DataFrame(rows))
 
 
 if __name__ == "__main__":

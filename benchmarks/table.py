@@ -14,6 +14,7 @@ import pandas as pd
 sys.path.append(str(Path(__file__).parents[1] / "figures"))
 
 from common import markdown, number, problem_name
+from point_by_point import EXAMPLES
 from readme_table import replace_block
 from tab_runs import short_commit
 
@@ -23,20 +24,20 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def steps_table() -> str:
-    """Milliseconds of a step point by point, for the batch and with SOAP, and their ratios."""
+    """Milliseconds of a step with Adam, and of it the multiples with derivatives of the public codes and with SOAP."""
     table = pd.read_csv(RESULTS / "steps-cpu.csv")
     rows = []
     for (problem, width, blocks, points), group in table.groupby(["problem", "width", "blocks", "points"], sort=False):
         kinds = {str(row["compared"]): row for row in group.to_dict("records")}
-        derivatives, optimizer = kinds["point by point / batch"], kinds["SOAP / Adam"]
+        public = {code: kinds[f"{code} / batch"] for code in EXAMPLES}
         rows.append(
             {
                 "problem": problem_name(str(problem)),
                 "network, points": f"{blocks} × {width}, {points}",
-                "point by point, ms": number(derivatives["milliseconds"], 3),
-                "Adam, ms": number(derivatives["milliseconds_of_second"], 3),
-                "point by point / batch": _quartiles(derivatives),
-                "SOAP / Adam": _quartiles(optimizer),
+                **{f"derivatives in {code}": str(row["derivatives"]) for code, row in public.items()},
+                "Adam, ms": number(kinds["SOAP / Adam"]["milliseconds_of_second"], 3),
+                **{f"as in {code} / ours": _quartiles(row) for code, row in public.items()},
+                "SOAP / Adam": _quartiles(kinds["SOAP / Adam"]),
             }
         )
     return f"{_source(table)}\n\n{markdown(pd.DataFrame(rows))}"

@@ -109,12 +109,13 @@ def test_residuals_come_in_the_order_of_the_losses_with_a_row_for_each_point(pos
     }
 
 
-def test_derivatives_of_the_batch_are_those_point_by_point(posed, initialised, draw, residuals):
-    """Nested reverse-mode derivatives at one point share nothing with the forward products over the batch."""
+@pytest.mark.parametrize("code", point_by_point.EXAMPLES)
+def test_derivatives_of_the_batch_are_those_point_by_point(posed, initialised, draw, residuals, code):
+    """JAX's gradients, Hessians, forward products and Taylor mode at one point share nothing with the batch's."""
     apply, params = initialised
     z = draw()
     found = residuals(params, z)
-    with point_by_point.in_use(posed.name):
+    with point_by_point.in_use(posed.name, code):
         expected = jax.jit(lambda params, z: posed.residuals(apply, params, z))(params, z)
     for name in posed.losses:
         scale = max(1.0, float(jnp.max(jnp.abs(expected[name]))))
