@@ -343,7 +343,7 @@ def _nearest_hull_points(vectors: Floats) -> Floats:
     """
     draws, n, d = vectors.shape
     best, least = np.zeros((draws, d)), np.full(draws, np.inf)
-    for size in range(1, min(n, d + 1) + 1):
+    for size in range(1, d + 2):
         for subset in combinations(range(n), size):
             chosen = vectors[:, subset]
             system = np.zeros((draws, size + 1, size + 1))
