@@ -29,6 +29,10 @@ class TestTopic(TopicContract):
     topic = topic
     claims = "T15 T17a T17b"
     false_in_general = "T17a T17b"
+    measured = (
+        "scores misaligned _loss_gradients descend least_squares_paths pinn_paths two_mode_scores "
+        "weighted_condition best_weighting legendre_conflicts"
+    )
 
 
 @given(SEED, st.integers(1, 4), st.integers(1, 4), st.booleans())
