@@ -149,3 +149,11 @@ def test_T16_steps_of_adam_are_those_of_the_oracle(degrees, kappa):
         target = 1e-8 * frame @ start @ H @ frame @ start
         loss = np.einsum("ti,ij,tj->t", run, H, run)
         assert loss[-1] < target <= np.min(loss[:-1])
+
+
+def test_T16_larger_step_sizes_need_fewer_steps_than_the_fitted_ones():
+    start, rates = np.ones((2, 2)), 10 ** np.array([-0.325, 0.2])
+    for kappa, expected in ((1e2, 121), (1e4, 1757)):
+        found = np.min(topic.steps_to_target(start, 45, kappa, rates))
+        assert found == pytest.approx(expected, rel=0.005, abs=0)  # roundings grow over a thousand steps
+        assert topic.fitted_steps(45, kappa) == topic.FITTED_STEPS[45, kappa] > expected

@@ -35,7 +35,7 @@ FLOOR_STEPS = 6000
 # Known counts of steps to 1e-8 L_0 with the best of seven step sizes, by angle and kappa. The counts were known before,
 # their inputs were not: step sizes and the start a = b = 1 were chosen here to give them, so agreement is no
 # reproduction. At 45 degrees the largest of them is the best, so these counts are not the least ones: larger step sizes
-# need 121 and 1757 steps from that start
+# need some 121 and 1757 steps from that start, at best
 FITTED_RATES = np.logspace(-3.5, -0.5, 7)
 FITTED_STEPS = {(0, 1e2): 82, (0, 1e4): 82, (45, 1e2): 184, (45, 1e4): 2966}
 
