@@ -34,6 +34,16 @@ class TestTopic(TopicContract):
         "weighted_condition best_weighting legendre_conflicts"
     )
 
+    def test_signs_along_one_run_are_observations(self, records):
+        seen = {record.quantity for record in records if record.status == "observation"}
+        assert seen == {
+            "A_raw at the start, N = 10",
+            "-A_Newton at the start, N = 10",
+            "-A_raw after 200000 steps",
+            "A_Newton after 200000 steps",
+            "A_raw after 200000 steps, N = 10",
+        }
+
 
 @given(SEED, st.integers(1, 4), st.integers(1, 4), st.booleans())
 def test_T15_mode_signs(seed, first, second, bottom):
