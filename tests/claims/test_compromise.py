@@ -21,6 +21,7 @@ class TestTopic(TopicContract):
     topic = topic
     claims = "T22a T22b"
     false_in_general = "T22a"
+    measured = "score scores misalignments"
 
 
 def problem(seed, n, d):

@@ -20,6 +20,10 @@ class TestTopic(TopicContract):
     topic = topic
     claims = "T24 T25 T25a T25b T25c T25d"
     false_in_general = "T24 T25a T25b"
+    measured = (
+        "trajectories definitions_side_by_side score scores misalignments "
+        "_common_state _newton_of_own_states _own_newton _own_soap"
+    )
 
 
 @given(SEED, st.integers(2, 5), st.floats(-0.99, 0.99), st.sampled_from(["hessian", "gauss_newton"]))

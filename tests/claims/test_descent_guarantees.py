@@ -17,6 +17,7 @@ class TestTopic(TopicContract):
     topic = descent_guarantees
     claims = "T8a T8b T8c T8d T9 T10 T11"
     false_in_general = "T8d"
+    measured = "score scores units _nearest_hull_points _pcgrad"
 
     def test_points_keep_to_the_bounds(self, curves):
         (curve,) = curves

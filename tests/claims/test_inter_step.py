@@ -22,6 +22,17 @@ class TestTopic(TopicContract):
     topic = topic
     claims = "T14a T14b T14c T14d T14e"
     false_in_general = "T14b T14e"
+    measured = "score misaligned misalignments closed_form update_rates expansion late_gradients stochastic_correlation"
+
+    def test_numbers_that_gradients_were_fitted_to_prove_nothing(self, records):
+        fitted = {name: printed for name, (_, printed, _) in topic.EXAMPLES.items()}
+        consistent = {record.quantity: record.expected for record in records if record.status == "consistency"}
+        assert consistent == {
+            f"{kind} 1 - A, {name}, s = {s:g}": number
+            for name, printed in fitted.items()
+            for (kind, s), number in printed.items()
+        }
+        assert len(consistent) == 12
 
     def test_gradient_descent_turns_at_the_threshold(self, curves):
         late = next(curve for curve in curves if curve.quantity == "late score")

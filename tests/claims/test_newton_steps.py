@@ -23,6 +23,7 @@ class TestTopic(TopicContract):
     topic = topic
     claims = "T18a T18b T19"
     false_in_general = "T19"
+    measured = "score scores misalignments solve newton_flow near_minimiser away_from_minimisers"
 
     def test_newton_turns_at_full_steps(self, curves):
         late = next(curve for curve in curves if curve.quantity == "late score")
@@ -61,8 +62,14 @@ def test_T18_newton_flow_keeps_the_direction_of_the_gradient():
     def loss(theta):  # indefinite: a saddle
         return theta[0] ** 2 - theta[1] ** 2 + theta[0] ** 3 / 3 + jnp.sin(theta[0] * theta[1]) / 4
 
-    before, after, lowest = jax.jit(lambda theta: topic.newton_flow(loss, theta, 0.5, 50))(jnp.asarray([0.4, 0.3]))
-    assert float(lowest) < 0
+    start = jnp.asarray([0.4, 0.3])
+    before, after, spectra = jax.jit(lambda theta: topic.newton_flow(loss, theta, 0.5, 50))(start)
+    x, y = start  # the second derivatives by hand
+    mixed = np.cos(x * y) / 4 - x * y * np.sin(x * y) / 4
+    hessian = [[2 + 2 * x - y * y * np.sin(x * y) / 4, mixed], [mixed, -2 - x * x * np.sin(x * y) / 4]]
+    assert np.asarray(spectra[0]) == pytest.approx(np.linalg.eigvalsh(np.array(hessian, float)), abs=IDENTITY)
+    assert spectra[1, 0] < 0 < spectra[1, 1]
+    assert np.max(np.abs(spectra[1] - spectra[0])) > 0.01  # those of the other end
     assert float(misalignment([before, after])) < IDENTITY
     assert float(jnp.linalg.norm(after) / jnp.linalg.norm(before)) == pytest.approx(np.exp(-0.5), rel=1e-8, abs=0)
 

@@ -16,6 +16,7 @@ from gradalign.claims import random_directions
 class TestTopic(TopicContract):
     topic = random_directions
     claims = "T4"
+    measured = "scores"
 
     def test_histograms_have_the_mean_and_the_variance(self, curves):
         for curve in curves:

@@ -25,6 +25,12 @@ H_STEP = np.sqrt(2) * ETA
 class TestTopic(TopicContract):
     topic = topic
     claims = "T16a T16b T16c"
+    measured = "score scores sign_step consecutive_scores floors fitted_steps adam_steps"
+
+    def test_adam_is_measured_and_the_fitted_counts_prove_nothing(self, records):
+        adam = {record.quantity: record.status for record in records if record.claim == "T16c"}
+        assert sorted(adam.values()) == ["consistency"] * 4 + ["observation"] * 4
+        assert all(("fitted" in quantity) == (status == "consistency") for quantity, status in adam.items())
 
     def test_late_scores(self, curves):
         late = {curve.series: curve for curve in curves if curve.quantity == "late score"}
@@ -120,6 +126,34 @@ def test_T16_adam_is_adam(degrees):
 
 def test_T16_adam_never_there_is_nan(monkeypatch):
     monkeypatch.setattr(topic, "ADAM_LIMIT", 10)
+    assert np.isnan(topic.fitted_steps(45, 1e4))
     assert np.isnan(topic.adam_steps(45, 1e4))
     monkeypatch.setattr(topic, "ADAM_LIMIT", 82)
-    assert topic.adam_steps(0, 1e4) == 82
+    assert topic.fitted_steps(0, 1e4) == 82
+
+
+def test_T16_a_best_step_size_at_an_end_is_no_result(monkeypatch):
+    assert topic.ADAM_STEPS[45, 1e2] == pytest.approx(topic.adam_steps(45, 1e2), rel=1e-3, abs=0)
+    for rates in (np.logspace(-1.5, -0.5, 5), np.logspace(0, 1, 5)):  # the best one is between these
+        monkeypatch.setattr(topic, "ADAM_RATES", rates)
+        assert np.isnan(topic.adam_steps(45, 1e2))
+
+
+@pytest.mark.parametrize(("degrees", "kappa"), [(0, 1e4), (45, 1e2)])
+def test_T16_steps_of_adam_are_those_of_the_oracle(degrees, kappa):
+    rates, frame, H = np.array([0.08, 0.5]), oracle.frame(degrees), oracle.hessian(kappa, degrees)
+    starts = np.array([[0.9, 0.6], [0.7, 0.8]])
+    found = topic.steps_to_target(starts, degrees, kappa, rates)
+    for start, rate, count in zip(starts, rates, found, strict=True):
+        run = oracle.adam(H, frame @ start, rate, int(count))
+        target = 1e-8 * frame @ start @ H @ frame @ start
+        loss = np.einsum("ti,ij,tj->t", run, H, run)
+        assert loss[-1] < target <= np.min(loss[:-1])
+
+
+def test_T16_larger_step_sizes_need_fewer_steps_than_the_fitted_ones():
+    start, rates = np.ones((2, 2)), 10 ** np.array([-0.325, 0.2])
+    for kappa, expected in ((1e2, 121), (1e4, 1757)):
+        found = np.min(topic.steps_to_target(start, 45, kappa, rates))
+        assert found == pytest.approx(expected, rel=0.005, abs=0)  # roundings grow over a thousand steps
+        assert topic.fitted_steps(45, kappa) == topic.FITTED_STEPS[45, kappa] > expected

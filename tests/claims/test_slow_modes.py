@@ -29,6 +29,20 @@ class TestTopic(TopicContract):
     topic = topic
     claims = "T15 T17a T17b"
     false_in_general = "T17a T17b"
+    measured = (
+        "scores misaligned _loss_gradients descend least_squares_paths pinn_paths two_mode_scores "
+        "weighted_condition best_weighting legendre_conflicts"
+    )
+
+    def test_signs_along_one_run_are_observations(self, records):
+        seen = {record.quantity for record in records if record.status == "observation"}
+        assert seen == {
+            "A_raw at the start, N = 10",
+            "-A_Newton at the start, N = 10",
+            "-A_raw after 200000 steps",
+            "A_Newton after 200000 steps",
+            "A_raw after 200000 steps, N = 10",
+        }
 
 
 @given(SEED, st.integers(1, 4), st.integers(1, 4), st.booleans())

@@ -9,9 +9,9 @@ from itertools import combinations
 import numpy as np
 
 from gradalign.alignment import common_descent_threshold
-from gradalign.batches import Floats, largest, score, scores, units
+from gradalign.batches import Floats, score, scores, units
 from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, holds, never, timed, vanishes
+from gradalign.records import Claim, Curve, at_most, equals, holds, never, timed, vanishes
 
 IDENTITY = 1e-12  # identities between numbers of order one, a few hundred roundings of 1e-16 each
 SMOOTH_DESCENT = 1e-10  # the same with gradient norms and curvatures of up to a few tens
@@ -24,7 +24,7 @@ def check() -> list[Claim]:
     Raises ``ConfigurationError`` while JAX's 64-bit types are off.
     """
     dtype_of("float64")
-    return timed([T8, T9, T10, T11])
+    return timed(CHECKS)
 
 
 def curves() -> list[Curve]:
@@ -40,29 +40,30 @@ def curves() -> list[Curve]:
 def T8() -> list[Claim]:
     """What the score guarantees for the normalised sum of the gradients."""
     generator = np.random.default_rng(8)
-    mean, slack, failures, sharp, hull, midpoint, minimax = 0.0, np.inf, 0, 0.0, -np.inf, 0.0, 0.0
+    mean, slack, failures, sharp, hull, midpoint, minimax = [], [], [], [], [], [], []
+    compared = []
     for n, draws in [(2, 10_000), (3, 10_000), (4, 10_000), (5, 10_000), (6, 10_000), (8, 10_000)]:
         common = generator.uniform(0, 2, (draws, 1, 1)) * generator.standard_normal((draws, 1, 4))
         vectors = generator.standard_normal((draws, n, 4)) + common
         u, A = units(vectors), scores(vectors)
         s = u.sum(axis=1)
         products = np.einsum("bnd,bd->bn", u, s)
-        mean = max(mean, largest(np.mean(products, axis=1) / n - (1 + A) / 2))
-        slack = min(slack, float(np.min(products.min(axis=1) - n**2 / 4 * (A - 1 + 4 / n))))
-        failures += int(np.sum(products.min(axis=1)[common_descent_threshold(n) < A] <= 0))
+        mean.append(np.mean(products, axis=1) / n - (1 + A) / 2)
+        slack.append(products.min(axis=1) - n**2 / 4 * (A - 1 + 4 / n))
+        failures.append(products.min(axis=1)[common_descent_threshold(n) < A] <= 0)
+        compared += [A, products]
         if n <= 4:
             nearest = _nearest_hull_points(u[:2000])
             distance = np.linalg.norm(nearest, axis=1)
-            bound = np.sqrt((1 + A[:2000]) / 2)
-            hull = max(hull, float(np.max(distance - bound)))
-            midpoint = max(midpoint, largest(distance - bound)) if n == 2 else midpoint
-            reached = np.min(np.einsum("bnd,bd->bn", u[:2000], nearest), axis=1)
-            minimax = max(minimax, largest(reached - distance**2))
+            hull.append(distance - np.sqrt((1 + A[:2000]) / 2))
+            if n == 2:
+                midpoint.append(hull[-1])
+            minimax.append(np.min(np.einsum("bnd,bd->bn", u[:2000], nearest), axis=1) - distance**2)
     for n in range(3, 7):
         vectors = np.tile([1.0, 0.0], (n, 1))
         vectors[0] = [-1 / (n - 1), np.sqrt(1 - 1 / (n - 1) ** 2)]
         products = vectors @ vectors.sum(axis=0)
-        sharp = max(sharp, abs(score(vectors) - common_descent_threshold(n)), abs(products[0]))
+        sharp += [score(vectors) - common_descent_threshold(n), products[0]]
     return [
         vanishes(
             "T8a",
@@ -70,18 +71,56 @@ def T8() -> list[Claim]:
             "error",
             mean,
             IDENTITY,
+            draws=60_000,
         ),
-        holds("T8b", "min_j <s, u_j> >= n^2/4 (A - 1 + 4/n).", "least slack, 60000 draws", slack, IDENTITY),
-        never("T8b", "Above 1 - 4/n the normalised sum decreases every loss.", "violations, 60000 draws", failures),
-        vanishes(
-            "T8b", "At 1 - 4/n one loss may stop decreasing: the threshold is sharp.", "largest error", sharp, IDENTITY
+        holds(
+            "T8b",
+            "min_j <s, u_j> >= n^2/4 (A - 1 + 4/n).",
+            "least slack, 60000 draws",
+            slack,
+            IDENTITY,
+            draws=60_000,
+        ),
+        never(
+            "T8b",
+            "Above 1 - 4/n the normalised sum decreases every loss.",
+            "violations, 60000 draws",
+            failures,
+            draws=20_000,
+            of=compared,
         ),
         vanishes(
-            "T8c", "The best common decrease is at most sqrt((1 + A)/2).", "largest excess, n = 2..4", hull, IDENTITY
+            "T8b",
+            "At 1 - 4/n one loss may stop decreasing: the threshold is sharp.",
+            "largest error",
+            sharp,
+            IDENTITY,
+            draws=8,
         ),
-        vanishes("T8c", "For two losses it is equal to sqrt((1 + A)/2).", "largest error, n = 2", midpoint, IDENTITY),
+        at_most(
+            "T8c",
+            "The best common decrease is at most sqrt((1 + A)/2).",
+            "largest excess, n = 2..4",
+            hull,
+            0.0,
+            IDENTITY,
+            draws=6000,
+        ),
         vanishes(
-            "T8c", "The nearest point of the hull attains the best common decrease.", "largest error", minimax, IDENTITY
+            "T8c",
+            "For two losses it is equal to sqrt((1 + A)/2).",
+            "largest error, n = 2",
+            midpoint,
+            IDENTITY,
+            draws=2000,
+        ),
+        vanishes(
+            "T8c",
+            "The nearest point of the hull attains the best common decrease.",
+            "largest error",
+            minimax,
+            IDENTITY,
+            draws=6000,
         ),
         *_T8d(),
     ]
@@ -89,7 +128,7 @@ def T8() -> list[Claim]:
 
 def _T8d() -> list[Claim]:
     generator = np.random.default_rng([8, 4])
-    equal, two, descent, path = 0.0, 0.0, -np.inf, 0.0
+    equal, two, descent, path = [], [], [], []
     for n in range(2, 6):
         gamma, ell = np.exp(generator.uniform(-1, 1, (2, 500)))
         vectors = gamma[:, None, None] * units(generator.standard_normal((500, n, 4)))
@@ -97,40 +136,65 @@ def _T8d() -> list[Claim]:
         g = vectors.sum(axis=1)
         squared = np.sum(g**2, axis=1)
         guaranteed = gamma**2 * n**2 * (1 + A) / 2
-        equal = max(equal, largest(squared / gamma**2 - guaranteed / gamma**2))
+        equal.append(squared / gamma**2 - guaranteed / gamma**2)
         factor = generator.standard_normal((500, 4, 4))
         H = factor @ factor.swapaxes(1, 2)
         H *= (ell / np.linalg.eigvalsh(H)[:, -1])[:, None, None]
         eta = generator.uniform(0, 2, 500) / ell
         change = -eta * squared + eta**2 / 2 * np.einsum("bi,bij,bj->b", g, H, g)
-        descent = max(descent, float(np.max(change + eta * (1 - ell * eta / 2) * guaranteed)))
+        descent.append(change + eta * (1 - ell * eta / 2) * guaranteed)
         pair = generator.standard_normal((500, 2, 4))
         norms = np.linalg.norm(pair, axis=2)
         expected = np.sum(norms**2, axis=1) + 2 * np.prod(norms, axis=1) * scores(pair)
-        two = max(two, largest(np.sum(pair.sum(axis=1) ** 2, axis=1) - expected))
+        two.append(np.sum(pair.sum(axis=1) ** 2, axis=1) - expected)
         steps = units(pair)
         covered = np.linalg.norm(steps.sum(axis=1), axis=1) / 2
-        path = max(path, largest(covered - np.sqrt((1 + scores(steps)) / 2)))
+        path.append(covered - np.sqrt((1 + scores(steps)) / 2))
     directions = np.array([[1.0, 0], [1, 0], [0, 1]])
     one, other = (np.array(lengths)[:, None] * directions for lengths in ([2.0, 1, 1], [1.0, 1, 2]))
-    gap = float(np.sum(one.sum(axis=0) ** 2) - np.sum(other.sum(axis=0) ** 2)) + abs(score(one) - score(other))
+    gap = np.sum(one.sum(axis=0) ** 2) - np.sum(other.sum(axis=0) ** 2) + abs(score(one) - score(other))
     return [
         vanishes(
-            "T8d", "Equal norms: ||g||^2 = gamma^2 n^2 (1 + A)/2.", "largest relative error", equal, SMOOTH_DESCENT
+            "T8d",
+            "Equal norms: ||g||^2 = gamma^2 n^2 (1 + A)/2.",
+            "largest relative error",
+            equal,
+            SMOOTH_DESCENT,
+            draws=2000,
         ),
-        vanishes("T8d", "Two losses: ||g||^2 follows from the norms and A.", "largest error", two, SMOOTH_DESCENT),
         vanishes(
-            "T8d", "A gradient step decreases an l-smooth loss by the bound.", "largest excess", descent, SMOOTH_DESCENT
+            "T8d",
+            "Two losses: ||g||^2 follows from the norms and A.",
+            "largest error",
+            two,
+            SMOOTH_DESCENT,
+            draws=2000,
         ),
-        vanishes("T8d", "Two equal steps cover sqrt((1 + A)/2) of their path.", "largest error", path, SMOOTH_DESCENT),
-        Claim(
+        at_most(
+            "T8d",
+            "A gradient step decreases an l-smooth loss by the bound.",
+            "largest excess",
+            descent,
+            0.0,
+            SMOOTH_DESCENT,
+            draws=2000,
+        ),
+        vanishes(
+            "T8d",
+            "Two equal steps cover sqrt((1 + A)/2) of their path.",
+            "largest error",
+            path,
+            SMOOTH_DESCENT,
+            draws=2000,
+        ),
+        equals(
             "T8d",
             "The norms and the score determine ||g|| for three losses.",
-            "false in general",
             "difference of ||g||^2 at equal score and lengths (2, 1, 1) in another order",
-            2.0,
             gap,
+            2.0,
             SMOOTH_DESCENT,
+            "false in general",
         ),
     ]
 
@@ -153,6 +217,7 @@ def T9() -> list[Claim]:
             "largest |A(p_1, p_2) + A(g_1, g_2)|",
             scores(_pcgrad(vectors)) + A,
             NEAR_ANTIPARALLEL,
+            draws=4500,
         ),
         vanishes(
             "T9",
@@ -160,6 +225,7 @@ def T9() -> list[Claim]:
             "largest error",
             difference,
             IDENTITY,
+            draws=4500,
         ),
     ]
 
@@ -167,22 +233,38 @@ def T9() -> list[Claim]:
 def T10() -> list[Claim]:
     """The score of gradients that nearly cancel."""
     generator = np.random.default_rng(10)
-    excess, exact = -np.inf, -np.inf
+    excess, exact = [], []
     for n in range(2, 8):
         vectors = generator.standard_normal((10_000, n, 3)) * np.exp(generator.uniform(-2, 2, (10_000, n, 1)))
         residue = vectors.mean(axis=1, keepdims=True) * generator.uniform(0, 1, (10_000, 1, 1)) ** 4
         vectors = vectors - vectors.mean(axis=1, keepdims=True) + residue
         epsilon = np.linalg.norm(vectors.sum(axis=1), axis=1) / np.max(np.linalg.norm(vectors, axis=2), axis=1)
         length = np.linalg.norm(units(vectors).sum(axis=1), axis=1)
-        excess = max(excess, float(np.max(length - (n - 2 + 2 * epsilon))))
+        excess.append(length - (n - 2 + 2 * epsilon))
         cancelled = vectors - vectors.mean(axis=1, keepdims=True)
-        exact = max(exact, float(np.max(scores(cancelled) - (2 * ((n - 2) / n) ** 2 - 1))))
+        exact.append(scores(cancelled) - (2 * ((n - 2) / n) ** 2 - 1))
     sharp = {n: score(np.concatenate([np.ones((n - 1, 1)), [[1.0 - n]]])) for n in (2, 3, 4)}
     return [
-        vanishes("T10", "||s|| <= n - 2 + 2 ||sum v||/max ||v||.", "largest excess, 60000 draws", excess, IDENTITY),
-        vanishes("T10", "Gradients that cancel score at most 2 ((n - 2)/n)^2 - 1.", "largest excess", exact, IDENTITY),
+        at_most(
+            "T10",
+            "||s|| <= n - 2 + 2 ||sum v||/max ||v||.",
+            "largest excess, 60000 draws",
+            excess,
+            0.0,
+            IDENTITY,
+            draws=60_000,
+        ),
+        at_most(
+            "T10",
+            "Gradients that cancel score at most 2 ((n - 2)/n)^2 - 1.",
+            "largest excess",
+            exact,
+            0.0,
+            IDENTITY,
+            draws=60_000,
+        ),
         *(
-            Claim("T10", "The bound is attained.", "proven", f"A, n = {n}", 2 * ((n - 2) / n) ** 2 - 1, A, IDENTITY)
+            equals("T10", "The bound is attained.", f"A, n = {n}", A, 2 * ((n - 2) / n) ** 2 - 1, IDENTITY)
             for n, A in sharp.items()
         ),
     ]
@@ -195,10 +277,11 @@ def T11() -> list[Claim]:
     rho = np.exp(generator.uniform(0, 6, 20_000))
     pairs[:, 1] *= rho[:, None]
     A = scores(pairs)
-    descent = np.min(np.einsum("bnd,bd->bn", pairs, pairs.sum(axis=1)), axis=1) > 0
-    wrong = int(np.sum(descent != (-1 / rho < A)))
+    products = np.einsum("bnd,bd->bn", pairs, pairs.sum(axis=1))
+    descent = np.min(products, axis=1) > 0
+    wrong = descent != (-1 / rho < A)
     weights = 10.0 ** generator.uniform(-6, 6, (20_000, 2, 1))
-    gordan = 0
+    gordan, compared = [], []
     for n, d in [(3, 2), (4, 2), (4, 3)]:
         vectors = generator.standard_normal((2000, n, d)) * np.exp(generator.uniform(-1, 1, (2000, n, 1)))
         nearest = _nearest_hull_points(vectors)
@@ -209,9 +292,11 @@ def T11() -> list[Claim]:
         share = squared / (2 * (squared + longest))
         weighted = (1 - share)[:, None] * nearest + share[:, None] * vectors.mean(axis=1)
         least = np.min(np.einsum("bnd,bd->bn", vectors, weighted), axis=1)
-        gordan += int(np.sum(least[outside] <= 0))
+        gordan.append(least[outside] <= 0)
         trials = generator.standard_normal((200, d))
-        gordan += int(np.sum(np.all(np.einsum("bnd,td->btn", vectors[~outside], trials) > 0, axis=2)))
+        inside = np.einsum("bnd,td->btn", vectors[~outside], trials)
+        gordan.append(np.all(inside > 0, axis=2))
+        compared += [squared, least, inside]
     return [
         vanishes(
             "T11",
@@ -219,15 +304,28 @@ def T11() -> list[Claim]:
             "largest change of A",
             scores(pairs * weights) - A,
             IDENTITY,
+            draws=20_000,
         ),
-        never("T11", "The plain sum decreases both losses iff A > -1/rho.", "violations, 20000 pairs", wrong),
+        never(
+            "T11",
+            "The plain sum decreases both losses iff A > -1/rho.",
+            "violations, 20000 pairs",
+            wrong,
+            draws=20_000,
+            of=[products, A],
+        ),
         never(
             "T11",
             "A common descent direction exists iff zero is outside the hull, and then some positive weighting is one.",
             "violations, 6000 draws",
             gordan,
+            draws=6000,
+            of=compared,
         ),
     ]
+
+
+CHECKS = (T8, T9, T10, T11)
 
 
 def _pcgrad(pairs: Floats) -> Floats:
@@ -245,7 +343,7 @@ def _nearest_hull_points(vectors: Floats) -> Floats:
     """
     draws, n, d = vectors.shape
     best, least = np.zeros((draws, d)), np.full(draws, np.inf)
-    for size in range(1, min(n, d + 1) + 1):
+    for size in range(1, d + 2):
         for subset in combinations(range(n), size):
             chosen = vectors[:, subset]
             system = np.zeros((draws, size + 1, size + 1))

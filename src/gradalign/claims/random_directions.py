@@ -6,7 +6,7 @@ from scipy import stats
 from gradalign.alignment import null_deviation, null_value
 from gradalign.batches import Floats, scores
 from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, in_band, timed, vanishes
+from gradalign.records import Claim, Curve, at_least, at_most, equals, in_band, timed, vanishes
 
 IDENTITY = 1e-12  # the bound on the tail is far from what is measured; rounding of one count
 VARIANCE = 0.03  # relative; four standard errors sqrt(2 / 40000) of a sample variance
@@ -21,7 +21,7 @@ def check() -> list[Claim]:
     Raises ``ConfigurationError`` while JAX's 64-bit types are off.
     """
     dtype_of("float64")
-    return timed([T4])
+    return timed(CHECKS)
 
 
 def curves() -> list[Curve]:
@@ -42,57 +42,81 @@ def curves() -> list[Curve]:
 
 def T4() -> list[Claim]:
     """The score of independent random directions."""
-    z, variance, excess, law = 0.0, 0.0, -np.inf, 1.0
-    for seed, (n, d) in enumerate([(2, 3), (3, 5), (4, 10), (5, 20), (8, 30)]):
-        A = _isotropic([4, seed], DRAWS, n, d)
-        z = max(z, _standard_errors(A, null_value(n)))
-        variance = max(variance, abs(float(np.var(A)) / null_deviation(n, d) ** 2 - 1))
+    laws = [(2, 3), (3, 5), (4, 10), (5, 20), (8, 30)]
+    samples = [_isotropic([4, seed], DRAWS, n, d) for seed, (n, d) in enumerate(laws)]
+    variances, excess = [], []
+    for (n, d), A in zip(laws, samples, strict=True):
+        variances.append(np.var(A) / null_deviation(n, d) ** 2 - 1)
         t = 3 * null_deviation(n, d)
         bound = 2 * np.exp(-(d - 2) * n * t**2 / 8)
-        excess = max(excess, float(np.mean(np.abs(A - null_value(n)) >= t) - bound))
-        if n == 2:
-            law = float(stats.kstest((1 + A) / 2, stats.beta((d - 1) / 2, (d - 1) / 2).cdf).pvalue)
+        excess.append(np.mean(np.abs(A - null_value(n)) >= t) - bound)
+    d = laws[0][1]
+    law = stats.kstest((1 + samples[0]) / 2, stats.beta((d - 1) / 2, (d - 1) / 2).cdf).pvalue
     effective, anisotropic = _signed_axes([4, 10], DRAWS, 3, 60, 0.604)
-    ratio = float(np.var(anisotropic)) / null_deviation(3, effective) ** 2
+    ratio = np.var(anisotropic) / null_deviation(3, effective) ** 2
     # A fixed direction with probability 0.3, else isotropic: the mean has length 0.3
     generator = np.random.default_rng([4, 11])
     isotropic = generator.standard_normal((DRAWS, 3, 5))
     shifted = np.where(generator.random((DRAWS, 3, 1)) < 0.3, np.eye(5)[0], isotropic)
     mean = null_value(3) + 2 * 2 / 3 * 0.3**2
-    common = _standard_errors(scores(shifted), mean)
     return [
-        in_band("T4", "Independent isotropic directions score 2/n - 1 on average.", "largest |z|, five (n, d)", z),
-        vanishes(
-            "T4", "Their variance is 8 (n - 1)/(n^3 d).", "largest relative error of the variance", variance, VARIANCE
+        in_band(
+            "T4",
+            "Independent isotropic directions score 2/n - 1 on average.",
+            "largest |z|, five (n, d)",
+            samples,
+            [null_value(n) for n, _ in laws],
+            draws=DRAWS,
         ),
-        Claim(
+        vanishes(
+            "T4",
+            "Their variance is 8 (n - 1)/(n^3 d).",
+            "largest relative error of the variance",
+            variances,
+            VARIANCE,
+            draws=len(laws),
+            of=samples,
+        ),
+        equals(
             "T4",
             "For anisotropic directions the effective dimension 1/tr(Sigma^2) replaces d.",
-            "proven",
             "variance times n^3 d_eff/(8 (n - 1)), d = 60, d_eff = 4.05",
-            1.0,
             ratio,
+            1.0,
             VARIANCE,
+            of=anisotropic,
         ),
-        in_band("T4", "A common mean mu raises the mean score by 2 (n - 1)/n ||mu||^2.", "|z|", common),
-        Claim(
+        in_band(
+            "T4",
+            "A common mean mu raises the mean score by 2 (n - 1)/n ||mu||^2.",
+            "|z|",
+            scores(shifted),
+            mean,
+            draws=DRAWS,
+        ),
+        at_least(
             "T4",
             "For two losses (1 + A)/2 follows the Beta((d - 1)/2, (d - 1)/2) law.",
-            "proven",
             "p-value of the Kolmogorov-Smirnov test, d = 3",
-            1e-3,
             law,
+            1e-3,
             0.0,
-            "at least",
+            of=samples[0],
         ),
-        vanishes(
+        at_most(
             "T4",
             "Deviations t are rarer than 2 exp(-(d - 2) n t^2/8).",
             "largest excess over the bound",
             excess,
+            0.0,
             IDENTITY,
+            draws=len(laws),
+            of=samples,
         ),
     ]
+
+
+CHECKS = (T4,)
 
 
 def _isotropic(seed: list[int], draws: int, n: int, d: int) -> Floats:
@@ -109,7 +133,3 @@ def _signed_axes(seed: list[int], draws: int, n: int, d: int, decay: float) -> t
     p /= p.sum()
     axes = np.eye(d)[generator.choice(d, (draws, n), p=p)] * generator.choice([-1.0, 1.0], (draws, n, 1))
     return 1 / float(np.sum(p**2)), scores(axes)
-
-
-def _standard_errors(sample: Floats, mean: float) -> float:
-    return float(abs(np.mean(sample) - mean) / (np.std(sample) / np.sqrt(sample.size)))

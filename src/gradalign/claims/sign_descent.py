@@ -17,7 +17,7 @@ from gradalign.batches import score, scores
 from gradalign.curvature import random_positive_definite
 from gradalign.experiments.two_modes import MODES, MODES_START, SHOWN_SHARES, SHOWN_STEPS
 from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, holds, in_band, never, timed, vanishes
+from gradalign.records import Claim, Curve, equals, holds, in_band, never, timed, vanishes
 
 Floats = NDArray[np.floating[Any]]
 
@@ -32,12 +32,20 @@ CONDITIONS = np.array([10.0, 30.0, 100.0, 300.0])
 STARTS = 400
 FLOOR_STEPS = 6000
 
-# The step sizes of Adam's runs, and the steps to 1e-8 L_0 with the best of them by angle and kappa, from a = b = 1. The
-# counts were known before, their inputs were not: step sizes and start were chosen here to give them. At 45 degrees the
-# largest step size is the best; larger ones, up to 30, need 150 and 1759 steps at best, so the growth stays
-ADAM_RATES = np.logspace(-3.5, -0.5, 7)
-ADAM_STEPS = {(0, 1e2): 82, (0, 1e4): 82, (45, 1e2): 184, (45, 1e4): 2966}
-ADAM_LIMIT = 10_000
+# Known counts of steps to 1e-8 L_0 with the best of seven step sizes, by angle and kappa. The counts were known before,
+# their inputs were not: step sizes and the start a = b = 1 were chosen here to give them, so agreement is no
+# reproduction. At 45 degrees the largest of them is the best, so these counts are not the least ones: larger step sizes
+# need some 121 and 1757 steps from that start, at best
+FITTED_RATES = np.logspace(-3.5, -0.5, 7)
+FITTED_STEPS = {(0, 1e2): 82, (0, 1e4): 82, (45, 1e2): 184, (45, 1e4): 2966}
+
+# Step sizes, 20 a decade, between which the best one for the mean over starts lies. A single start would not do: from
+# a = b = 1 a step size of 1 along the axes is there at once
+ADAM_RATES = np.logspace(-1.5, 1, 51)
+ADAM_STARTS = 24
+ADAM_STEPS = {(0, 1e2): 130.2, (0, 1e4): 110.3, (45, 1e2): 144.9, (45, 1e4): 1784.8}
+ADAM_SPREAD = 0.02  # relative; the mean of another start or step size nearby
+ADAM_LIMIT = 4000
 LATE, WINDOW = 1500, 500  # steps of the runs whose late scores are shown, and of their mean
 
 
@@ -47,7 +55,7 @@ def check() -> list[Claim]:
     Raises ``ConfigurationError`` while JAX's 64-bit types are off.
     """
     dtype_of("float64")
-    return timed([T16a, T16b, T16c])
+    return timed(CHECKS)
 
 
 def curves() -> list[Curve]:
@@ -85,7 +93,7 @@ def T16a() -> list[Claim]:
         after = np.sign(H @ (theta - generator.uniform(0, 2) * signs))
         errors.append(score(np.stack([signs, after])) - (1 - 2 * np.mean(signs != after)))
     statement = "A of consecutive updates of sign descent is 1 - 2 (fraction of flipped coordinates)."
-    return [vanishes("T16a", statement, "largest error, 300 problems", errors, ROUNDING)]
+    return [vanishes("T16a", statement, "largest error, 300 problems", errors, ROUNDING, draws=300)]
 
 
 def T16b() -> list[Claim]:
@@ -97,20 +105,39 @@ def T16b() -> list[Claim]:
 
 def T16c() -> list[Claim]:
     """Adam's steps."""
-    statement = "Adam (0.9, 0.999) needs more steps for larger kappa where axes are rotated, and no more where not."
-    inputs = "steps to 1e-8 L_0, best of 7 step sizes, from a = b = 1 (fitted to known counts)"
+    fitted = "A start and seven step sizes, fitted here, give all known step counts of Adam (0.9, 0.999)"
+    known = "steps to 1e-8 L_0, best of 7 step sizes, from a = b = 1 (fitted to known counts)"
+    statement = "Adam (0.9, 0.999) needs more steps for larger kappa where axes are rotated, and no more where not"
+    found = f"mean of {ADAM_STARTS} starts of the steps to 1e-8 L_0, best of {ADAM_RATES.size} step sizes"
     return [
-        Claim(
-            "T16c",
-            statement,
-            "empirical",
-            f"{inputs}, {degrees} degrees, kappa = {kappa:.0e}",
-            expected,
-            adam_steps(degrees, kappa),
-            0.0,
-        )
-        for (degrees, kappa), expected in ADAM_STEPS.items()
+        *(
+            equals(
+                "T16c",
+                f"{fitted}; they are not the least ones at 45 degrees.",
+                f"{known}, {degrees} degrees, kappa = {kappa:.0e}",
+                fitted_steps(degrees, kappa),
+                expected,
+                0.0,
+                "consistency",
+            )
+            for (degrees, kappa), expected in FITTED_STEPS.items()
+        ),
+        *(
+            equals(
+                "T16c",
+                f"{statement}, each time with its best step size.",
+                f"{found}, {degrees} degrees, kappa = {kappa:.0e}",
+                adam_steps(degrees, kappa),
+                expected,
+                ADAM_SPREAD * expected,
+                "observation",
+            )
+            for (degrees, kappa), expected in ADAM_STEPS.items()
+        ),
     ]
+
+
+CHECKS = (T16a, T16b, T16c)
 
 
 def _moves(generator: np.random.Generator, kappa: Floats) -> list[Claim]:
@@ -126,8 +153,9 @@ def _moves(generator: np.random.Generator, kappa: Floats) -> list[Claim]:
             "T16b",
             "At 45 degrees a step moves a or b by h = sqrt(2) eta: a where lambda_1 |a| > lambda_2 |b|, b where less.",
             f"largest error in units of h, {RUNS} runs of 50 steps",
-            np.array(errors),
+            errors,
             CLOSED_FORM,
+            draws=RUNS * 50 * 2,
         )
     ]
 
@@ -137,22 +165,23 @@ def _cycles(generator: np.random.Generator, kappa: Floats) -> list[Claim]:
     b = kappa * phase(a) * generator.uniform(-1, 1, RUNS)
     start = np.stack([a * generator.choice([-1, 1], RUNS), b], axis=1)
     before: Floats = start
-    exits, frozen, alternating, opposite = 0, [], [], []
+    exits, compared, frozen, alternating, opposite = [], [], [], [], []
     for _ in range(50):
         after = sign_step(before, kappa, 45, ETA)
-        exits += int(np.sum(np.abs(after[:, 1]) >= kappa * phase(after[:, 0])))
+        exits.append(np.abs(after[:, 1]) >= kappa * phase(after[:, 0]))
+        compared.append(after)
         frozen.append((after[:, 1] - start[:, 1]) / H_STEP)
         alternating.append((after[:, 0] - before[:, 0]) / H_STEP + np.sign(before[:, 0]))
         opposite.append(consecutive_scores(before, kappa, ETA) + 1)
         before = after
-    runs = f"{RUNS} runs of 50 steps"
+    runs, draws = f"{RUNS} runs of 50 steps", RUNS * 50
     invariant = "At 45 degrees sign descent never leaves the set 0 < |a| < h, |b| < kappa min(|a|, h - |a|)."
     cycle = "On that set b is frozen, a alternates between a and a - h sgn(a), and A of consecutive updates is -1."
     return [
-        never("T16b", invariant, f"exits, {runs}", exits),
-        vanishes("T16b", cycle, f"largest change of b in units of h, {runs}", np.array(frozen), CLOSED_FORM),
-        vanishes("T16b", cycle, f"largest error of a in units of h, {runs}", np.array(alternating), CLOSED_FORM),
-        vanishes("T16b", cycle, f"largest error of A, {runs}", np.array(opposite), ROUNDING),
+        never("T16b", invariant, f"exits, {runs}", exits, draws=draws, of=compared),
+        vanishes("T16b", cycle, f"largest change of b in units of h, {runs}", frozen, CLOSED_FORM, draws=draws),
+        vanishes("T16b", cycle, f"largest error of a in units of h, {runs}", alternating, CLOSED_FORM, draws=draws),
+        vanishes("T16b", cycle, f"largest error of A, {runs}", opposite, ROUNDING, draws=draws),
     ]
 
 
@@ -173,8 +202,17 @@ def _stops(generator: np.random.Generator, kappa: Floats) -> list[Claim]:
             f"least slack in units of h, {int(wide.sum())} of {RUNS} runs",
             slack,
             CLOSED_FORM,
+            draws=400,
+            of=[bound, b],
         ),
-        vanishes("T16b", "A run from above ends with A = -1.", f"largest error, {RUNS} runs", opposite, ROUNDING),
+        vanishes(
+            "T16b",
+            "A run from above ends with A = -1.",
+            f"largest error, {RUNS} runs",
+            opposite,
+            ROUNDING,
+            draws=RUNS,
+        ),
     ]
 
 
@@ -186,17 +224,16 @@ def _floors() -> list[Claim]:
     ):
         found = floors(degrees) / ETA**2
         runs = f"kappa 10 to 300, {STARTS} starts each"
-        z = (found.mean(axis=1) - mean) / (found.std(axis=1, ddof=1) / np.sqrt(STARTS))
         statement = f"At {degrees} degrees and uniform phases the mean floor of sign descent is {law}."
-        records.append(in_band("T16b", statement, f"largest |z|, {runs}", float(np.max(np.abs(z)))))
-        slope = float(np.polyfit(np.log(CONDITIONS), np.log(found.mean(axis=1)), 1)[0])
+        records.append(in_band("T16b", statement, f"largest |z|, {runs}", list(found), mean, draws=STARTS))
+        slope = np.polyfit(np.log(CONDITIONS), np.log(found.mean(axis=1)), 1)[0]
         statement = f"At {degrees} degrees the floor of sign descent is {dependence} kappa at a fixed lambda_1."
-        records.append(
-            Claim("T16b", statement, "proven", f"log-log slope of the mean floor, {runs}", power, slope, SLOPE)
-        )
+        quantity = f"log-log slope of the mean floor, {runs}"
+        records.append(equals("T16b", statement, quantity, slope, power, SLOPE, of=found))
     statement = "At 0 degrees no floor of sign descent is above (lambda_1 + lambda_2) eta^2/2."
     slack = (1 + 1 / CONDITIONS[:, None]) / 2 - floors(0) / ETA**2
-    records.append(holds("T16b", statement, f"least slack in units of eta^2, {slack.size} runs", slack, CLOSED_FORM))
+    quantity = f"least slack in units of eta^2, {slack.size} runs"
+    records.append(holds("T16b", statement, quantity, slack, CLOSED_FORM, draws=CONDITIONS.size * STARTS))
     return records
 
 
@@ -212,14 +249,39 @@ def floors(degrees: int) -> Floats:
     return np.asarray(last.reshape(CONDITIONS.size, STARTS))
 
 
+def fitted_steps(degrees: int, kappa: float) -> float:
+    """Steps of Adam from a = b = 1 until the loss is below 1e-8 L_0 for one of ``FITTED_RATES``; NaN if never."""
+    found = np.min(steps_to_target(np.ones((FITTED_RATES.size, 2)), degrees, kappa, FITTED_RATES))
+    return float(found) if np.isfinite(found) else math.nan
+
+
 def adam_steps(degrees: int, kappa: float) -> float:
-    """Steps of Adam from a = b = 1 until the loss is below 1e-8 L_0 for one of ``ADAM_RATES``; NaN if never."""
-    conditions = np.full(ADAM_RATES.size, kappa)
-    start = np.ones((ADAM_RATES.size, 2))
+    """The least mean over starts of Adam's steps to 1e-8 L_0, of all ``ADAM_RATES``; a, b uniform in [0.5, 1).
+
+    NaN where the best step size is the smallest or the largest of them, which might cut off a better one, and where
+    none brings all starts there.
+    """
+    starts = np.random.default_rng([16, 4]).uniform(0.5, 1, (ADAM_STARTS, 2))
+    runs, rates = np.tile(starts, (ADAM_RATES.size, 1)), np.repeat(ADAM_RATES, ADAM_STARTS)
+    means = steps_to_target(runs, degrees, kappa, rates).reshape(ADAM_RATES.size, ADAM_STARTS).mean(axis=1)
+    best = int(np.argmin(means))
+    inside = 0 < best < means.size - 1 and np.isfinite(means[best])
+    return float(means[best]) if inside else math.nan
+
+
+def steps_to_target(start: Floats, degrees: int, kappa: float, rates: Floats) -> Floats:
+    """Steps of Adam from (a, b), (B, 2), with ``rates`` (B,) until the loss is below 1e-8 L_0: (B,).
+
+    Infinite for runs that are not there after ``ADAM_LIMIT`` steps.
+    """
+    conditions = np.full(rates.size, kappa)
     target = 1e-8 * losses(start, conditions)
-    runs = islice(adam(start, conditions, degrees, ADAM_RATES), ADAM_LIMIT)
-    reached = (step for step, (position, _) in enumerate(runs, 1) if np.any(losses(position, conditions) < target))
-    return next(reached, math.nan)
+    found = np.full(rates.size, np.inf)
+    for step, (position, _) in enumerate(islice(adam(start, conditions, degrees, rates), ADAM_LIMIT), 1):
+        found[np.isinf(found) & (losses(position, conditions) < target)] = step
+        if np.all(np.isfinite(found)):
+            break
+    return found
 
 
 def adam(position: Floats, kappa: Floats, degrees: int, rates: Floats) -> Iterator[tuple[Floats, Floats]]:

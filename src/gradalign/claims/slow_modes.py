@@ -30,7 +30,7 @@ from gradalign.experiments.linear_residuals import (
     sines,
 )
 from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, Status, holds, never, timed, vanishes
+from gradalign.records import Claim, Curve, Status, equals, holds, never, timed, vanishes
 
 MODES = 1e-9  # scores of single eigenvectors of K, condition up to 1e3
 LIMIT = 1e-6  # distance of a score from its limit at the end of a run
@@ -51,7 +51,7 @@ def check() -> list[Claim]:
     Raises ``ConfigurationError`` while JAX's 64-bit types are off.
     """
     dtype_of("float64")
-    return timed([T15, T17a, T17b])
+    return timed(CHECKS)
 
 
 def curves() -> list[Curve]:
@@ -96,11 +96,11 @@ def _single_modes() -> list[Claim]:
         values, vectors = np.linalg.eigh(J @ J.T)
         for k, z, sign in ((values[0], vectors[:, 0], 1), (values[-1], vectors[:, -1], -1)):
             ends = np.cumsum(sizes)[:-1]
-            g = np.stack([rows.T @ part for rows, part in zip(np.split(J, ends), np.split(z, ends), strict=True)])
+            g = _loss_gradients(J, z, ends)
             others = g @ g.sum(axis=0) - np.sum(g**2, axis=1)
             squares = np.array([part @ part for part in np.split(z, ends)])
-            identity.append(np.max(np.abs(others - (k * squares - np.sum(g**2, axis=1)))))
-            margin.append(np.min(-sign * others))
+            identity.append(others - (k * squares - np.sum(g**2, axis=1)))
+            margin.append(-sign * others)
     problems = [TwoLosses(random_jacobian(generator, 10 ** -generator.uniform(0, 3, 6), 9), 3) for _ in range(100)]
     expected, raw, newton, kernel = [], [], [], []
     for problem in problems:
@@ -121,6 +121,7 @@ def _single_modes() -> list[Claim]:
             identity,
             IDENTITY,
             CONDITIONS,
+            draws=800,
         ),
         holds(
             "T15",
@@ -129,6 +130,7 @@ def _single_modes() -> list[Claim]:
             margin,
             IDENTITY,
             CONDITIONS,
+            draws=800,
         ),
         vanishes(
             "T15",
@@ -137,6 +139,7 @@ def _single_modes() -> list[Claim]:
             errors[::2],
             MODES,
             CONDITIONS,
+            draws=300,
         ),
         vanishes(
             "T15",
@@ -145,13 +148,17 @@ def _single_modes() -> list[Claim]:
             errors[1::2],
             MODES,
             CONDITIONS,
+            draws=300,
         ),
         never(
             "T15",
-            "Raw gradients conflict and Newton directions align at the bottom mode, and the reverse at the top mode.",
+            "Two losses with linear residuals, independent row spaces and one common zero: where the residual is the "
+            "bottom mode, raw gradients conflict and Newton directions align; where it is the top mode, the reverse.",
             "scores of the wrong sign, 100 problems",
-            int(np.sum(signs <= 0)),
+            signs <= 0,
             CONDITIONS,
+            draws=600,
+            of=found,
         ),
     ]
 
@@ -174,11 +181,16 @@ def _descent_to_the_slow_mode() -> list[Claim]:
             CONDITIONS,
         ),
         *(
-            Claim("T15", f"Along gradient descent {words}.", CONDITIONS, quantity, expected, float(found), LIMIT)
+            equals("T15", f"Along gradient descent {words}.", quantity, found, expected, LIMIT, CONDITIONS)
             for words, quantity, expected, found in (
-                ("the scores tend to those of the bottom mode", "A_raw after 20000 steps", bottom[0], path.raw[-1]),
                 (
-                    "the scores tend to those of the bottom mode",
+                    "with a step below 2/(lambda_1 + lambda_m) the scores tend to those of the bottom mode",
+                    "A_raw after 20000 steps",
+                    bottom[0],
+                    path.raw[-1],
+                ),
+                (
+                    "with a step below 2/(lambda_1 + lambda_m) the scores tend to those of the bottom mode",
                     "A_Newton after 20000 steps",
                     bottom[1],
                     path.newton[-1],
@@ -207,6 +219,7 @@ def _descent_to_the_slow_mode() -> list[Claim]:
             _net_conflict_of_three(),
             0.0,
             CONDITIONS,
+            draws=3,
         ),
     ]
 
@@ -214,12 +227,12 @@ def _descent_to_the_slow_mode() -> list[Claim]:
 def T17a() -> list[Claim]:
     """The basis 1, x, sin k pi x: no conflict at any parameters, and kappa = N^4."""
     generator = np.random.default_rng([17, 1])
-    largest, law, best, least = 0.0, [], [], []
+    found, law, best = [], [], []
     for N in BASES:
         boundary, interior = sines(N)
         problem = TwoLosses(np.concatenate([boundary, interior]), 2)
         r = generator.standard_normal((50, len(problem.J)))
-        largest = max(largest, float(np.max(np.abs(scores(raw_directions(problem, r))))))
+        found.append(scores(raw_directions(problem, r)))
         law.append(weighted_condition(boundary, interior, 1.0) * (3 - np.sqrt(5)) / (np.pi * N) ** 4 - 1)
         best.append(best_weighting(N) / N**4 - 1)
     pair = sines(RUN)
@@ -229,8 +242,9 @@ def T17a() -> list[Claim]:
             "T17a",
             "In the basis 1, x, sin k pi x of -u'' = f the two gradients are orthogonal at all parameters.",
             "largest |A|, 50 points each, N = 4, 6, ..., 16",
-            largest,
+            found,
             IDENTITY,
+            draws=50 * len(BASES),
         ),
         vanishes(
             "T17a",
@@ -238,6 +252,7 @@ def T17a() -> list[Claim]:
             "largest relative error, N = 4, 6, ..., 16",
             law,
             CONDITION,
+            draws=len(BASES),
         ),
         vanishes(
             "T17a",
@@ -245,6 +260,7 @@ def T17a() -> list[Claim]:
             "largest relative error, N = 4, 6, ..., 16",
             best,
             CONDITION,
+            draws=len(BASES),
         ),
         holds(
             "T17a",
@@ -252,15 +268,16 @@ def T17a() -> list[Claim]:
             "least kappa/N^4 - 1, N = 10, 41 weights",
             least,
             CONDITION,
+            draws=41,
         ),
-        Claim(
+        equals(
             "T17a",
             "Gradient descent is slow only where gradients conflict.",
-            "false in general",
             "kappa at the best boundary weight where A = 0 at all parameters, N = 10",
-            RUN**4,
             best_weighting(RUN),
+            RUN**4,
             CONDITION * RUN**4,
+            "false in general",
         ),
     ]
 
@@ -284,6 +301,7 @@ def T17b() -> list[Claim]:
             "largest error of c, N = 4..16",
             plain - np.sqrt(1 - 1 / counts),
             IDENTITY,
+            draws=N.size,
         ),
         vanishes(
             "T17b",
@@ -291,6 +309,7 @@ def T17b() -> list[Claim]:
             "largest error of c, N = 4..16",
             orthonormal - np.sqrt(1 - np.minimum(1 / (even * (2 * even - 1)), 3 / (odd * (2 * odd + 1)))),
             IDENTITY,
+            draws=N.size,
         ),
         holds(
             "T17b",
@@ -298,27 +317,26 @@ def T17b() -> list[Claim]:
             "least 1/(2 max) - |q - 4 max + 2|, N = 4..16",
             1 / (2 * counts) - np.abs(factors - 4 * counts + 2),
             0.0,
+            draws=N.size,
         ),
-        Claim(
+        equals(
             "T17b",
             "The conditioning within the losses can exceed that of the angle by far.",
-            "proven",
             "kappa(H), N = 14",
-            7.6e6,
             weighted_condition(boundary, interior, 1.0),
+            7.6e6,
             5e4,  # half of the last printed digit
         ),
-        Claim(
+        equals(
             "T17b",
             "The conditioning within the losses can exceed that of the angle by far.",
-            "proven",
             "irreducible factor q, N = 14",
+            factors[N == 14],
             30.0,
-            float(factors[N == 14][0]),
             0.5,
         ),
         *(
-            holds("T17b", f"Gradient descent from zero coefficients {words}.", quantity, slack, 0.0, CONDITIONS)
+            holds("T17b", f"Gradient descent from zero coefficients {words}.", quantity, slack, 0.0, "observation")
             for words, quantity, slack in (
                 ("starts with raw gradients that agree", "A_raw at the start, N = 10", descent.raw[0]),
                 ("starts with Newton directions that conflict", "-A_Newton at the start, N = 10", -descent.newton[0]),
@@ -326,24 +344,24 @@ def T17b() -> list[Claim]:
                 ("ends with Newton directions aligned", "A_Newton after 200000 steps", descent.newton[-1]),
             )
         ),
-        Claim(
+        equals(
             "T17b",
             "Gradient descent from zero coefficients ends with raw gradients in conflict.",
-            CONDITIONS,
             "A_raw after 200000 steps, N = 10",
+            descent.raw[-1],
             -0.91,
-            float(descent.raw[-1]),
             0.005,
+            "observation",
         ),
         *(
-            Claim(
+            equals(
                 "T17b",
                 "Late scores are those of the two slowest modes, the even and the odd one.",
-                CONDITIONS,
                 f"{name} after 200000 steps",
+                found,
                 expected,
-                float(found),
                 LIMIT,
+                CONDITIONS,
             )
             for name, expected, found in (
                 ("A_raw", raw_end, descent.raw[-1]),
@@ -357,6 +375,7 @@ def T17b() -> list[Claim]:
             newton.newton - newton.newton[0],
             NEWTON,
             CONDITIONS,
+            draws=26,
         ),
         vanishes(
             "T17b",
@@ -365,17 +384,23 @@ def T17b() -> list[Claim]:
             ratios - 4,
             NEWTON,
             CONDITIONS,
+            draws=25,
         ),
-        Claim(
+        equals(
             "T17b",
             "Preconditioned gradients that conflict slow down the decrease of the loss.",
-            "false in general",
             "least L_t/L_t+1 of damped Newton, eta = 1/2, where A_Newton < -1/2",
+            ratios[newton.newton[:-1] < -0.5],
             4.0,
-            float(np.min(ratios, where=newton.newton[:-1] < -0.5, initial=np.inf)),
             NEWTON,
+            "false in general",
+            draws=25,
+            of=[ratios, newton.newton],
         ),
     ]
+
+
+CHECKS = (T15, T17a, T17b)
 
 
 def mode_scores(problem: TwoLosses, top: bool) -> tuple[float, float]:
@@ -482,11 +507,16 @@ def _newton_score(one: jax.Array, two: jax.Array, r: jax.Array) -> jax.Array:
     return score_from_gram(gauss_newton_gram({"one": one, "two": two}, residuals, 1.0))
 
 
+def _loss_gradients(J: Floats, r: Floats, ends: NDArray[np.integer[Any]]) -> Floats:
+    """g_i = J_i^T r_i, (n, d), of losses whose rows of J (m, d) and residuals r (m,) end before ``ends`` (n - 1,)."""
+    return np.stack([rows.T @ part for rows, part in zip(np.split(J, ends), np.split(r, ends), strict=True)])
+
+
 def _net_conflict_of_three() -> Floats:
     """-sum_j!=i <g_i, g_j>/||g_i||^2 of three losses of two residuals each at the end of gradient descent."""
     problem = least_squares()
     end = least_squares_paths()["generic start"].residuals[-1]
-    g = np.sum((problem.J * end[:, None]).reshape(3, 2, -1), axis=1)
+    g = _loss_gradients(problem.J, end, np.array([2, 4]))
     return np.asarray(1 - g @ g.sum(axis=0) / np.sum(g**2, axis=1))
 
 
