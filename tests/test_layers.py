@@ -41,6 +41,7 @@ LAYERS = [
         "weighting",
         "derivatives",
     },
+    {"equation"},
     {
         "batches",
         "configuration",
