@@ -136,7 +136,23 @@ def test_mean_ranks_are_those_of_the_summary_the_best_first(tables):
     expected = ranks[(ranks["budget"] == "gradient_evaluations") & (ranks["method"] == "gauss_newton")].iloc[0]
     row = own[own["method"] == "Gauss–Newton"].iloc[0]
     assert float(row["mean rank"]) == pytest.approx(expected["mean_rank"], rel=1e-2)
-    assert row["95 % interval"] == " to ".join(f"{expected[side]:.3g}" for side in ("low", "high"))
+    assert row["95 % interval, all together"] == row["before"] == "–"  # three problems tell nothing
+    assert float(row["p, no order"]) == pytest.approx(expected["friedman_p"], rel=0.05)
+
+
+def test_an_order_is_claimed_where_six_problems_show_it(tmp_path, common):
+    problems = ("wave", "burgers", "allen_cahn", "korteweg_de_vries", "gray_scott", "ginzburg_landau")
+    shape = Shape(("adam", "soap", "gauss_newton", "my_method"), ("ic", "bc", "pde"), problems=problems)
+    summary = write_summary(tmp_path / "summary", shape)
+    table, ranks = render("tab_mean_rank", summary), pd.read_csv(summary / "mean_ranks.csv")
+    own = table[table["at equal"] == "gradient evaluations"].set_index("method")
+    assert own["before"].to_dict() == {"SOAP": "My method", "Adam": "–", "Gauss–Newton": "–", "My method": "–"}
+    expected = ranks[ranks["budget"] == "gradient_evaluations"].set_index("method").loc["soap"]
+    assert expected["better_than"] == "my_method"
+    assert own.loc["SOAP", "95 % interval, all together"] == " to ".join(
+        f"{expected[side]:.3g}" for side in ("low", "high")
+    )
+    assert set(own["p, no order"]) == {"below 0.001"}
 
 
 def test_time_to_the_published_error(tables):
@@ -177,7 +193,7 @@ class TestScoreAgainstError:
             "Consecutive updates",  # own-state scores were not recorded
         ]
         texts = [axis.texts[0].get_text() for axis in axes[:3]]
-        assert texts[:2] == ["Spearman 1 (1 to 1), 20 runs, 5 problems", "Spearman −1 (−1 to −1), 20 runs, 5 problems"]
+        assert texts[:2] == ["Spearman 1, 20 runs, 5 problems", "Spearman −1, 20 runs, 5 problems"]
         assert texts[2].startswith("Spearman ")
         assert not axes[3].axison
         assert axes[3].get_legend() is not None
@@ -193,7 +209,7 @@ class TestScoreAgainstError:
         table = render("tab_score_against_error", planted).set_index("problem")
         assert table.index[-1] == "mean over problems"
         assert table.loc["Lid-driven cavity", ["setting", "Raw gradients"]].tolist() == ["plain", "1 [4]"]
-        assert table.loc["mean over problems", "Common-state directions"] == "-1 (-1 to -1) [20, 5 problems]"
+        assert table.loc["mean over problems", "Common-state directions"] == "-1 [20, 5 problems]"
         assert set(table["Own-state directions"]) == {"–"}
 
     def test_runs_with_one_loss_term_are_no_points(self, tables):
@@ -201,3 +217,41 @@ class TestScoreAgainstError:
         runs["loss_terms"] = 1
         assert render("fig_score_against_error", write()).texts[0].get_text().startswith("No run with two loss terms")
         assert render("tab_score_against_error", write())["problem"].tolist() == ["mean over problems"]
+
+
+class TestVerdictOnScores:
+    """One text for README and paper, from the table."""
+
+    def verdict(self, **intervals):
+        rows = [
+            {"score": name, "problem": "all", "correlation": 0.0, "low": low, "high": high, "runs": 110, "problems": 10}
+            for name, (low, high) in intervals.items()
+        ]
+        return importlib.import_module("score_against_error").verdict(pd.DataFrame(rows))
+
+    def test_an_interval_with_zero_tells_what_it_excludes(self, common):
+        text = self.verdict(score_raw=(-0.412, 0.1), score_common_state=(-0.2, 0.55))
+        assert text == (
+            "Whether a high score predicts a low error, 10 problems cannot tell: what they exclude, at 95 %, is a mean "
+            "correlation below -0.41 or above 0.1 (raw gradients), below -0.2 or above 0.55 (common-state directions)."
+        )
+
+    def test_an_interval_without_zero_tells_the_sign(self, common):
+        text = self.verdict(score_raw=(-0.5, -0.1), score_common_state=(0.1, 0.3))
+        assert text == (
+            "For raw gradients a high score goes with a low error (-0.5 to -0.1). "
+            "For common-state directions a high score goes with a high error (0.1 to 0.3)."
+        )
+
+    def test_without_an_interval_nothing_is_said(self, common):
+        assert self.verdict(score_raw=(np.nan, np.nan)) == ""
+
+    def test_it_stands_below_the_table_of_readme(self, tmp_path, common):
+        problems = ("wave", "burgers", "allen_cahn", "korteweg_de_vries", "gray_scott", "ginzburg_landau")
+        methods = ("adam", "soap", "gauss_newton", "my_method", "lbfgs")
+        write_summary(tmp_path / "summary", Shape(methods, ("ic", "bc", "pde"), problems=problems))
+        block = importlib.import_module("readme_table").scores_table(tmp_path)
+        table = pd.read_csv(tmp_path / "summary" / "score_correlations.csv")
+        text = importlib.import_module("score_against_error").verdict(table)
+        assert text
+        assert block.rstrip().endswith(text)
