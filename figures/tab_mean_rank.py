@@ -1,4 +1,4 @@
-"""The ranking of the methods over problems, at equal training time and at equally many gradient evaluations."""
+"""The ranking of the methods over problems, at equal training time, gradient evaluations and operations."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from gradalign.comparison import RANKS
 
 HEADER = ["at equal", "method", "mean rank", "95 % interval, all together", "before"]
 HEADER += ["methods compared", "problems", "p, no order"]
-BUDGETS = {"seconds": "training time", "gradient_evaluations": "gradient evaluations"}
+BUDGETS = {"seconds": "training time", "gradient_evaluations": "gradient evaluations", "operations": "operations"}
 
 SMALL = 0.001
 """Of 10000 draws: what is smaller is not resolved."""

@@ -244,6 +244,7 @@ def curves(shape):
                 values["loss"] = values["error"] ** 2 * len(terms)
                 step = index * shape.steps(method) // shape.rows
                 values["gradient_evaluations"] = step * (4 if method == "gauss_newton" else 1)
+                values["operations"] = step * (2e9 if method == "gauss_newton" else 1e8)
                 values |= {f"loss/{term}": values["error"] ** 2 * random.uniform(0.5, 2) for term in terms}
                 values |= {f"score_{score}": np.clip(level + 0.3 * random.normal(), -1, 1) for score in SCORES}
                 if method == "gauss_newton":

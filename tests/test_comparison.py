@@ -32,6 +32,7 @@ def tables(errors, changed=None, windows=1, terms=2, scores=None, last=None):
             runs.append({**labels, "seed": seed, "changed": changed.get((problem, method)), **about})
             for step in range(0, STEPS + 1, 4):
                 values = {"error": final * 10.0 ** ((STEPS - step) / 4), "gradient_evaluations": step * (2 * cost + 1)}
+                values["operations"] = step * 1e6 * (3 - 2 * (method == "b"))  # b has the cheapest steps
                 if (problem, method) in scores:
                     values["score_raw"] = scores[problem, method][seed]
                 curves += [
@@ -78,8 +79,9 @@ class TestProgress:
     def test_runs_without_the_count_have_none(self):
         runs, curves = tables({("p", "a"): [1.0], ("p", "b"): [1.0]})
         found = comparison.progress(runs, curves[curves["quantity"] == "error"])
-        assert found["gradient_evaluations"].isna().all()
+        assert found[["gradient_evaluations", "operations"]].isna().all(axis=None)
         assert comparison.at_equal_budget(found, "gradient_evaluations").empty
+        assert comparison.at_equal_budget(found, "operations").empty
         assert set(comparison.mean_ranks(found)["budget"]) == set()
 
 
@@ -90,6 +92,11 @@ class TestEqualBudget:
         assert found["limit"].tolist() == [limit, limit]
         # b, of 2 seconds and 3 evaluations a step, is logged at 8 and 16 seconds, at 12 and 24 evaluations
         assert found["error"].tolist() == pytest.approx([1e-3, 1e-4 * 10 ** ((STEPS - step) / 4)], rel=1e-12)
+
+    def test_equal_operations_need_not_be_equal_evaluations(self):
+        found = comparison.at_equal_budget(steps_of({("p", "a"): [1e-3], ("p", "b"): [1e-4]}), "operations")
+        assert found["limit"].tolist() == [12e6, 12e6]
+        assert found["error"].tolist() == pytest.approx([1e-1, 1e-4], rel=1e-12)  # a has taken four steps by then
 
     def test_a_problem_has_its_own_limit_and_a_slow_seed_is_not_cut_short(self):
         steps = steps_of({("p", "a"): [1.0, 1.0, 1.0], ("q", "b"): [1.0]}, windows=2)
@@ -166,8 +173,8 @@ class TestMeanRanks:
 
     def test_equal_errors_share_their_ranks(self):
         errors = {(p, m): [1.0] * 3 for p in "pqr" for m in "ab"}
-        steps = steps_of(errors).assign(gradient_evaluations=1.0, error=1.0)
-        assert comparison.mean_ranks(steps)["mean_rank"].tolist() == [1.5] * 4
+        steps = steps_of(errors).assign(gradient_evaluations=1.0, operations=1.0, error=1.0)
+        assert comparison.mean_ranks(steps)["mean_rank"].tolist() == [1.5] * 6
 
     def test_what_has_not_solved_the_whole_problem_at_this_cost_is_not_compared(self):
         errors = {(p, m): [1e-3] * 3 for p in "pqr" for m in "abc"}

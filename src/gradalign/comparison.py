@@ -15,7 +15,7 @@ from gradalign.intervals import compare_ranks, mean_correlation, spearman
 LEAST = 3
 """Seeds of a run, and runs of a problem, below which nothing is concluded: the fewest that show a spread."""
 
-BUDGETS = ("seconds", "gradient_evaluations")
+BUDGETS = ("seconds", "gradient_evaluations", "operations")
 """What methods are given equally much of."""
 
 ALLOWANCE = 1.25
@@ -46,19 +46,19 @@ def progress(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """Error and cost at every logged step of the runs that are compared.
 
     These are the plain runs, one for each problem and method: the first, where there are several. ``runs`` and
-    ``curves`` are the summary tables. Columns problem, run, method, seed, step, seconds, gradient_evaluations (NaN
-    where they were not logged), error, whole: whether the error is that of the whole time, which with time windows
-    begins after the first step of the last one.
+    ``curves`` are the summary tables. Columns problem, run, method, seed, step, seconds, gradient_evaluations and
+    operations (NaN where they were not logged), error, whole: whether the error is that of the whole time, which with
+    time windows begins after the first step of the last one.
     """
     plain = runs[runs["changed"].isna() | (runs["changed"] == "")]
     plain = plain[plain["run"] == plain.groupby(["problem", "method"])["run"].transform("first")]
     labels = ["problem", "run", "method", "seed"]
-    rows = curves[curves["quantity"].isin(["error", "gradient_evaluations"])]
+    rows = curves[curves["quantity"].isin(["error", "gradient_evaluations", "operations"])]
     wide = rows.set_index(["run", "seed", "step", "seconds", "quantity"])["value"].unstack("quantity")
-    wide = wide.reindex(columns=["gradient_evaluations", "error"]).reset_index()
+    wide = wide.reindex(columns=["gradient_evaluations", "operations", "error"]).reset_index()
     found = plain[[*labels, "steps", "windows", "last_stage_steps"]].merge(wide, on=["run", "seed"])
     found["whole"] = (found["windows"] == 1) | (found["step"] > found["steps"] - found["last_stage_steps"])
-    columns = [*labels, "step", "seconds", "gradient_evaluations", "error", "whole"]
+    columns = [*labels, "step", "seconds", "gradient_evaluations", "operations", "error", "whole"]
     return found[columns].sort_values([*labels, "step"], ignore_index=True)
 
 
@@ -149,8 +149,8 @@ def time_to_reach(steps: pd.DataFrame, errors: Mapping[str, float]) -> pd.DataFr
     """The cost at which every seed first had an error of at most that of its problem in ``errors``.
 
     ``steps`` is the table of ``progress``; problems without an entry are left out. Columns problem, run, method, seed,
-    seconds, gradient_evaluations: of the first such logged step at which the error is that of the whole time, NaN where
-    there is none.
+    seconds, gradient_evaluations, operations: of the first such logged step at which the error is that of the whole
+    time, NaN where there is none.
     """
     labels = ["problem", "run", "method", "seed"]
     known = steps[steps["problem"].isin(list(errors))]
