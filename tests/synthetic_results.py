@@ -208,6 +208,7 @@ def runs(shape, scored):
                     "precision": "float64" if method == "gauss_newton" else "float32",
                     "commit": COMMIT,
                     "network": "mlp 4x64",
+                    "recipe": f"float{64 if method == 'gauss_newton' else 32}, mlp 4x64 tanh",
                     "parameters": 12_737,
                     "points": 1280,
                     "conditions": "soft: ic, bc",

@@ -1,5 +1,9 @@
 """Methods at equal cost, and scores beside errors: what follows from the tables of all runs.
 
+What is compared are recipes: a method with the network, the precision, the points, the weights and the windows that
+were chosen for it, which differ between methods (``RunSpecification.recipe``), so that no difference can be put down to
+the method alone. The word method stands for its recipe on a problem.
+
 Methods are crossed with problems, and so are the intervals (``gradalign.intervals``). All numbers but seconds are
 dimensionless.
 """
@@ -162,8 +166,9 @@ def time_to_reach(steps: pd.DataFrame, errors: Mapping[str, float]) -> pd.DataFr
 def scores_and_errors(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """The mean of every score over the whole training beside the final error, for every seed.
 
-    Of each problem those runs are taken in which only the method differs and which have two loss terms or more, one for
-    each method: the setting with the most methods, plain runs before variations and then by name. Columns problem,
+    Of each problem those runs are taken that are changed in the same way and have two loss terms or more, one for each
+    method: the change with the most methods, plain runs before variations and then by name. They differ in the method
+    and in what was chosen for it (``RunSpecification.recipe``). Columns problem,
     changed, method, run, seed, score (of ``SCORES``), value, error (relative L2 after the last step). ``value`` is the
     mean over the logged steps, all of them; a score that was never a number has no row.
     """

@@ -277,6 +277,7 @@ class _Runner:
             "precision": given.training.precision,
             "commit": self.commit,
             "network": given.network.described,
+            "recipe": given.recipe,
             "parameters": trees.size(loop.params),
             "steps": int(loop.step),
             "points": sum(given.points.values()),

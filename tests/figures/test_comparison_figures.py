@@ -122,6 +122,14 @@ class TestEqualTime:
         assert wave["rank"].tolist() == sorted(wave["rank"])
         assert table.loc[table["problem"] == "Lid-driven cavity", "seeds"].unique().tolist() == ["1"]
 
+    def test_every_method_stands_with_its_recipe(self, tables):
+        runs, _, write = tables
+        wave = render("tab_equal_time", write()).query("problem == 'Wave equation'").set_index("method")["recipe"]
+        assert wave["Gauss–Newton"] == "float64, mlp 4x64 tanh"
+        assert wave["SOAP"] == "float32, mlp 4x64 tanh"
+        del runs["recipe"]  # as runs of before have none
+        assert set(render("tab_equal_time", write())["recipe"]) == {"–"}
+
     def test_a_method_that_is_not_in_the_last_window_comes_last_and_without_a_rank(self, tables):
         table = render("tab_equal_time", tables[2]())
         flow = table[table["problem"] == "Kuramoto–Sivashinsky equation"].set_index("method")
