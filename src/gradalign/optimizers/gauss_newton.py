@@ -183,5 +183,5 @@ def method(settings: Settings, steps: int) -> Method:
         step,
         precondition,
         observe=lambda params, state, gradient: state,
-        evaluations=(once, 2 if settings.acceleration else 1),
+        evaluations=(once, 1 + settings.acceleration),
     )
