@@ -7,7 +7,11 @@ from common import method_order, problem_order, read_table
 
 from gradalign.comparison import progress
 
-LABELS = {"seconds": "training time (s), without compilation", "gradient_evaluations": "gradient evaluations"}
+LABELS = {
+    "seconds": "training time (s), without compilation",
+    "gradient_evaluations": "gradient evaluations",
+    "operations": "operations",
+}
 """Words for the costs of ``gradalign.comparison.BUDGETS``, for axes."""
 
 

@@ -1,4 +1,4 @@
-"""Every method on every problem: relative L2 error against what it cost, in seconds or in gradient evaluations."""
+"""Every method on every problem: relative L2 error against its cost: seconds, gradient evaluations, or operations."""
 
 from pathlib import Path
 

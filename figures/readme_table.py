@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
+import score_against_error
 import tab_equal_time
 import tab_mean_rank
 import tab_score_against_error
@@ -88,8 +89,10 @@ def ranks_table(results: Path) -> str:
 
 
 def scores_table(results: Path) -> str:
-    """Rank correlations of scores and errors, in Markdown."""
-    return markdown(tab_score_against_error.render(results / "summary"))
+    """Rank correlations of scores and errors, in Markdown, and what they tell."""
+    summary = results / "summary"
+    verdict = score_against_error.verdict(score_against_error.read_correlations(summary))
+    return "\n".join([markdown(tab_score_against_error.render(summary)), *([verdict, ""] if verdict else [])])
 
 
 TABLES = {

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
-from common import problem_order, read_table
+from common import number, problem_order, read_table
 
 from gradalign.comparison import CORRELATIONS, scores_and_errors
 
@@ -33,3 +33,33 @@ def read_correlations(summary: Path) -> pd.DataFrame:
     table = read_table(summary, "score_correlations", CORRELATIONS)
     order = [(name == "all", problem_order(str(name))) for name in table["problem"]]
     return table.iloc[sorted(range(len(table)), key=order.__getitem__)]
+
+
+def verdict(table: pd.DataFrame) -> str:
+    """Whether a high score predicts a low error, in one or two sentences, from the table of ``read_correlations``.
+
+    A correlation of -1 would be that it does on every problem. Empty where no score has an interval.
+
+    >>> row = {"score": "score_raw", "problem": "all", "correlation": -0.17, "low": -0.4, "high": 0.1, "problems": 10}
+    >>> verdict(pd.DataFrame([row]))  # doctest: +NORMALIZE_WHITESPACE
+    'Whether a high score predicts a low error, 10 problems cannot tell: what they exclude, at 95 %, is a mean
+    correlation below -0.4 or above 0.1 (raw gradients).'
+    """
+    rows = [row for row in table[table["problem"] == "all"].to_dict("records") if pd.notna(row["low"])]
+    open_ones = [row for row in rows if row["low"] <= 0 <= row["high"]]
+    sentences = []
+    if open_ones:
+        parts = [
+            f"below {number(row['low'], 2)} or above {number(row['high'], 2)} ({SCORES[row['score']].lower()})"
+            for row in open_ones
+        ]
+        sentences.append(
+            f"Whether a high score predicts a low error, {open_ones[0]['problems']} problems cannot tell: what they "
+            f"exclude, at 95 %, is a mean correlation {', '.join(parts)}."
+        )
+    for row in rows:
+        if row not in open_ones:
+            sign = "a low" if row["high"] < 0 else "a high"
+            between = f"{number(row['low'], 2)} to {number(row['high'], 2)}"
+            sentences.append(f"For {SCORES[row['score']].lower()} a high score goes with {sign} error ({between}).")
+    return " ".join(sentences)

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from common import method_look, number, problem_name, spread
+from common import method_look, number, problem_name, read_table, spread
 from equal_cost import read_progress
 
 from gradalign.comparison import at_equal_budget
 
 HEADER = ["problem", "equal time (s)", "method", "its time (s)", "relative L2 error then", "rank", "seeds"]
+HEADER += ["recipe"]
 
 
 def render(summary: Path) -> pd.DataFrame:
@@ -18,6 +19,8 @@ def render(summary: Path) -> pd.DataFrame:
     if steps.empty:
         return pd.DataFrame(columns=HEADER)
     reached = at_equal_budget(steps, "seconds")
+    runs = read_table(summary, "runs", ["run"]).drop_duplicates("run").set_index("run")
+    recipes = runs["recipe"].to_dict() if "recipe" in runs else {}  # older runs have none
     rows = []
     for problem, own in reached.groupby("problem", sort=False):
         medians = own.groupby("method", sort=False)["error"].median()
@@ -34,6 +37,7 @@ def render(summary: Path) -> pd.DataFrame:
                     "relative L2 error then": spread(of_method["error"], 2) if done else "not in the last time window",
                     "rank": number(float(ranks[method])) if done else "–",
                     "seeds": str(len(of_method)),
+                    "recipe": recipes.get(of_method["run"].iloc[0], "–"),
                 }
             )
     return pd.DataFrame(rows, columns=HEADER)

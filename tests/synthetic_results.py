@@ -209,6 +209,7 @@ def runs(shape, scored):
                     "precision": "float64" if method == "gauss_newton" else "float32",
                     "commit": COMMIT,
                     "network": "mlp 4x64",
+                    "recipe": f"float{64 if method == 'gauss_newton' else 32}, mlp 4x64 tanh",
                     "parameters": 12_737,
                     "points": 1280,
                     "conditions": "soft: ic, bc",
@@ -245,6 +246,7 @@ def curves(shape):
                 values["loss"] = values["error"] ** 2 * len(terms)
                 step = index * shape.steps(method) // shape.rows
                 values["gradient_evaluations"] = step * (4 if method == "gauss_newton" else 1)
+                values["operations"] = step * (2e9 if method == "gauss_newton" else 1e8)
                 values |= {f"loss/{term}": values["error"] ** 2 * random.uniform(0.5, 2) for term in terms}
                 values |= {f"score_{score}": np.clip(level + 0.3 * random.normal(), -1, 1) for score in SCORES}
                 if method == "gauss_newton":

@@ -78,6 +78,17 @@ def test_tables_have_their_columns_and_a_row_per_seed(finished):
     assert scores | {"loss", "loss/ic", "weight/pde", "gradient_norm/bc", "gain/pde", "error"} <= logged
 
 
+def test_operations_add_up_and_the_recipe_is_named(finished):
+    curves = pd.read_csv(finished / "curves.csv")
+    counted = curves[curves["quantity"] == "operations"].sort_values(["seed", "step"])
+    first = counted[counted["step"] > 0].iloc[0]
+    assert first["value"] > 0
+    np.testing.assert_allclose(counted["value"], first["value"] / first["step"] * counted["step"], rtol=1e-12)
+    (recipe,) = pd.read_csv(finished / "runs.csv")["recipe"].unique()
+    assert recipe.startswith("float64, mlp 2x4 tanh, 28 points redrawn every step, no causal weights, ")
+    assert recipe.endswith("loss weights by gradient norm, 1 window")
+
+
 def test_only_diagnostics_that_are_logged_a_few_times_are_compiled_in_a_hurry(monkeypatch):
     for logs, hurried in ((FEW_LOGS, [QUICK_COMPILATION]), (FEW_LOGS + 1, [])):
         given, options = specification("adam"), []

@@ -1,25 +1,25 @@
 """Methods at equal cost, and scores beside errors: what follows from the tables of all runs.
 
-The intervals are percentiles of a bootstrap (Efron 1979, Ann. Statist. 7) with a fixed seed: what has two levels,
-problems and what was run on each, is drawn on both, with replacement. All numbers but seconds are dimensionless.
+What is compared are recipes: a method with the network, the precision, the points, the weights and the windows that
+were chosen for it, which differ between methods (``RunSpecification.recipe``), so that no difference can be put down to
+the method alone. The word method stands for its recipe on a problem.
+
+Methods are crossed with problems, and so are the intervals (``gradalign.intervals``). All numbers but seconds are
+dimensionless.
 """
 
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-Floats = NDArray[np.float64]
+from gradalign.intervals import compare_ranks, mean_correlation, spearman
 
 LEAST = 3
-"""Seeds of a run, runs of a problem, and problems below which nothing is concluded: the fewest that show a spread."""
+"""Seeds of a run, and runs of a problem, below which nothing is concluded: the fewest that show a spread."""
 
-DRAWS = 2000
-"""Draws of a bootstrap."""
-
-BUDGETS = ("seconds", "gradient_evaluations")
+BUDGETS = ("seconds", "gradient_evaluations", "operations")
 """What methods are given equally much of."""
 
 ALLOWANCE = 1.25
@@ -28,7 +28,7 @@ ALLOWANCE = 1.25
 SCORES = ("score_raw", "score_common_state", "score_own_state", "score_inter_update")
 """Quantities of the table `curves` that are set beside errors."""
 
-RANKS = ["budget", "method", "mean_rank", "low", "high", "methods", "problems"]
+RANKS = ["budget", "method", "mean_rank", "low", "high", "better_than", "friedman_p", "methods", "problems"]
 CORRELATIONS = ["score", "problem", "correlation", "low", "high", "runs", "problems"]
 
 
@@ -50,19 +50,19 @@ def progress(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """Error and cost at every logged step of the runs that are compared.
 
     These are the plain runs, one for each problem and method: the first, where there are several. ``runs`` and
-    ``curves`` are the summary tables. Columns problem, run, method, seed, step, seconds, gradient_evaluations (NaN
-    where they were not logged), error, whole: whether the error is that of the whole time, which with time windows
-    begins after the first step of the last one.
+    ``curves`` are the summary tables. Columns problem, run, method, seed, step, seconds, gradient_evaluations and
+    operations (NaN where they were not logged), error, whole: whether the error is that of the whole time, which with
+    time windows begins after the first step of the last one.
     """
     plain = runs[runs["changed"].isna() | (runs["changed"] == "")]
     plain = plain[plain["run"] == plain.groupby(["problem", "method"])["run"].transform("first")]
     labels = ["problem", "run", "method", "seed"]
-    rows = curves[curves["quantity"].isin(["error", "gradient_evaluations"])]
+    rows = curves[curves["quantity"].isin(["error", "gradient_evaluations", "operations"])]
     wide = rows.set_index(["run", "seed", "step", "seconds", "quantity"])["value"].unstack("quantity")
-    wide = wide.reindex(columns=["gradient_evaluations", "error"]).reset_index()
+    wide = wide.reindex(columns=["gradient_evaluations", "operations", "error"]).reset_index()
     found = plain[[*labels, "steps", "windows", "last_stage_steps"]].merge(wide, on=["run", "seed"])
     found["whole"] = (found["windows"] == 1) | (found["step"] > found["steps"] - found["last_stage_steps"])
-    columns = [*labels, "step", "seconds", "gradient_evaluations", "error", "whole"]
+    columns = [*labels, "step", "seconds", "gradient_evaluations", "operations", "error", "whole"]
     return found[columns].sort_values([*labels, "step"], ignore_index=True)
 
 
@@ -124,59 +124,37 @@ def largest_block(reached: pd.DataFrame) -> tuple[list[str], list[str]]:
 
 
 def mean_ranks(steps: pd.DataFrame) -> pd.DataFrame:
-    """The mean rank of every method over problems, at equal cost, with a 95 % interval; columns ``RANKS``.
+    """The mean rank of every method over problems, at equal cost, with what it tells; columns ``RANKS``.
 
     For each of ``BUDGETS``: over the ``largest_block`` of those that have an error at this cost, rank 1 for the least
-    median error over the seeds; equal medians share the mean of their ranks. A draw of the
-    bootstrap takes as many problems as there are, and for each of them as many seeds of every run as it has. low and
-    high are NaN with fewer than ``LEAST`` problems; they say nothing about other settings of the methods.
+    median error over the seeds; equal medians share the mean of their ranks. low and high are the ends of intervals
+    that hold together, with 95 %, of the expected ranks on a problem of the population from which these problems are a
+    sample; better_than names the methods that this one is before, as far as these problems tell, with "; " between;
+    friedman_p is that of the hypothesis that all orders are as likely (all by ``gradalign.intervals.compare_ranks``,
+    which has no interval and no pair below six problems). They say nothing about other settings of the methods.
     """
     rows = []
     for budget in BUDGETS:
         reached = at_equal_budget(steps, budget).dropna(subset=["error"])
         methods, problems = largest_block(reached)
-        pairs = {pair: own.to_numpy(np.float64) for pair, own in reached.groupby(["problem", "method"])["error"]}
-        errors = [[pairs[problem, method] for method in methods] for problem in problems]
         if not problems:
             continue
-        medians = np.asarray([[np.median(values) for values in row] for row in errors])
-        means = rankdata(medians, axis=1).mean(axis=0)
-        low, high = _rank_interval(errors)
-        rows += [[budget, *row, len(methods), len(problems)] for row in zip(methods, means, low, high, strict=True)]
+        medians = reached.groupby(["problem", "method"])["error"].median().unstack("method").loc[problems, methods]
+        found = compare_ranks(rankdata(medians.to_numpy(np.float64), axis=1))
+        for method, mean, low, high, better in zip(
+            methods, found.mean, found.low, found.high, found.better, strict=True
+        ):
+            names = "; ".join(np.asarray(methods)[better])
+            rows.append([budget, method, mean, low, high, names, float(found.p), len(methods), len(problems)])
     return pd.DataFrame(rows, columns=RANKS)
-
-
-def _rank_interval(errors: list[list[Floats]]) -> tuple[Floats, Floats]:
-    """95 % interval of the mean rank by method, from the errors of the seeds by problem and method."""
-    random = np.random.default_rng(0)
-    count = len(errors)
-    every = np.arange(DRAWS)
-    total = np.zeros((DRAWS, len(errors[0])))
-    for _ in range(count):
-        medians = [
-            [np.median(values[random.integers(len(values), size=(DRAWS, len(values)))], axis=1) for values in row]
-            for row in errors
-        ]
-        chosen = random.integers(count, size=DRAWS)
-        total += rankdata(np.asarray(medians)[chosen, :, every], axis=1)
-    return _interval(total / count, count)
-
-
-def _interval(draws: Floats, problems: int) -> tuple[Floats, Floats]:
-    """The 2.5 and 97.5 percentiles of the draws (first axis) that are numbers; NaN with too few problems."""
-    if problems < LEAST:
-        nothing = np.full(draws.shape[1:], np.nan)
-        return nothing, nothing
-    low, high = np.nanquantile(draws, [0.025, 0.975], axis=0)
-    return np.asarray(low), np.asarray(high)
 
 
 def time_to_reach(steps: pd.DataFrame, errors: Mapping[str, float]) -> pd.DataFrame:
     """The cost at which every seed first had an error of at most that of its problem in ``errors``.
 
     ``steps`` is the table of ``progress``; problems without an entry are left out. Columns problem, run, method, seed,
-    seconds, gradient_evaluations: of the first such logged step at which the error is that of the whole time, NaN where
-    there is none.
+    seconds, gradient_evaluations, operations: of the first such logged step at which the error is that of the whole
+    time, NaN where there is none.
     """
     labels = ["problem", "run", "method", "seed"]
     known = steps[steps["problem"].isin(list(errors))]
@@ -188,8 +166,9 @@ def time_to_reach(steps: pd.DataFrame, errors: Mapping[str, float]) -> pd.DataFr
 def scores_and_errors(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """The mean of every score over the whole training beside the final error, for every seed.
 
-    Of each problem those runs are taken in which only the method differs and which have two loss terms or more, one for
-    each method: the setting with the most methods, plain runs before variations and then by name. Columns problem,
+    Of each problem those runs are taken that are changed in the same way and have two loss terms or more, one for each
+    method: the change with the most methods, plain runs before variations and then by name. They differ in the method
+    and in what was chosen for it (``RunSpecification.recipe``). Columns problem,
     changed, method, run, seed, score (of ``SCORES``), value, error (relative L2 after the last step). ``value`` is the
     mean over the logged steps, all of them; a score that was never a number has no row.
     """
@@ -214,46 +193,21 @@ def score_correlations(points: pd.DataFrame) -> pd.DataFrame:
     with the medians of score and error over its seeds. The correlation is Spearman's, that of the ranks, over the runs
     of a problem, which are at least ``LEAST``; -1 where the higher score always has the lower error, NaN where all
     scores or all errors are equal. The row of problem ``all`` is the mean over the problems where it is a number, with
-    a 95 % interval where these are at least ``LEAST``: a draw of the bootstrap takes as many problems as there are, and
-    of each of them as many runs as it has.
+    the 95 % interval of ``gradalign.intervals.mean_correlation``, for which both the problems and the methods are
+    samples: correlations beyond it are excluded.
     """
     rows = []
     for score in SCORES:
-        medians = points[points["score"] == score].groupby(["problem", "run"])[["value", "error"]].median()
-        samples = {
-            str(problem): own.to_numpy(np.float64).T for problem, own in medians.groupby("problem") if len(own) >= LEAST
-        }
-        found = {problem: float(_spearman(*sample)) for problem, sample in samples.items()}
-        rows += [[score, problem, found[problem], np.nan, np.nan, s.shape[1], 1] for problem, s in samples.items()]
-        used = [sample for problem, sample in samples.items() if np.isfinite(found[problem])]
-        mean, low, high = np.nan, np.asarray(np.nan), np.asarray(np.nan)
-        if used:
-            mean = float(np.nanmean(list(found.values())))
-            low, high = _correlation_interval(used)
-        rows.append([score, "all", mean, float(low), float(high), sum(s.shape[1] for s in used), len(used)])
+        medians = points[points["score"] == score].groupby(["problem", "method"])[["value", "error"]].median()
+        enough = medians.groupby("problem")["value"].transform("size") >= LEAST
+        wide = medians[enough].unstack("method")
+        if wide.empty:
+            rows.append([score, "all", np.nan, np.nan, np.nan, 0, 0])
+            continue
+        scores, errors = (wide[name].to_numpy(np.float64) for name in ("value", "error"))
+        runs, found = np.isfinite(scores).sum(axis=1), spearman(scores, errors)
+        rows += [[score, p, r, np.nan, np.nan, n, 1] for p, r, n in zip(wide.index, found, runs, strict=True)]
+        known = np.isfinite(found)
+        mean, low, high = (float(value) for value in mean_correlation(scores, errors))
+        rows.append([score, "all", mean, low, high, int(runs[known].sum()), int(known.sum())])
     return pd.DataFrame(rows, columns=CORRELATIONS)
-
-
-def _correlation_interval(samples: list[Floats]) -> tuple[Floats, Floats]:
-    """95 % interval of the mean correlation, from scores and errors of the runs (2, R) by problem."""
-    random = np.random.default_rng(0)
-    slots = []
-    for _ in samples:
-        drawn = []
-        for sample in samples:
-            taken = random.integers(sample.shape[1], size=(DRAWS, sample.shape[1]))
-            drawn.append(_spearman(sample[0][taken], sample[1][taken]))
-        chosen = random.integers(len(samples), size=DRAWS)
-        slots.append(np.asarray(drawn)[chosen, np.arange(DRAWS)])
-    every = np.asarray(slots)
-    known = np.isfinite(every)
-    total, count = np.where(known, every, 0).sum(axis=0), known.sum(axis=0)
-    return _interval(np.divide(total, count, out=np.full(DRAWS, np.nan), where=count > 0), len(samples))
-
-
-def _spearman(first: Floats, second: Floats) -> Floats:
-    """The correlation of the ranks along the last axis; NaN where one of both is constant."""
-    one, other = (rankdata(values, axis=-1) for values in (first, second))
-    one, other = (ranks - ranks.mean(axis=-1, keepdims=True) for ranks in (one, other))
-    squares = (one**2).sum(axis=-1) * (other**2).sum(axis=-1)
-    return np.divide((one * other).sum(axis=-1), np.sqrt(squares), out=np.full_like(squares, np.nan), where=squares > 0)

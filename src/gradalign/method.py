@@ -35,12 +35,15 @@ class Method(NamedTuple):
         curriculum) of ``steps`` () int32 steps, from the last one of the stage before, or from ``init(params)`` where
         there is none or the network is new. None: every stage starts with ``init(params)``.
 
+    evaluations: gradient evaluations of a step beside its trials (of a line search, of dampings), and of each trial.
+    period: steps after which what a counter of the state decides is done again, such as a new eigenbasis.
+
     ``gradient_evaluations``, () int32, is what a step cost in passes through the network on all points of the step, in
     units of a value with its gradient. One each: a value with its gradient, whether the method or the caller computes
     it; the Jacobian, which is one pass forward and one backward for each row; a value alone; a second derivative of the
     rows along a direction; each product with the transposed Jacobian beside the gradient. Linear algebra is not
-    counted, nor is what is no part of the method: weights of loss terms and of rows, own states, diagnostics. Trials
-    that a step throws away count.
+    counted (``gradalign.operations`` does), nor is what is no part of the method: weights of loss terms and of rows,
+    own states, diagnostics. Trials that a step throws away count.
     """
 
     init: Callable[[Tree], State]
@@ -48,6 +51,8 @@ class Method(NamedTuple):
     precondition: Callable[[Objective, Tree, State, Points, Tree], Tree]
     observe: Callable[[Tree, State, Tree], State]
     enter: Callable[[Tree, State, Array], State] | None = None
+    evaluations: tuple[int, int] = (1, 1)
+    period: int = 1
 
 
 def first_order(transformation: optax.GradientTransformation, precondition: Callable[[State, Tree], Tree]) -> Method:

@@ -18,6 +18,7 @@ from gradalign.errors import ConfigurationError, DeviceError, NonFiniteLossError
 from gradalign.evaluation import predictor, quantities, thinned, window_of
 from gradalign.files import exclusive, remove_partial, write_table
 from gradalign.method import load_method
+from gradalign.operations import OperationCount
 from gradalign.precision import require_precision
 from gradalign.reference import Reference, relative_l2
 from gradalign.settings import RunSpecification
@@ -148,6 +149,7 @@ class _Runner:
         self.times = grid.get("t")
         self.exact = quantities(experiment.problem, fields)[experiment.problem.score]
         self.predict = predictor(experiment, grid)
+        self.operations = OperationCount(experiment)
         start = time.perf_counter()
         self.advance, self.diagnose, self.next_stage, self.solution = _compiled(experiment)
         self.compile_seconds = time.perf_counter() - start
@@ -191,6 +193,12 @@ class _Runner:
             terms = [name for name, value in scalars.items() if name.startswith("loss/") and not math.isfinite(value)]
             self._fail(seed, step, f"the loss is {scalars['loss']} (not finite: {', '.join(terms) or 'the sum'})", log)
         error = self._error(loop)
+        before = log[-1] if log else {"step": 0, "gradient_evaluations": 0, "operations": 0.0}
+        scalars["operations"] = before["operations"] + self.operations.between(
+            step - int(before["step"]),
+            int(scalars["gradient_evaluations"] - before["gradient_evaluations"]),
+            scalars.get("handed_over", 1) > 0,
+        )
         log.append({"step": step, "seconds": seconds, **scalars, "error": error})
         steps = self.specification.training.steps
         self.listen(Progress(self.specification.name, seed, step, steps, scalars["loss"], error))
@@ -274,6 +282,7 @@ class _Runner:
             "precision": given.training.precision,
             "commit": self.commit,
             "network": given.network.described,
+            "recipe": given.recipe,
             "parameters": trees.size(loop.params),
             "steps": int(loop.step),
             "points": sum(given.points.values()),

@@ -200,6 +200,25 @@ class RunSpecification(StrictModel):
     training: TrainingSettings
     seeds: list[Seed]
 
+    @property
+    def recipe(self) -> str:
+        """What a run has beside its method, in words: precision, network, points, weights, windows.
+
+        Methods of one problem are compared with recipes of their own, which is no comparison of methods alone.
+        """
+        given = self.training
+        held = "redrawn every step" if given.points_every == 1 else f"held {given.points_every} steps"
+        lattice = ", as a lattice" if given.sampling == "lattice" else ""
+        causal = "no causal weights" if given.causal is None else f"causal weights {given.causal.tolerance:g}"
+        weights = {"constant": "constant loss weights", "gradient_norm": "loss weights by gradient norm"}
+        windows = "1 window" if given.windows is None else f"{given.windows.count} windows"
+        stages = "" if given.curriculum is None else f", {len(given.curriculum.stages)} stages"
+        return (
+            f"{given.precision}, {self.network.described} {self.network.activation}, "
+            f"{sum(self.points.values())} points {held}{lattice}, {causal}, {weights[given.weighting.scheme]}, "
+            f"{windows}{stages}"
+        )
+
 
 class StudySpecification(StrictModel):
     """All that one study depends on, resolved from a configuration."""

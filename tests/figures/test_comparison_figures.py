@@ -63,7 +63,14 @@ def test_figures_are_drawn_without_a_warning(name, tables):
     assert len(figure.axes) >= 4
 
 
-@pytest.mark.parametrize(("name", "budget"), [("fig_equal_time", "seconds"), ("fig_equal_evaluations", "evaluations")])
+@pytest.mark.parametrize(
+    ("name", "budget"),
+    [
+        ("fig_equal_time", "seconds"),
+        ("fig_equal_evaluations", "gradient_evaluations"),
+        ("fig_equal_operations", "operations"),
+    ],
+)
 def test_error_against_cost(name, budget, tables, common):
     _, curves, write = tables
     figure = render(name, write())
@@ -73,7 +80,7 @@ def test_error_against_cost(name, budget, tables, common):
     axis = panels["Wave, 3 seeds"]
     assert (axis.get_xscale(), axis.get_yscale()) == ("log", "log")
     errors = rows_of(curves, "wave-gauss_newton", "error")
-    counted = rows_of(curves, "wave-gauss_newton", "gradient_evaluations")
+    counted = rows_of(curves, "wave-gauss_newton", "gradient_evaluations" if budget == "seconds" else budget)
     place = (errors if budget == "seconds" else counted).groupby("step")["seconds" if budget == "seconds" else "value"]
     (line,) = (line for line in axis.lines if line.get_color() == common.GREEN)
     np.testing.assert_array_equal(line.get_xdata(), place.median())
@@ -83,8 +90,10 @@ def test_error_against_cost(name, budget, tables, common):
     dotted = [float(line.get_ydata()[0]) for line in axis.lines if line.get_linestyle() == ":"]
     assert dotted == [importlib.import_module("published").RELATIVE_L2["wave"]["soap"]]
     (equal,) = (line.get_xdata()[0] for line in axis.lines if line.get_linestyle() == "--")
-    # Adam and SOAP take 800 steps of 0.01224 seconds, the median over the seeds, Gauss-Newton 80 of 4 evaluations
-    assert equal == pytest.approx(9.792 if budget == "seconds" else 320, rel=1e-12)
+    # Adam and SOAP take 800 steps of 0.01224 seconds, the median over the seeds, and of 1e8 operations; Gauss-Newton 80
+    # of 4 evaluations
+    expected = {"seconds": 9.792, "gradient_evaluations": 320, "operations": 8e10}
+    assert equal == pytest.approx(expected[budget], rel=1e-12)
 
 
 def test_windows_before_the_last_one_are_drawn_apart(tables, common):
@@ -113,6 +122,14 @@ class TestEqualTime:
         assert wave["rank"].tolist() == sorted(wave["rank"])
         assert table.loc[table["problem"] == "Lid-driven cavity", "seeds"].unique().tolist() == ["1"]
 
+    def test_every_method_stands_with_its_recipe(self, tables):
+        runs, _, write = tables
+        wave = render("tab_equal_time", write()).query("problem == 'Wave equation'").set_index("method")["recipe"]
+        assert wave["Gauss–Newton"] == "float64, mlp 4x64 tanh"
+        assert wave["SOAP"] == "float32, mlp 4x64 tanh"
+        del runs["recipe"]  # as runs of before have none
+        assert set(render("tab_equal_time", write())["recipe"]) == {"–"}
+
     def test_a_method_that_is_not_in_the_last_window_comes_last_and_without_a_rank(self, tables):
         table = render("tab_equal_time", tables[2]())
         flow = table[table["problem"] == "Kuramoto–Sivashinsky equation"].set_index("method")
@@ -128,7 +145,11 @@ class TestEqualTime:
 def test_mean_ranks_are_those_of_the_summary_the_best_first(tables):
     summary = tables[2]()
     table, ranks = render("tab_mean_rank", summary), pd.read_csv(summary / "mean_ranks.csv")
-    assert table["at equal"].tolist() == ["training time"] * 4 + ["gradient evaluations"] * 4
+    assert table["at equal"].tolist() == [
+        *["training time"] * 4,
+        *["gradient evaluations"] * 4,
+        *["operations"] * 4,
+    ]
     # The cavity has one seed, and Gauss-Newton is not in the last window of Kuramoto-Sivashinsky at this cost
     assert set(table["problems"]) == {"3"}
     own = table[table["at equal"] == "gradient evaluations"]
@@ -136,7 +157,24 @@ def test_mean_ranks_are_those_of_the_summary_the_best_first(tables):
     expected = ranks[(ranks["budget"] == "gradient_evaluations") & (ranks["method"] == "gauss_newton")].iloc[0]
     row = own[own["method"] == "Gauss–Newton"].iloc[0]
     assert float(row["mean rank"]) == pytest.approx(expected["mean_rank"], rel=1e-2)
-    assert row["95 % interval"] == " to ".join(f"{expected[side]:.3g}" for side in ("low", "high"))
+    assert row["95 % interval, all together"] == row["before"] == "–"  # three problems tell nothing
+    assert float(row["p, no order"]) == pytest.approx(expected["friedman_p"], rel=0.05)
+
+
+def test_an_order_is_claimed_where_six_problems_show_it(tmp_path, common):
+    problems = ("wave", "burgers", "allen_cahn", "korteweg_de_vries", "gray_scott", "ginzburg_landau")
+    shape = Shape(("adam", "soap", "gauss_newton", "my_method"), ("ic", "bc", "pde"), problems=problems)
+    summary = write_summary(tmp_path / "summary", shape)
+    table, ranks = render("tab_mean_rank", summary), pd.read_csv(summary / "mean_ranks.csv")
+    own = table[table["at equal"] == "gradient evaluations"].set_index("method")
+    assert own.loc["SOAP", "before"] == "My method"
+    assert set(own.loc[["Adam", "My method"], "before"]) == {"–"}
+    expected = ranks[ranks["budget"] == "gradient_evaluations"].set_index("method").loc["soap"]
+    assert expected["better_than"] == "my_method"
+    assert own.loc["SOAP", "95 % interval, all together"] == " to ".join(
+        f"{expected[side]:.3g}" for side in ("low", "high")
+    )
+    assert set(own["p, no order"]) == {"below 0.001"}
 
 
 def test_time_to_the_published_error(tables):
@@ -177,7 +215,7 @@ class TestScoreAgainstError:
             "Consecutive updates",  # own-state scores were not recorded
         ]
         texts = [axis.texts[0].get_text() for axis in axes[:3]]
-        assert texts[:2] == ["Spearman 1 (1 to 1), 20 runs, 5 problems", "Spearman −1 (−1 to −1), 20 runs, 5 problems"]
+        assert texts[:2] == ["Spearman 1, 20 runs, 5 problems", "Spearman −1, 20 runs, 5 problems"]
         assert texts[2].startswith("Spearman ")
         assert not axes[3].axison
         assert axes[3].get_legend() is not None
@@ -193,7 +231,7 @@ class TestScoreAgainstError:
         table = render("tab_score_against_error", planted).set_index("problem")
         assert table.index[-1] == "mean over problems"
         assert table.loc["Lid-driven cavity", ["setting", "Raw gradients"]].tolist() == ["plain", "1 [4]"]
-        assert table.loc["mean over problems", "Common-state directions"] == "-1 (-1 to -1) [20, 5 problems]"
+        assert table.loc["mean over problems", "Common-state directions"] == "-1 [20, 5 problems]"
         assert set(table["Own-state directions"]) == {"–"}
 
     def test_runs_with_one_loss_term_are_no_points(self, tables):
@@ -201,3 +239,41 @@ class TestScoreAgainstError:
         runs["loss_terms"] = 1
         assert render("fig_score_against_error", write()).texts[0].get_text().startswith("No run with two loss terms")
         assert render("tab_score_against_error", write())["problem"].tolist() == ["mean over problems"]
+
+
+class TestVerdictOnScores:
+    """One text for README and paper, from the table."""
+
+    def verdict(self, **intervals):
+        rows = [
+            {"score": name, "problem": "all", "correlation": 0.0, "low": low, "high": high, "runs": 110, "problems": 10}
+            for name, (low, high) in intervals.items()
+        ]
+        return importlib.import_module("score_against_error").verdict(pd.DataFrame(rows))
+
+    def test_an_interval_with_zero_tells_what_it_excludes(self, common):
+        text = self.verdict(score_raw=(-0.412, 0.1), score_common_state=(-0.2, 0.55))
+        assert text == (
+            "Whether a high score predicts a low error, 10 problems cannot tell: what they exclude, at 95 %, is a mean "
+            "correlation below -0.41 or above 0.1 (raw gradients), below -0.2 or above 0.55 (common-state directions)."
+        )
+
+    def test_an_interval_without_zero_tells_the_sign(self, common):
+        text = self.verdict(score_raw=(-0.5, -0.1), score_common_state=(0.1, 0.3))
+        assert text == (
+            "For raw gradients a high score goes with a low error (-0.5 to -0.1). "
+            "For common-state directions a high score goes with a high error (0.1 to 0.3)."
+        )
+
+    def test_without_an_interval_nothing_is_said(self, common):
+        assert self.verdict(score_raw=(np.nan, np.nan)) == ""
+
+    def test_it_stands_below_the_table_of_readme(self, tmp_path, common):
+        problems = ("wave", "burgers", "allen_cahn", "korteweg_de_vries", "gray_scott", "ginzburg_landau")
+        methods = ("adam", "soap", "gauss_newton", "my_method", "lbfgs")
+        write_summary(tmp_path / "summary", Shape(methods, ("ic", "bc", "pde"), problems=problems))
+        block = importlib.import_module("readme_table").scores_table(tmp_path)
+        table = pd.read_csv(tmp_path / "summary" / "score_correlations.csv")
+        text = importlib.import_module("score_against_error").verdict(table)
+        assert text
+        assert block.rstrip().endswith(text)

@@ -178,4 +178,10 @@ def method(settings: Settings, steps: int) -> Method:
             flat = jax.scipy.linalg.solve_triangular(root, flat, lower=True)
         return unravel(in_parameters(root, damped(damped_system(jacobian), state.damping).solve(flat)))
 
-    return Method(init, step, precondition, observe=lambda params, state, gradient: state)
+    return Method(
+        init,
+        step,
+        precondition,
+        observe=lambda params, state, gradient: state,
+        evaluations=(once, 1 + settings.acceleration),
+    )

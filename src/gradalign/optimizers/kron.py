@@ -221,7 +221,7 @@ def method(settings: Settings, steps: int) -> Method:
         return kron_map(state[0], gradient, settings)
 
     transformation = optax.chain(scale_by_kron(settings), optax.scale_by_learning_rate(learning_rate(settings)))
-    return first_order(transformation, precondition)
+    return first_order(transformation, precondition)._replace(period=settings.precondition_frequency)
 
 
 def _tensor(leaf: Array) -> Array:

@@ -194,7 +194,7 @@ def method(settings: Settings, steps: int) -> Method:
         return shampoo_map(state[0], gradient, settings)
 
     transformation = optax.chain(scale_by_shampoo(settings), optax.scale_by_learning_rate(learning_rate(settings)))
-    return first_order(transformation, precondition)
+    return first_order(transformation, precondition)._replace(period=settings.precondition_frequency)
 
 
 def _mean(moment: Array, decay: float, calls: Array) -> Array:

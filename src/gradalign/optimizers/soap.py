@@ -293,7 +293,8 @@ def method(settings: Settings, steps: int) -> Method:
         with jax.default_matmul_precision("highest"):
             return whitening(state[0], gradient, settings.b2, settings.eps, settings.variant)
 
-    return first_order(soap(learning_rate(settings), **arguments), precondition)
+    found = first_order(soap(learning_rate(settings), **arguments), precondition)
+    return found._replace(period=settings.precondition_frequency)
 
 
 def _check(b1: float, b2: float, eps: float, frequency: int, dimension: int, variant: str) -> None:

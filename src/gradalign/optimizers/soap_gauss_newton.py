@@ -227,4 +227,11 @@ def method(settings: Settings, steps: int) -> Method:
         with jax.default_matmul_precision("highest"):
             return from_basis(scaled(state, gradient), state.bases)
 
-    return Method(init, step, precondition, observe=lambda params, state, gradient: state, enter=enter)
+    return Method(
+        init,
+        step,
+        precondition,
+        observe=lambda params, state, gradient: state,
+        enter=enter,
+        period=settings.precondition_frequency,
+    )

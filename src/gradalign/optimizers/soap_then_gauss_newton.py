@@ -102,4 +102,4 @@ def method(settings: Settings, steps: int) -> Method:
     def observe(params: Tree, state: HandOverState, gradient: Tree) -> HandOverState:
         return state._replace(soap=first.observe(params, state.soap, gradient))
 
-    return Method(init, step, precondition, observe)
+    return Method(init, step, precondition, observe, evaluations=second.evaluations, period=settings.probe_every)
