@@ -33,9 +33,9 @@ PAPER = Path(__file__).resolve().parent
 ROOT = PAPER.parent
 sys.path.insert(0, str(ROOT / "figures"))
 
+import score_against_error  # noqa: E402
 import soap_2024  # noqa: E402
 from common import claim_order, method_look, problem_name, problem_order, read_curve, read_runs, read_table  # noqa: E402
-from score_against_error import SCORES as SCORE_LABELS  # noqa: E402
 
 SCORES = ["raw", "common_state", "own_state", "inter_gradient", "inter_gradient_same_points", "inter_update"]
 PARTS = ["problem_settings", "points", "network", "method_settings", "training"]
@@ -91,6 +91,7 @@ def values(results: Path, expectations: Path) -> dict[str, Any]:
         "settings": _settings(results, [str(run) for run in table["run"].drop_duplicates()]),
         "ranks": _ranks(summary),
         "correlations": _correlations(summary),
+        "predicts": score_against_error.verdict(score_against_error.read_correlations(summary)),
         "port": soap_2024.verdict(soap_2024.comparisons(summary)),
         "verification": outcomes,
     }
@@ -99,7 +100,10 @@ def values(results: Path, expectations: Path) -> dict[str, Any]:
 def _ranks(summary: Path) -> dict[str, list[dict[str, Any]]]:
     """The mean ranks by what is equal, the best first; empty where nothing is compared."""
     table = read_table(summary, "mean_ranks", RANKS).sort_values("mean_rank", kind="stable")
-    labelled = table.assign(label=[method_look(str(method))[0] for method in table["method"]])
+    labelled = table.assign(
+        label=[method_look(str(method))[0] for method in table["method"]],
+        better_than=[names.split("; ") if isinstance(names, str) else [] for names in table["better_than"]],
+    )
     return {budget: labelled[labelled["budget"] == budget].to_dict("records") for budget in BUDGETS}
 
 
@@ -107,7 +111,8 @@ def _correlations(summary: Path) -> list[dict[str, Any]]:
     """The mean rank correlation of every score with the error, in the order of the figure."""
     table = read_table(summary, "score_correlations", CORRELATIONS)
     overall = {row["score"]: row for row in table[table["problem"] == "all"].to_dict("records")}
-    return [{**overall[score], "label": label.lower()} for score, label in SCORE_LABELS.items() if score in overall]
+    labels = score_against_error.SCORES
+    return [{**overall[score], "label": label.lower()} for score, label in labels.items() if score in overall]
 
 
 def _problem(name: str) -> dict[str, str]:
