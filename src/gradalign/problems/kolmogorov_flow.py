@@ -13,8 +13,8 @@ Coefficients: F = 2 and the wave number 4π of the force (released code of arXiv
 Reynolds number 1/ν = 1e4 (arXiv 2502.00604, table of parameters).
 
 The initial condition and the horizon are ours. The authors' follow-up repository (jaxpi2, 2026) ships a data file,
-which was not seen here, so that no error can be compared with a published one. The initial velocity is u = ∂ψ/∂y, v = -∂ψ/∂x with the
-stream function
+which was not seen here, so that no error can be compared with a published one. The initial velocity is
+u = ∂ψ/∂y, v = -∂ψ/∂x with the stream function
 
     ψ(x, y) = Σ_k a_k cos(2π (k_x x + k_y y) + φ_k)
 
