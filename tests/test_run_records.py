@@ -40,6 +40,7 @@ def test_a_finished_run_is_sound_and_sha256sum_agrees(run):
         "parameters/seed-0.safetensors",
         "parameters/seed-7.safetensors",
         "runs.csv",
+        "specification.json",
     }
     if shutil.which("sha256sum"):
         subprocess.run(["sha256sum", "--check", "--strict", "--quiet", CHECKSUMS], cwd=run, check=True)
