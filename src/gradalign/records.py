@@ -332,7 +332,8 @@ def in_band(
     means = np.atleast_1d(np.asarray(mean, np.float64))
     z = []
     for sample, expected in zip(map(_flat, several), means, strict=True):
-        deviation = np.std(sample) if sample.size >= max(draws, 2) else np.nan
+        sound = sample.size >= max(draws, 2) and np.all(np.isfinite(sample))
+        deviation = np.std(sample) if sound else np.nan
         z.append((np.mean(sample) - expected) / (deviation / np.sqrt(sample.size)) if deviation > 0 else np.nan)
     measured = _reduced(lambda values: np.max(np.abs(values)), np.asarray(z), 1, samples)
     count = sum(_flat(sample).size for sample in several)
