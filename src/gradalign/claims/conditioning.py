@@ -419,6 +419,7 @@ def T13d() -> list[Claim]:
                     for k, (first, second) in enumerate(SHAPES)
                     if first + second > 2
                 ),
+                (f"{PROBLEMS} problems of all four shapes", ratio),
                 (f"{GAUSSIAN} problems of 2 + 2 residuals, Gaussian rows", gaussian_ratio),
             )
         ),
