@@ -51,7 +51,7 @@ ONE_BOUNDARY_POINT = EXAMPLE._replace(boundary=np.zeros(1), values=np.ones(1))
 DRAWS = {50: 8000, 200: 2000, 800: 1000, 3200: 1000, 12800: 100}
 """Draws of the example by the number of neurons M."""
 WIDTHS = np.array(list(DRAWS))
-WIDEST = max(DRAWS)
+WIDEST = list(DRAWS)[-1]
 DISTANCES = np.linspace(0, 3, 13)
 """From a boundary to an inner point, in units of l."""
 SCALES = 10.0 ** -np.arange(1, 5)
