@@ -21,6 +21,7 @@ class TestTopic(TopicContract):
     topic = topic
     claims = "T38"
     false_in_general = "T38"
+    measured = "shallow_gradients scores direction_scores limit_constant limit_law"
 
 
 @given(SEED, st.integers(1, 30), st.floats(0.05, 2))

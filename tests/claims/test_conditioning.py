@@ -18,8 +18,9 @@ ROWS = st.integers(1, 4)
 
 class TestTopic(TopicContract):
     topic = topic
-    claims = "T12 T13a T13b T13c"
-    false_in_general = ""
+    claims = "T12 T13a T13b T13c T13d"
+    false_in_general = "T13d"
+    measured = "conditions descent_step _descent_in_the_plane _conflicts scores score_certificate best_weights"
 
     def test_records_belong_to_known_problems(self):
         sizes = [(problem.first, len(problem.J) - problem.first) for problem in topic.problems()]
@@ -100,6 +101,34 @@ def test_T13_irreducible(seed, first, second):
     assert topic.conditions((whitening @ two.J)[None].repeat(2, 0))[0] ** 2 == pytest.approx(
         q, rel=INVERSE_ROOTS, abs=0
     )
+
+
+@given(SEED, ROWS, ROWS)
+def test_T13_best_loss_weights(seed, first, second):
+    two, _ = problem(seed, first, second)
+    K = two.J @ two.J.T
+    log, kappa = topic.best_weights([two])
+    assert kappa[0] == pytest.approx(oracle.best_weight_condition(K, first), rel=INVERSE_ROOTS, abs=0)
+    assert abs(log[0]) < topic.BRACKET / 2
+    c = oracle.conflict(K, first)
+    blocks = oracle.condition(K[:first, :first]), oracle.condition(K[first:, first:])
+    assert kappa[0] >= max((1 + c) / (1 - c), *blocks) * (1 - CONDITIONED)
+    if first == second == 1:
+        assert kappa[0] == pytest.approx((1 + c) / (1 - c), rel=INVERSE_ROOTS, abs=0)
+
+
+def test_T13_gaussian_problems():
+    chosen = topic.gaussian_problems()
+    assert len(chosen) == topic.GAUSSIAN
+    entries = np.concatenate([problem.J.ravel() for problem in chosen])
+    assert np.mean(entries**2) == pytest.approx(1, abs=4 * np.sqrt(2 / entries.size))
+    ratios = []
+    for two in chosen:
+        K = two.J @ two.J.T
+        c = oracle.conflict(K, 2)
+        ratios.append(oracle.best_weight_condition(K, 2, 2, 6) * (1 - c) / (1 + c))
+    (record,) = [r for r in topic.T13d() if "Gaussian" in r.quantity]
+    assert record.measured == pytest.approx(np.median(ratios), rel=INVERSE_ROOTS, abs=0)
 
 
 @given(SEED, ROWS, ROWS)

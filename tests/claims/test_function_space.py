@@ -20,6 +20,10 @@ class TestTopic(TopicContract):
     topic = topic
     claims = "T23 T23a T23b T23c T23d T23e"
     false_in_general = "T23b"
+    measured = (
+        "gauss_newton_after residuals_at gauss_newton_paths _bend interference score descent _gauss_newton_step "
+        "ordinary_conditions"
+    )
 
 
 def padded(blocks, residuals):

@@ -18,8 +18,9 @@ POWER = st.floats(0, 1.5)
 
 class TestTopic(TopicContract):
     topic = topic
-    claims = "T20 T20a T20b T20c T20d T20e"
-    false_in_general = "T20a T20b"
+    claims = "T20 T20a T20b T20c T20d T20e T20f T20g"
+    false_in_general = "T20a T20b T20f"
+    measured = "directions grams scores score own_steps"
 
 
 def padded(blocks, residuals):
@@ -112,6 +113,39 @@ def test_T20_scores_are_odd_in_a_residual(seed, sizes, power):
     blocks, residuals = oracle.full_rank(seed, sizes, 20)
     scores = [least_squares.grams(*padded(blocks, [s * residuals[0], residuals[1]]), power)[1][0] for s in (1, -1)]
     assert scores[0] == pytest.approx(-scores[1], abs=IDENTITY)
+
+
+@given(SEED, st.lists(st.integers(1, 4), min_size=2, max_size=2))
+def test_T20_alignment_by_principal_pairs(seed, sizes):
+    blocks, residuals = oracle.full_rank(seed, sizes, 20)
+    J, r = padded(blocks, residuals)
+    pairs = topic.principal_pairs(J, r)
+    product = pairs.first[0] * pairs.second[0]
+    alone = [np.linalg.lstsq(block, values, rcond=None)[0] for block, values in zip(blocks, residuals, strict=True)]
+    assert topic.own_steps(J, r)[0] == pytest.approx(np.array(alone), abs=CONDITIONED)
+    lengths = np.linalg.norm(alone[0]) * np.linalg.norm(alone[1])
+    assert np.sum(pairs.cosines[0] * product) / lengths == pytest.approx(alone[0] @ alone[1] / lengths, abs=CONDITIONED)
+    v = oracle.directions(blocks, residuals, 1.0)
+    scale = np.linalg.norm(v[0]) * np.linalg.norm(v[1])
+    expected = -np.sum(pairs.cosines[0] * product / (1 - pairs.cosines[0] ** 2))
+    assert v[0] @ v[1] / scale == pytest.approx(expected / scale, abs=CONDITIONED)
+    opposed = topic.opposed_residuals(J, r)
+    changed = topic.principal_pairs(J, opposed)
+    assert np.all(changed.first * changed.second <= CONDITIONED * lengths)
+    assert np.abs(changed.second) == pytest.approx(np.abs(pairs.second), rel=CONDITIONED, abs=CONDITIONED)
+    values = [opposed[0, i, : sizes[i]] for i in range(2)]
+    assert oracle.score(oracle.directions(blocks, values, 1.0)) >= -CONDITIONED
+
+
+def test_T20_gaussian_rows():
+    J = np.random.default_rng([20, 11, 3])
+    rows, r = J.standard_normal((topic.GAUSSIAN_CHUNK, 6, 8)), J.standard_normal((topic.GAUSSIAN_CHUNK, 6))
+    raw, newton = topic.gaussian_scores(3)
+    assert len(raw) == len(newton) == topic.GAUSSIAN[3]
+    for k in range(0, topic.GAUSSIAN_CHUNK, 101):
+        blocks, residuals = np.split(rows[k], 2), np.split(r[k], 2)
+        for power, found in ((0.0, raw), (1.0, newton)):
+            assert found[k] == pytest.approx(oracle.score(oracle.directions(blocks, residuals, power)), abs=CONDITIONED)
 
 
 @pytest.mark.parametrize("deficient", [False, True])

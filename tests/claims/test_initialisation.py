@@ -19,6 +19,10 @@ LENGTHS = st.floats(0.4, 2)
 class TestTopic(TopicContract):
     topic = topic
     claims = "T34 T35 T36"
+    measured = (
+        "zero_data_gradients shallow_gradients feature_scores finite_output_scores small_output_scores "
+        "two_point_scores zero_data_law limit_score"
+    )
 
 
 def problem(seed, boundary=2, inner=4):

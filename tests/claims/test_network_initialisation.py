@@ -6,10 +6,23 @@ import numpy as np
 import pytest
 from oracles import initialisation as oracle
 from tolerances import CONDITIONED, IDENTITY
+from topic_contract import TopicContract
 
 from gradalign.claims import network_initialisation as topic
-from gradalign.errors import ConfigurationError
 from gradalign.experiments.shallow_networks import losses
+
+
+class TestTopic(TopicContract):
+    topic = topic
+    claims = "T37"
+    measured = "scores"
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def narrow(cls):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(topic, "MEANS", {16: topic.MEANS[16]})
+            yield
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +87,3 @@ def test_T37_curves_are_shares(monkeypatch):
     assert [curve.series for curve in curves] == list(topic.DATA)
     assert all(np.sum(curve.y) == pytest.approx(1, abs=IDENTITY) for curve in curves)
     assert len(topic.T37()) == 7
-
-
-def test_checks_need_64_bit_types():
-    with jax.enable_x64(False), pytest.raises(ConfigurationError, match="64-bit"):
-        topic.check()

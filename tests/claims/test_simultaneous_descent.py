@@ -20,6 +20,7 @@ class TestTopic(TopicContract):
     topic = topic
     claims = "T21a T21b T21c T21d T21e T21f"
     false_in_general = "T21a T21c"
+    measured = "gradients losses directions scores score misalignments batched newton_effect first_order_effects"
 
 
 def padded(H, e):

@@ -34,3 +34,17 @@ def block_diagonal(one, two):
 
 def cosine(x, y):
     return x @ y / np.sqrt((x @ x) * (y @ y))
+
+
+def best_weight_condition(K, first, decades=6, rounds=8):
+    """The least lambda_max / lambda_min of W K W, W = diag(w, ..., w, 1, ..., 1), by finer and finer grids of log w."""
+    low, high = -decades, decades
+    for _ in range(rounds):
+        logs = np.linspace(low, high, 41)
+        found = []
+        for log in logs:
+            scales = np.where(np.arange(len(K)) < first, 10.0**log, 1.0)
+            found.append(condition(K * np.outer(scales, scales)))
+        best, step = int(np.argmin(found)), logs[1] - logs[0]
+        low, high = logs[best] - step, logs[best] + step
+    return found[best]

@@ -18,17 +18,17 @@ from gradalign.alignment import alignment_score
 from gradalign.batches import units
 from gradalign.experiments.shallow_networks import (
     Poisson,
+    conflicts,
     gram,
     gram_scores,
     losses,
     shallow_gradients,
     shallow_network,
-    share_z,
     slope,
     tanh_derivatives,
 )
 from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, Status, in_band, timed, vanishes
+from gradalign.records import STANDARD_ERRORS, Claim, Curve, Status, at_most, equals, in_band, timed, vanishes
 
 Floats = NDArray[np.floating[Any]]
 Data = tuple[float, float]
@@ -59,7 +59,7 @@ def check() -> list[Claim]:
     Raises ``ConfigurationError`` while JAX's 64-bit types are off.
     """
     dtype_of("float64")
-    return timed([small_parameters, fair_coin, two_values, random_biases])
+    return timed(CHECKS)
 
 
 def curves() -> list[Curve]:
@@ -81,7 +81,7 @@ def curves() -> list[Curve]:
     for name, bias in BIASES.items():
         deviations = [float(np.std(np.abs(scores(M, bias)["GD"]))) for M in WIDTHS]
         lines.append(Curve("T38", "standard deviation of |A|", name, WIDTHS, deviations))
-        lines += [shares(f"{name}, {direction}", found) for direction, found in scores(max(WIDTHS), bias).items()]
+        lines += [shares(f"{name}, {direction}", found) for direction, found in scores(WIDTHS[-1], bias).items()]
     return lines
 
 
@@ -101,6 +101,7 @@ def small_parameters() -> list[Claim]:
             "largest relative distance of the gradients and their score from automatic differentiation",
             [*distances, score - alignment_score(automatic)],
             DERIVATIVES,
+            draws=3,
         )
     ]
     problem, scales = laplace((0.5, 1.0)), 10.0 ** -np.arange(1, 4)
@@ -109,14 +110,14 @@ def small_parameters() -> list[Claim]:
         limit = direction_scores(small_gradients(one, problem) for one in networks)["GD"]
         found = [direction_scores(gradients_at(s * networks, problem))["GD"] for s in scales]
         records.append(
-            Claim(
+            equals(
                 "T38",
                 "As s -> 0 gradients align with p D1 + q D0 and -(g1 w + (g0 + g1) b, g1 a, (g0 + g1) a), at rate s^2.",
-                "proven",
                 f"slope of the median |A - limit| in s, 20 networks, M = 64, {name}",
-                2.0,
                 slope(scales, np.median(np.abs(found - limit), axis=1)),
+                2.0,
                 SLOPE,
+                of=[*found, limit],
             )
         )
     return records
@@ -124,22 +125,24 @@ def small_parameters() -> list[Claim]:
 
 def fair_coin() -> list[Claim]:
     """Both signs have the same probability for every width."""
-    errors = dict.fromkeys(DIRECTIONS, 0.0)
+    errors: dict[str, list[Floats]] = {name: [] for name in DIRECTIONS}
     for M in (3, 64, 512):
         networks = SMALL * np.stack(list(initial_parameters(np.random.default_rng([38, 3, M]), 100, M, 0.0)))
         flipped = networks * np.array([-1.0, 1.0, 1.0])[:, None]
         found, other = (direction_scores(gradients_at(part, laplace(UNIT))) for part in (networks, flipped))
-        errors = {name: max(errors[name], float(np.max(np.abs(found[name] + other[name])))) for name in errors}
+        for name, values in errors.items():
+            values.append(found[name] + other[name])
     records = [
         vanishes(
             "T38",
             "With zero biases a flip of the signs of a flips A, if the map commutes with signs of layers.",
             f"largest |A(a) + A(-a)|, {name}, 100 networks each of M = 3, 64, 512",
-            error,
+            values,
             IDENTITY,
             "proven under conditions",
+            draws=300,
         )
-        for name, error in errors.items()
+        for name, values in errors.items()
     ]
     for name, bias in BIASES.items():
         for M in WIDTHS:
@@ -148,8 +151,10 @@ def fair_coin() -> list[Claim]:
                     "T38",
                     "Each sign of A has probability 1/2 at every width.",
                     f"|z| of the share of A < 0, 400 networks, M = {M}, {name}, GD",
-                    share_z(scores(M, bias)["GD"]),
+                    conflicts(scores(M, bias)["GD"]),
+                    0.5,
                     "proven under conditions",
+                    draws=DRAWS,
                 )
             )
     return records
@@ -161,14 +166,13 @@ def two_values() -> list[Claim]:
     statement = "With zero biases A tends to two values +-c"
     constants = {name: limit_constant(name, UNIT) for name in DIRECTIONS}
     records = [
-        Claim("T38", f"{statement}.", condition, f"c, {name}, data 0 and 1", value, constants[name], tolerance)
+        equals("T38", f"{statement}.", f"c, {name}, data 0 and 1", constants[name], value, tolerance, "consistency")
         for name, (value, tolerance) in PRINTED.items()
     ]
     for name, constant in constants.items():
-        mean = np.mean(np.abs(scores(4096, 0.0)[name]))
-        records.append(
-            Claim("T38", f"{statement}.", condition, f"mean |A|, {name}, M = 4096", constant, float(mean), MEAN)
-        )
+        found = np.abs(scores(4096, 0.0)[name])
+        quantity = f"mean |A|, {name}, M = 4096"
+        records.append(equals("T38", f"{statement}.", quantity, [np.mean(found)], constant, MEAN, condition, of=found))
     records.append(
         vanishes(
             "T38",
@@ -177,33 +181,36 @@ def two_values() -> list[Claim]:
             [np.abs(scores(M, 0.0)["sign"]) - 1 for M in WIDTHS],
             IDENTITY,
             condition,
+            draws=3 * DRAWS,
         )
     )
     for data in ((1.0, 0.5), (-2.0, 1.0)):
         networks = initial_parameters(np.random.default_rng([38, 4]), 100, 4096, 0.0)
-        found = direction_scores(gradients_at((SMALL * one for one in networks), laplace(data)))
+        by_map = direction_scores(gradients_at((SMALL * one for one in networks), laplace(data)))
         for name in DIRECTIONS:
             records.append(
-                Claim(
+                equals(
                     "T38",
                     f"{statement}, which depend on the data.",
-                    condition,
                     f"mean |A|, {name}, data {data[0]:g} and {data[1]:g}, M = 4096",
+                    [np.mean(np.abs(by_map[name]))],
                     limit_constant(name, data),
-                    float(np.mean(np.abs(found[name]))),
                     MEAN,
+                    condition,
+                    of=by_map[name],
                 )
             )
     deviations = np.array([np.std(np.abs(scores(M, 0.0)["GD"])) for M in WIDTHS])
     records.append(
-        Claim(
+        equals(
             "T38",
             f"{statement}: the spread of |A| falls like M^-1/2.",
-            condition,
             "slope of the standard deviation of |A| from M = 512 to 4096, GD",
-            -0.5,
             slope(np.array(WIDTHS[1:]), deviations[1:]),
+            -0.5,
             SLOPE,
+            condition,
+            of=[scores(M, 0.0)["GD"] for M in WIDTHS],
         )
     )
     return records
@@ -218,33 +225,36 @@ def random_biases() -> list[Claim]:
     small = direction_scores(small_gradients(one, laplace(UNIT)) for one in networks)
     many, law = {name: np.abs(found) for name, found in small.items()}, laws["GD"]
     where = f"GD, {MANY} networks with s -> 0, M = 8192"
+    mean, deviation = float(law.mean()), float(law.std())
     records = [
-        Claim("T38", f"{statement}.", condition, "mean |A| under the law, GD", 0.535, float(law.mean()), 5e-4),
-        Claim("T38", f"{statement}.", condition, "deviation of |A| under the law, GD", 0.074, float(law.std()), 5e-4),
-        Claim(
-            "T38", f"{statement}.", condition, f"mean |A|, {where}", float(law.mean()), float(many["GD"].mean()), MEAN
-        ),
-        Claim(
+        equals("T38", f"{statement}.", "mean |A| under the law, GD", mean, 0.535, 5e-4, "consistency"),
+        equals("T38", f"{statement}.", "deviation of |A| under the law, GD", deviation, 0.074, 5e-4, "consistency"),
+        equals("T38", f"{statement}.", f"mean |A|, {where}", many["GD"].mean(), mean, MEAN, condition, of=many["GD"]),
+        equals(
             "T38",
             "With random biases A tends to two values as well, so that |A| does not vary.",
-            "false in general",
             f"standard deviation of |A|, {where}",
-            float(law.std()),
-            float(many["GD"].std()),
+            many["GD"].std(),
+            deviation,
             MEAN,
+            "false in general",
+            of=many["GD"],
         ),
     ]
-    for name in ("sign", "UV^T"):
-        z = distance(many[name], laws[name])
+    samples = [
+        *((f"{name}, {MANY} networks with s -> 0", many[name], laws[name]) for name in ("sign", "UV^T")),
+        *((f"GD, {DRAWS} networks, M = {M}", np.abs(scores(M, 1.0)["GD"]), law) for M in WIDTHS[1:]),
+    ]
+    for words, sample, expected in samples:
+        quantity = f"|z| of the mean |A|, {words}"
+        z = distance(sample, expected)
         records.append(
-            in_band("T38", f"{statement}.", f"|z| of the mean |A|, {name}, {MANY} networks with s -> 0", z, condition)
-        )
-    for M in WIDTHS[1:]:
-        z = distance(np.abs(scores(M, 1.0)["GD"]), law)
-        records.append(
-            in_band("T38", f"{statement}.", f"|z| of the mean |A|, GD, {DRAWS} networks, M = {M}", z, condition)
+            at_most("T38", f"{statement}.", quantity, z, STANDARD_ERRORS, 0.0, condition, of=[sample, expected])
         )
     return records
+
+
+CHECKS = (small_parameters, fair_coin, two_values, random_biases)
 
 
 def distance(sample: Floats, law: Floats) -> float:

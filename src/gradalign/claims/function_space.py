@@ -16,7 +16,7 @@ from jax import Array
 from numpy.typing import NDArray
 
 from gradalign.alignment import interference_matrix
-from gradalign.batches import largest, score
+from gradalign.batches import score
 from gradalign.curvature import condition_number, random_orthogonal
 from gradalign.damped_least_squares import damped, damped_system
 from gradalign.experiments.least_squares import (
@@ -29,8 +29,9 @@ from gradalign.experiments.least_squares import (
     rich_network,
     stacked,
 )
+from gradalign.experiments.shallow_networks import slope
 from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, holds, timed, vanishes
+from gradalign.records import Claim, Curve, Status, at_least, at_most, counted, equals, holds, timed, vanishes
 
 Floats = NDArray[np.floating[Any]]
 
@@ -48,6 +49,8 @@ NETWORKS = 5  # draws of the rich initialisation
 BEST = 3  # the one of them with the least kappa(K), 1.4e5
 ORDINARY = 16  # draws of Glorot's, without biases
 
+CONDITIONS: Status = "proven under conditions"
+
 
 _interference_matrix = jax.jit(interference_matrix)
 
@@ -63,7 +66,7 @@ def check() -> list[Claim]:
     Raises ``ConfigurationError`` while JAX's 64-bit types are off.
     """
     dtype_of("float64")
-    return timed([T23a, T23b, T23c, T23d, T23e, T23])
+    return timed(CHECKS)
 
 
 def curves() -> list[Curve]:
@@ -95,7 +98,7 @@ def T23a() -> list[Claim]:
         m, d = int(generator.integers(1, 5)), int(generator.integers(5, 9))
         J, r = full_rank(generator, m, d), generator.standard_normal(m)
         delta = np.linalg.pinv(J) @ r
-        linear.append(np.linalg.norm(r - ETA * J @ delta - (1 - ETA) * r) / np.linalg.norm(r))
+        linear.append((gauss_newton_after(J, r) - (1 - ETA) * r) / np.linalg.norm(r))
         # r(theta - x) = r - J x + [x^T B_k x / 2]_k has a Jacobian of Lipschitz constant at most ||sum_k B_k^2||^(1/2)
         B = generator.standard_normal((m, d, d))
         B = (B + B.transpose(0, 2, 1)) / 2
@@ -105,9 +108,11 @@ def T23a() -> list[Claim]:
     jacobian, before = _linearised(start)
     delta = np.linalg.lstsq(jacobian, before, rcond=None)[0]
     lengths = np.array([1e-2, 3e-3, 1e-3, 3e-4])
-    errors = [np.linalg.norm(_linearised(start - eta * delta)[1] - (1 - eta) * before) for eta in lengths]
-    steps = np.arange(STEPS + 1)
-    rates = [np.polyfit(steps, np.log(values), 1)[0] / (2 * np.log(1 - ETA)) for values in gauss_newton_paths()]
+    errors = [np.linalg.norm(residuals_at(start - eta * delta) - (1 - eta) * before) for eta in lengths]
+    # The slope of log L against the step, in units of the rate
+    rates = [
+        slope((1 - ETA) ** (2 * np.arange(STEPS + 1.0)), values) for path in gauss_newton_paths() for values in path.T
+    ]
     statement = "A Gauss-Newton step of length eta multiplies every residual by 1 - eta if J has full row rank"
     return [
         vanishes(
@@ -116,7 +121,8 @@ def T23a() -> list[Claim]:
             "largest relative error, 200 draws",
             linear,
             CLOSED_FORM,
-            "proven under conditions",
+            CONDITIONS,
+            draws=200,
         ),
         holds(
             "T23a",
@@ -124,7 +130,8 @@ def T23a() -> list[Claim]:
             "least slack relative to the bound, 200 quadratic models",
             slacks,
             CLOSED_FORM,
-            "proven under conditions",
+            CONDITIONS,
+            draws=200,
         ),
         vanishes(
             "T23a",
@@ -132,32 +139,36 @@ def T23a() -> list[Claim]:
             "largest slack relative to the bound, 200 quadratic models",
             sharp,
             CLOSED_FORM,
-            "proven under conditions",
+            CONDITIONS,
+            draws=200,
         ),
-        Claim(
+        equals(
             "T23a",
             f"{statement}, up to order eta^2.",
-            "proven under conditions",
             f"slope of the log error against log eta, network, best of {NETWORKS} rich initialisations",
+            slope(lengths, np.array(errors)),
             2.0,
-            float(np.polyfit(np.log(lengths), np.log(errors), 1)[0]),
             SLOPE,
+            CONDITIONS,
+            of=errors,
         ),
         vanishes(
             "T23a",
             "All losses of a network decay at the one rate 2 log(1 - eta) of Gauss-Newton.",
             f"largest relative error of a rate, three losses, {STEPS} steps of {ETA}, {NETWORKS} rich initialisations",
-            np.concatenate(rates) - 1,
+            np.array(rates) - 1,
             RATE,
-            "proven under conditions",
+            CONDITIONS,
+            draws=3 * NETWORKS,
         ),
         vanishes(
             "T23a",
             "Along the Gauss-Newton flow r(t) = exp(-t) r(0), so L_i(t) = exp(-2t) L_i(0) for every loss.",
             f"largest relative error of a residual at t = 1, network, best of {NETWORKS} rich initialisations",
-            _linearised(gauss_newton_flow(start, 1.0, 40))[1] / (np.exp(-1) * before) - 1,
+            residuals_at(gauss_newton_flow(start, 1.0, 40)) / (np.exp(-1) * before) - 1,
             FLOW,
-            "proven under conditions",
+            CONDITIONS,
+            draws=POINTS + 2,
         ),
     ]
 
@@ -180,17 +191,19 @@ def T23b() -> list[Claim]:
             "T23b",
             f"{statement}.",
             f"{quantity}, 60 draws, n = 2, 3, 4",
-            [largest(error) for error in errors],
+            errors,
             CLOSED_FORM,
-            "proven under conditions",
+            CONDITIONS,
+            draws=20 * (4 + 9 + 16),
         ),
         vanishes(
             "T23b",
             f"{statement}, for a network.",
             f"{quantity}, {NETWORKS} rich initialisations",
-            [largest(interference(*problem, 1.0) - np.eye(3)) for problem in networks],
+            [interference(*problem, 1.0) - np.eye(3) for problem in networks],
             CONDITIONED,
-            "proven under conditions",
+            CONDITIONS,
+            draws=9 * NETWORKS,
         ),
         vanishes(
             "T23b",
@@ -198,16 +211,16 @@ def T23b() -> list[Claim]:
             f"{quantity}, two losses of one residual each at 60 degrees",
             interference(J, r, 1.0) - np.eye(2),
             CLOSED_FORM,
-            "proven under conditions",
+            CONDITIONS,
         ),
-        Claim(
+        equals(
             "T23b",
             "Losses whose Gauss-Newton directions do not interfere have aligned Gauss-Newton directions.",
-            "false in general",
             "score of the Gauss-Newton directions of these two losses",
-            -0.5,
             score(directions(J, r, 1.0)),
+            -0.5,
             CLOSED_FORM,
+            "false in general",
         ),
     ]
 
@@ -230,25 +243,28 @@ def T23c() -> list[Claim]:
             "T23c",
             "The first-order effect of the Gauss-Newton step on a loss is <g_i, delta> = ||r_i||^2.",
             "largest relative error, 300 draws",
-            np.concatenate(effects),
+            effects,
             CLOSED_FORM,
-            "proven under conditions",
+            CONDITIONS,
+            draws=900,
         ),
         holds(
             "T23c",
             f"{statement}.",
             "least ratio to the bound, less 1, 300 draws",
-            np.concatenate(slacks),
+            slacks,
             CLOSED_FORM,
-            "proven under conditions",
+            CONDITIONS,
+            draws=900,
         ),
         vanishes(
             "T23c",
             f"{statement}, with equality for orthonormal rows.",
             "largest relative error, 300 draws",
-            np.concatenate(equality),
+            equality,
             CLOSED_FORM,
-            "proven under conditions",
+            CONDITIONS,
+            draws=900,
         ),
     ]
 
@@ -265,7 +281,7 @@ def T23d() -> list[Claim]:
         for damping in (1e-4, 1e-3, 1.0):
             after = r + ETA * J @ np.asarray(_gauss_newton_step(jnp.asarray(J), jnp.asarray(damping), jnp.asarray(r)))
             expected = r - ETA * K @ np.linalg.solve(K + damping * np.eye(6), r)
-            formula.append(np.linalg.norm(after - expected) / np.linalg.norm(r))
+            formula.append((after - expected) / np.linalg.norm(r))
             if damping == 1e-4:
                 fast.append((Q[:, 0] @ after / (Q[:, 0] @ r) - (1 - ETA)) / (ETA * damping) - 1)
     return [
@@ -275,6 +291,7 @@ def T23d() -> list[Claim]:
             "largest relative error, 100 draws, mu in 1e-4, 1e-3, 1",
             formula,
             CLOSED_FORM,
+            draws=1800,
         ),
         vanishes(
             "T23d",
@@ -282,6 +299,7 @@ def T23d() -> list[Claim]:
             "largest relative error of the term eta mu/k, k = 1, mu = 1e-4, 100 draws",
             fast,
             LEADING_ORDER,
+            draws=100,
         ),
     ]
 
@@ -294,12 +312,12 @@ def T23e() -> list[Claim]:
         Q = random_orthogonal(generator, 6)
         inside, outside = Q[:, :4], Q[:, 4:]
         J, r = inside @ full_rank(generator, 4, 8), generator.standard_normal(6)
-        after = r - ETA * J @ np.linalg.lstsq(J, r, rcond=1e-10)[0]
+        after = gauss_newton_after(J, r)
         formula.append(np.linalg.norm(after - (r - ETA * inside @ inside.T @ r)) / np.linalg.norm(r))
         normal.append(np.linalg.norm(outside.T @ (after - r)) / np.linalg.norm(outside.T @ r))
         tangential.append(np.linalg.norm(inside.T @ after) / np.linalg.norm(inside.T @ r) - (1 - ETA))
     return [
-        vanishes("T23e", statement, quantity, errors, CLOSED_FORM)
+        vanishes("T23e", statement, quantity, errors, CLOSED_FORM, draws=200)
         for statement, quantity, errors in (
             (
                 "Without full row rank a Gauss-Newton step leaves (I - eta Pi) r, Pi the projector on the range of J.",
@@ -328,46 +346,68 @@ def T23() -> list[Claim]:
     for points, earlier in ((4, "2.6e5"), (8, "6.9e13")):  # found by an earlier implementation in one draw each
         value, found = np.log10(float(earlier)), decades[points]
         quantity = f"decades by which kappa(K) = {earlier} lies outside the range of {ORDINARY} draws, {points} points"
-        outside = max(np.min(found) - value, value - np.max(found))
-        records.append(Claim("T23", f"{statement}.", "empirical", quantity, 0.0, float(outside), 0.0, "at most"))
-    growth = min(np.min(decades[8] - decades[4]), np.min(decades[16] - decades[8]))
+        outside = outside_range(value, found)
+        records.append(at_most("T23", f"{statement}.", quantity, outside, 0.0, 0.0, "observation", of=found))
     rounding = -np.log10((16 + 2) * np.finfo(float).eps)
     return [
         *records,
-        Claim(
+        at_least(
             "T23",
             f"{statement}.",
-            "empirical",
             f"median log10 kappa(K), 16 points, {ORDINARY} draws",
+            [np.median(decades[16])],
             30.0,
-            float(np.median(decades[16])),
             0.0,
-            "at least",
+            "observation",
+            of=decades[16],
         ),
         holds(
             "T23",
             f"{statement}, and more so the more points there are.",
             f"least growth of log10 kappa(K) from 4 to 8 and from 8 to 16 points, {ORDINARY} draws",
-            growth,
+            [decades[8] - decades[4], decades[16] - decades[8]],
             0.0,
-            "empirical",
+            "observation",
+            draws=2 * ORDINARY,
         ),
-        Claim(
+        counted(
             "T23",
             "For 16 points K has not full rank in float64.",
-            "empirical",
             f"draws of {ORDINARY} with lambda_min(K) < 18 rounding units of lambda_max(K)",
-            float(ORDINARY),
-            float(np.sum(decades[16] > rounding)),
-            0.0,
+            decades[16] > rounding,
+            ORDINARY,
+            "observation",
+            draws=ORDINARY,
+            of=decades[16],
         ),
     ]
+
+
+CHECKS = (T23a, T23b, T23c, T23d, T23e, T23)
 
 
 def full_rank(generator: np.random.Generator, rows: int, columns: int) -> Floats:
     """J (rows, columns) with singular values log-uniform in [0.1, 1]."""
     stretched = random_orthogonal(generator, rows) * 10.0 ** -generator.random(rows)
     return np.asarray(stretched @ random_orthogonal(generator, columns)[:rows])
+
+
+def gauss_newton_after(J: Floats, r: Floats) -> Floats:
+    """r - eta J J^+ r, the residuals of a linear model after a Gauss-Newton step of length 0.05; J (m, d), r (m,).
+
+    >>> gauss_newton_after(np.array([[2.0, 0.0], [0.0, 0.0]]), np.array([1.0, 1.0])).round(12).tolist()
+    [0.95, 1.0]
+    """
+    return np.asarray(r - ETA * J @ np.linalg.lstsq(J, r, rcond=1e-10)[0])
+
+
+def outside_range(value: float, found: Floats) -> float:
+    """By how much a value lies outside the range of some numbers; negative where it lies inside.
+
+    >>> outside_range(3.0, np.array([1.0, 2.0])), outside_range(1.25, np.array([1.0, 2.0]))
+    (1.0, -0.25)
+    """
+    return float(np.max(np.array([np.min(found) - value, value - np.max(found)])))
 
 
 def descent(J: Floats, r: Floats, sizes: NDArray[np.integer[Any]]) -> tuple[Floats, Floats]:
@@ -452,6 +492,11 @@ def ordinary_conditions(points: int) -> Floats:
         present = np.any(rows != 0, axis=1)
         found.append(2 * np.log10(float(condition_number(jnp.asarray(rows[present])))))
     return np.array(found)
+
+
+def residuals_at(theta: Floats) -> Floats:
+    """r (10,) of the network, without the entries of the rows of zeros."""
+    return _linearised(theta)[1]
 
 
 def _linearised(theta: Floats) -> tuple[Floats, Floats]:

@@ -15,9 +15,9 @@ from jax import Array
 from numpy.typing import NDArray
 
 from gradalign.alignment import alignment_score
-from gradalign.experiments.shallow_networks import Poisson, losses, share_z
+from gradalign.experiments.shallow_networks import Poisson, conflicts, losses
 from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, in_band, never, timed
+from gradalign.records import Claim, Curve, Status, equals, in_band, never, timed
 from gradalign.trees import Tree
 
 Floats = NDArray[np.floating[Any]]
@@ -30,6 +30,8 @@ SEEDS = 60
 DATA = {"data 0": 0.0, "data 1": 1.0, "data -1": -1.0}
 INNER = np.linspace(0, 1, 34)[1:-1]
 
+OBSERVATION: Status = "observation"
+
 
 def check() -> list[Claim]:
     """All records of the claim T37.
@@ -37,7 +39,7 @@ def check() -> list[Claim]:
     Raises ``ConfigurationError`` while JAX's 64-bit types are off.
     """
     dtype_of("float64")
-    return timed([T37])
+    return timed(CHECKS)
 
 
 def curves() -> list[Curve]:
@@ -63,23 +65,57 @@ def T37() -> list[Claim]:
 def records_of(width: int, found: dict[str, Floats]) -> list[Claim]:
     """The records of one width; ``found`` holds the scores (seeds,) by data."""
     zero, one, minus = (found[name] for name in DATA)
-    z = abs(zero.mean()) / zero.std() * np.sqrt(zero.size)
     where = f"{zero.size} networks, w = {width}"
     coin = "With zero data a new tanh network conflicts or not like a fair coin"
     sign = "For -u'' = pi^2 sin(pi x) the data 1 align both losses of a new tanh network, and the data -1 oppose them"
     return [
-        in_band("T37", f"{coin}: mean 0.", f"|z|, {where}", float(z), "empirical"),
-        in_band("T37", f"{coin}: conflict in half of the draws.", f"|z|, {where}", share_z(zero), "empirical"),
-        Claim(
-            "T37", f"{coin}, bimodal.", "empirical", f"standard deviation, {where}", DEVIATION, float(zero.std()), MEAN
+        in_band("T37", f"{coin}: mean 0.", f"|z|, {where}", zero, 0.0, OBSERVATION, draws=SEEDS),
+        in_band(
+            "T37",
+            f"{coin}: conflict in half of the draws.",
+            f"|z|, {where}",
+            conflicts(zero),
+            0.5,
+            OBSERVATION,
+            draws=SEEDS,
         ),
-        never("T37", f"{sign}.", f"conflicts, data 1, {where}", int(np.sum(one <= 0)), "empirical"),
-        never("T37", f"{sign}.", f"scores without conflict, data -1, {where}", int(np.sum(minus >= 0)), "empirical"),
+        equals(
+            "T37",
+            f"{coin}, bimodal.",
+            f"standard deviation, {where}",
+            [np.std(zero)],
+            DEVIATION,
+            MEAN,
+            OBSERVATION,
+            of=zero,
+        ),
+        never("T37", f"{sign}.", f"conflicts, data 1, {where}", one <= 0, OBSERVATION, draws=SEEDS, of=one),
+        never(
+            "T37",
+            f"{sign}.",
+            f"scores without conflict, data -1, {where}",
+            minus >= 0,
+            OBSERVATION,
+            draws=SEEDS,
+            of=minus,
+        ),
         *(
-            Claim("T37", f"{sign}.", "empirical", f"mean score, {name}, {where}", mean, float(part.mean()), MEAN)
+            equals(
+                "T37",
+                f"{sign}.",
+                f"mean score, {name}, {where}",
+                [np.mean(part)],
+                mean,
+                MEAN,
+                OBSERVATION,
+                of=part,
+            )
             for name, part, mean in zip(("data 1", "data -1"), (one, minus), MEANS[width], strict=True)
         ),
     ]
+
+
+CHECKS = (T37,)
 
 
 @cache

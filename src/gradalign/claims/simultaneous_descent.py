@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from gradalign.alignment import pairwise_cosines
 from gradalign.batches import batched, misalignments, score, scores, units
 from gradalign.curvature import random_orthogonal, random_positive_definite, symmetric_power
+from gradalign.experiments.shallow_networks import conflicts, slope
 from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, holds, in_band, never, timed, vanishes
+from gradalign.records import Claim, Curve, Status, equals, holds, in_band, never, timed, vanishes
 
 Floats = NDArray[np.floating[Any]]
 
@@ -32,6 +33,8 @@ ANGLES = (0.3, 0.1, 0.03, 0.01)  # delta of the three losses that conflict in th
 LEAST_SCORE = -7 / 9  # their limit as delta -> 0
 DECAY_ETA = 0.05
 DECAY_STEPS = 100
+
+CONDITIONS: Status = "proven under conditions"
 
 
 _power = jax.jit(jax.vmap(partial(symmetric_power, relative_cutoff=KERNEL), (0, None)))
@@ -52,7 +55,7 @@ def check() -> list[Claim]:
     Raises ``ConfigurationError`` while JAX's 64-bit types are off.
     """
     dtype_of("float64")
-    return timed([T21a, T21b, T21c, T21d, T21e, T21f])
+    return timed(CHECKS)
 
 
 def curves() -> list[Curve]:
@@ -84,12 +87,13 @@ def T21a() -> list[Claim]:
         H, e = shared_minimiser(n, DRAWS, np.random.default_rng([21, 1, n]))
         g, before = gradients(H, e), losses(H, e)
         step = np.einsum("bkl,bl->bk", power(H.sum(axis=1), -1.0), g.sum(axis=1))
-        effects.append(np.max(np.abs(np.einsum("bik,bk->bi", g, step) / (2 * before) - 1)))
-        rates.append(np.max(np.abs(losses(H, e - ETA * step) / before - (1 - ETA) ** 2)))
+        effects.append(np.einsum("bik,bk->bi", g, step) / (2 * before) - 1)
+        rates.append(losses(H, e - ETA * step) / before - (1 - ETA) ** 2)
     # Two losses of one residual each, <q_1, e>^2 / 2 and 4 <q_2, e>^2 / 2, at 60 degrees, with residuals 1 and -1
     q = np.array([[1.0, 0.0], [0.5, np.sqrt(0.75)]])
-    g = np.array([1.0, -4.0])[:, None] * q
-    raised = _raised(np.random.default_rng([21, 2]), 400_000)
+    pair, error = np.array([1.0, 4.0])[:, None, None] * np.einsum("ik,il->ikl", q, q), np.linalg.solve(q, [1.0, -1.0])
+    g, twice = gradients(pair[None], error[None])[0], 2 * losses(pair, error[None])[0]
+    effect = first_order_effects(np.random.default_rng([21, 2]), 400_000)
     expected = 4 / np.pi**2 * sum(3.0**-k / k**2 for k in range(1, 60, 2))
     return [
         vanishes(
@@ -98,7 +102,8 @@ def T21a() -> list[Claim]:
             "largest relative error, 6000 draws, singular H_i included",
             effects,
             RATES,
-            "proven under conditions",
+            CONDITIONS,
+            draws=DRAWS * (2 + 3 + 4),
         ),
         vanishes(
             "T21a",
@@ -106,23 +111,26 @@ def T21a() -> list[Claim]:
             f"largest error of the factor, 6000 draws, eta = {ETA}",
             rates,
             RATES,
-            "proven under conditions",
+            CONDITIONS,
+            draws=DRAWS * (2 + 3 + 4),
         ),
-        Claim(
+        equals(
             "T21a",
             "Gradient descent lowers every loss to first order if they share a minimiser.",
-            "false in general",
             "<g_1, g>/(2 L_1) for curvatures 1 and 4 at 60 degrees",
+            g[0] @ g.sum(axis=0) / twice[0],
             -1.0,
-            float(g[0] @ g.sum(axis=0)),
             CLOSED_FORM,
+            "false in general",
         ),
         in_band(
             "T21a",
             "Gradient descent raises one of two losses of unit curvature in random directions of the plane with "
             "probability 4/pi^2 sum over odd k of 3^-k/k^2 = 0.137.",
             "|z| of the share, 400000 draws",
-            float(abs(np.mean(raised) - expected) / np.sqrt(expected * (1 - expected) / raised.size)),
+            conflicts(effect),
+            expected,
+            draws=400_000,
         ),
     ]
 
@@ -143,7 +151,8 @@ def T21b() -> list[Claim]:
             "least cosine, 2000 draws, singular H_i included",
             found,
             RATES,
-            "proven under conditions",
+            CONDITIONS,
+            draws=DRAWS,
         ),
         vanishes(
             "T21b",
@@ -151,15 +160,16 @@ def T21b() -> list[Claim]:
             "largest difference of the cosines, 2000 draws",
             found - cosines,
             RATES,
+            draws=DRAWS,
         ),
-        Claim(
+        equals(
             "T21b",
             "The bound 0 on the whitened cosine is attained, by losses of one residual each.",
-            "proven under conditions",
             "whitened cosine at 60 degrees",
-            0.0,
             score(directions(*two_valleys(np.pi / 3), 0.5)[0]),
+            0.0,
             CLOSED_FORM,
+            CONDITIONS,
         ),
     ]
 
@@ -168,48 +178,47 @@ def T21c() -> list[Claim]:
     """What fails: Newton directions in the Euclidean metric, and three losses in the metric of H."""
     H, e = two_valleys(0.1)
     records = [
-        Claim(
+        equals(
             "T21c",
             "Newton directions of two losses with a shared minimiser do not conflict.",
-            "false in general",
             "cosine of Newton directions, two losses of one residual each at angle 0.1",
-            -np.cos(0.1),
             score(directions(H, e, 1.0)[0]),
+            -float(np.cos(0.1)),
             CLOSED_FORM,
+            "false in general",
         ),
-        Claim(
+        equals(
             "T21c",
             "Two losses whose Newton directions conflict may have raw gradients that agree.",
-            "proven",
             "cosine of the raw gradients of the same losses",
-            np.cos(0.1),
             score(directions(H, e, 0.0)[0]),
+            float(np.cos(0.1)),
             CLOSED_FORM,
         ),
     ]
     for delta in ANGLES:
         records.append(
-            Claim(
+            equals(
                 "T21c",
                 "Whitened directions of three losses with a shared minimiser score at least 2/n - 1.",
-                "false in general",
                 f"A = -1/3 - 4/9 (cos 2 delta - 2 sin delta), delta = {delta:g}",
-                -1 / 3 - 4 / 9 * (np.cos(2 * delta) - 2 * np.sin(delta)),
                 score(directions(*conflicting_triple(delta), 0.5)[0]),
+                float(-1 / 3 - 4 / 9 * (np.cos(2 * delta) - 2 * np.sin(delta))),
                 CLOSED_FORM,
+                "false in general",
             )
         )
     small = 1e-4
     excess = score(directions(*conflicting_triple(small), 0.5)[0]) - LEAST_SCORE
     statement = "The whitened score of three losses with a shared minimiser comes as close to -7/9 as one likes."
     quantity = "(A + 7/9)/delta at delta = 1e-4, expected 8/9"
-    return [*records, Claim("T21c", statement, "proven", quantity, 8 / 9, excess / small, 1e-3)]
+    return [*records, equals("T21c", statement, quantity, excess / small, 8 / 9, 1e-3)]
 
 
 def T21d() -> list[Claim]:
     """Commuting curvatures."""
     generator = np.random.default_rng([21, 4])
-    least = {"raw gradients": 1.0, "P = f(H), f random and positive": 1.0}
+    cosines: dict[str, list[Floats]] = {"raw gradients": [], "P = f(H), f random and positive": []}
     for n in (2, 3, 4):
         Q = np.stack([random_orthogonal(generator, SIZE) for _ in range(DRAWS)])
         # Exact zeros among the eigenvalues leave each loss with a kernel of its own
@@ -219,11 +228,18 @@ def T21d() -> list[Claim]:
         factors = np.exp(generator.uniform(-5, 5, (DRAWS, 1, SIZE)))
         for name, f in (("raw gradients", np.ones((1, 1, 1))), ("P = f(H), f random and positive", factors)):
             v = np.einsum("bkl,bil->bik", Q, f * values * e[:, None, :])
-            least[name] = min(least[name], float(np.min(batched(pairwise_cosines, v))))
+            cosines[name].append(batched(pairwise_cosines, v))
     statement = "Losses with a shared minimiser and commuting curvatures never conflict, whatever P = f(H)."
     return [
-        holds("T21d", statement, f"least pairwise cosine, {name}, 6000 draws", value, CLOSED_FORM)
-        for name, value in least.items()
+        holds(
+            "T21d",
+            statement,
+            f"least pairwise cosine, {name}, 6000 draws",
+            values,
+            CLOSED_FORM,
+            draws=DRAWS * (1 + 3 + 6),
+        )
+        for name, values in cosines.items()
     ]
 
 
@@ -242,6 +258,7 @@ def T21e() -> list[Claim]:
     plane = np.stack([[random_positive_definite(generator, 2, 100.0) for _ in range(2)] for _ in e])
     half_angles = [_half_angle(directions(plane, e[:, :2], exponent)) for exponent in (0.0, 1.0)]
     converse = half_angles[1] / half_angles[0] * np.linalg.cond(plane.sum(axis=1)) - 1
+    elsewhere = misalignments(directions(pair, other, 1.0))
     statement = "Newton directions score 1 where all H_i e are positive multiples of each other"
     return [
         vanishes(
@@ -250,6 +267,7 @@ def T21e() -> list[Claim]:
             "largest 1 - A, 300 draws, n = 3",
             misalignments(directions(shares * H[:, None], e, 1.0)),
             CLOSED_FORM,
+            draws=300,
         ),
         vanishes(
             "T21e",
@@ -257,12 +275,15 @@ def T21e() -> list[Claim]:
             "largest 1 - A, 300 draws",
             misalignments(directions(pair, e, 1.0)),
             CLOSED_FORM,
+            draws=300,
         ),
         never(
             "T21e",
             "If the H_i are not proportional, the score is below 1 for some e.",
             "draws with 1 - A < 1e-6 at another e, 300 draws",
-            int(np.sum(misalignments(directions(pair, other, 1.0)) < 1e-6)),
+            elsewhere < 1e-6,
+            draws=300,
+            of=elsewhere,
         ),
         holds(
             "T21e",
@@ -271,6 +292,7 @@ def T21e() -> list[Claim]:
             "least ratio to the bound, less 1, 300 draws in the plane",
             converse,
             CLOSED_FORM,
+            draws=300,
         ),
     ]
 
@@ -279,7 +301,7 @@ def T21f() -> list[Claim]:
     """Smooth losses with a common minimiser."""
     generator = np.random.default_rng([21, 6])
     distances = np.array([1e-2, 1e-3, 1e-4])
-    slopes, violations = [], 0
+    slopes, effects = [], []
     for _ in range(200):
         n, d = int(generator.integers(2, 5)), int(generator.integers(2, 6))
         H = np.stack([random_positive_definite(generator, d, 10.0) for _ in range(n)])
@@ -290,28 +312,34 @@ def T21f() -> list[Claim]:
         errors = []
         for distance in distances:
             effect, losses_doubled = newton_effect(H, T, distance * direction)
-            violations += int(np.sum(effect <= 0))
-            errors.append(np.max(np.abs(effect / losses_doubled - 1)))
-        slopes.append(np.polyfit(np.log(distances), np.log(errors), 1)[0])
+            effects.append(effect)
+            errors.append(np.abs(effect / losses_doubled - 1))
+        slopes.append(slope(distances, np.max(errors, axis=1)))
     statement = "Near a common minimiser of smooth losses with definite H_i the Newton step lowers every loss"
     return [
         never(
             "T21f",
             f"{statement} to first order.",
             "losses with <g_i, step> <= 0, 200 cubics, distances 1e-2 to 1e-4",
-            violations,
-            "proven under conditions",
+            [effect <= 0 for effect in effects],
+            CONDITIONS,
+            draws=1200,
+            of=effects,
         ),
-        Claim(
+        equals(
             "T21f",
             f"{statement} by <g_i, step> = e^T H_i e (1 + O(||e||)).",
-            "proven under conditions",
             "slope of the log relative error against log ||e||, median of 200 cubics",
+            [np.median(slopes)],
             1.0,
-            float(np.median(slopes)),
             0.05,
+            CONDITIONS,
+            of=slopes,
         ),
     ]
+
+
+CHECKS = (T21a, T21b, T21c, T21d, T21e, T21f)
 
 
 def shared_minimiser(n: int, draws: int, generator: np.random.Generator) -> tuple[Floats, Floats]:
@@ -394,10 +422,16 @@ def _half_angle(vectors: Floats) -> Floats:
     return np.asarray(np.sqrt(defect / (2 - defect)))
 
 
-def _raised(generator: np.random.Generator, draws: int) -> NDArray[np.bool_]:
-    """Whether gradient descent raises <q_1, e>^2 / 2 or <q_2, e>^2 / 2 to first order; q_i, e uniform in the plane."""
+def first_order_effects(generator: np.random.Generator, draws: int) -> Floats:
+    """min_i <g_i, g_1 + g_2> of <q_1, e>^2 / 2 and <q_2, e>^2 / 2: (draws,).
+
+    Negative where gradient descent raises one of them. q_1, q_2 and e are random unit vectors of the plane.
+
+    >>> first_order_effects(np.random.default_rng(0), 3).shape
+    (3,)
+    """
     angles = generator.uniform(0, 2 * np.pi, (draws, 3))
     q, e = np.stack([np.cos(angles), np.sin(angles)], axis=2)[:, :2], angles[:, 2]
     r = np.einsum("bik,bk->bi", q, np.stack([np.cos(e), np.sin(e)], axis=1))
     g = r[:, :, None] * q
-    return np.asarray(np.any(np.einsum("bik,bk->bi", g, g.sum(axis=1)) < 0, axis=1))
+    return np.asarray(np.min(np.einsum("bik,bk->bi", g, g.sum(axis=1)), axis=1))

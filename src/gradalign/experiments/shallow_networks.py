@@ -158,13 +158,14 @@ def slope(x: Floats, y: Floats) -> float:
     >>> round(slope(np.array([1.0, 2.0, 4.0]), np.array([3.0, 12.0, 48.0])), 12)
     2.0
     """
-    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
+    centred = np.log(x) - np.mean(np.log(x))
+    return float(centred @ np.log(y) / (centred @ centred))
 
 
-def share_z(scores: Floats) -> float:
-    """Distance of the share of negative scores from 1/2, in standard errors.
+def conflicts(scores: Floats) -> Floats:
+    """1 where a score is negative, else 0; NaN remains NaN.
 
-    >>> share_z(np.array([1.0, 1.0, 1.0, 1.0]))
-    2.0
+    >>> conflicts(np.array([-0.5, 0.0, 0.5])).tolist()
+    [1.0, 0.0, 0.0]
     """
-    return float(abs(np.mean(scores < 0) - 0.5) * 2 * np.sqrt(scores.size))
+    return np.heaviside(-scores, 0.0)
