@@ -93,7 +93,8 @@ def damage(directory: Path) -> str:
         if _digest(path) != digest:
             return f"{name} does not agree with its checksum"
     listed = {line.partition("  ")[2] for line in lines}
-    left = {path.relative_to(directory).as_posix() for path in directory.glob("parameters/*.safetensors")}
+    found = [*directory.glob("parameters/*.safetensors"), *directory.glob(SPECIFICATION)]
+    left = {path.relative_to(directory).as_posix() for path in found}
     if unlisted := sorted({"runs.csv", "curves.csv", *left} - listed):
         return f"{CHECKSUMS} does not list {unlisted[0]}"
     return ""
