@@ -59,7 +59,7 @@ def T27_a() -> list[Claim]:
         covariance = np.einsum("sik,sjl->ijkl", left - left.mean(axis=0), right - right.mean(axis=0)) / 10
         errors.append(F - split - covariance.reshape(12, 12))
         found = _best(F, 3, 4)
-        singular = np.linalg.svd(F.reshape(3, 4, 3, 4).swapaxes(1, 2).reshape(9, 16), compute_uv=False)
+        singular = _singular(F.reshape(3, 4, 3, 4).swapaxes(1, 2).reshape(9, 16))
         nearest = np.linalg.norm(F - np.kron(found.left, found.right)) / np.linalg.norm(F)
         scalar = np.sqrt(1 - singular[0] ** 2 / np.sum(singular**2))
         best += [float(found.relative_error) - scalar, nearest - scalar]
@@ -162,7 +162,7 @@ def T27b() -> list[Claim]:
     """A layer of a network for a differential equation maps the value and two derivatives by one matrix."""
     found = pinn_rows()
     rows, b, h = found["pde"], found["b"], found["h"]
-    singular = {name: np.linalg.svd(found[name].reshape(-1, WIDTH, WIDTH), compute_uv=False) for name in ("pde", "bc")}
+    singular = {name: _singular(found[name].reshape(-1, WIDTH, WIDTH)) for name in ("pde", "bc")}
     relative = {name: values / values[:, :1] for name, values in singular.items()}
     outer, single, high = [], [], []
     sums = []
@@ -175,7 +175,7 @@ def T27b() -> list[Claim]:
         F = np.asarray(_moment(pairs))
         split = np.einsum("abpq,abij->piqj", _cross_moments(b[k]), _cross_moments(h[k])).reshape(F.shape)
         outer.append((F - split) / np.linalg.norm(F))
-        values = np.linalg.svd(np.asarray(rearrange(jnp.asarray(F), WIDTH, WIDTH)), compute_uv=False)
+        values = _singular(np.asarray(rearrange(jnp.asarray(F), WIDTH, WIDTH)))
         high.append(values[9] / values[0])
         single.append(float(_best(F, WIDTH, WIDTH).relative_error))
     total = relative["pde"].shape[0]
@@ -299,6 +299,11 @@ def _pinn_rows(weights: dict[str, Array], points: Array) -> dict[str, Array]:
 
 _moment = jax.jit(second_moment)
 _best = jax.jit(best_kronecker, static_argnums=(1, 2))
+
+
+def _singular(matrices: Floats) -> Floats:
+    """Singular values (..., min(m, n)) of matrices (..., m, n), falling; NaN where an entry is."""
+    return np.asarray(jnp.linalg.svd(jnp.asarray(matrices), compute_uv=False))
 
 
 def _cross_moments(vectors: Floats) -> Floats:
