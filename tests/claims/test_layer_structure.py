@@ -19,6 +19,7 @@ class TestTopic(TopicContract):
     topic = topic
     claims = "T27(a) T27(b) T27b"
     false_in_general = "T27(a)"
+    measured = "_moment _best best_kronecker hessian_matrix pinn_rows"
 
 
 def moment(outputs, inputs):

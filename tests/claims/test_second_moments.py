@@ -22,6 +22,7 @@ class TestTopic(TopicContract):
     topic = topic
     claims = "T26(a) T26(b) T26(c) T26(d) T26b"
     false_in_general = "T26(b)"
+    measured = "_moments _moment _steps _empirical_fisher _remainders rank_one_fraction common_state common_soap scores"
 
 
 def jacobian(generator, m, d):

@@ -1,4 +1,4 @@
-"""Claim T33 at tiny sizes: problems, logged quantities and structure against NumPy; records on made-up histories.
+"""Claim T33 at tiny sizes: problems, logged quantities and structure against NumPy; records on made-up runs.
 
 The runs of the records themselves are too long for a test.
 """
@@ -11,9 +11,9 @@ from jax.flatten_util import ravel_pytree
 from oracles import small_pinns as oracle
 from oracles.soap import Adam
 from tolerances import CONDITIONED, DIFFERENCES, IDENTITY
+from topic_contract import TopicContract
 
 from gradalign.claims import small_networks as topic
-from gradalign.errors import ConfigurationError
 from gradalign.experiments import followed_runs, small_pinns
 from gradalign.optimizers import adam, soap
 from gradalign.randomness import stream
@@ -222,6 +222,7 @@ def test_T33_structure(task, linearisation):
     H = np.stack([(gradient(flat + h) - gradient(flat - h)) / 2e-5 for h in 1e-5 * np.eye(flat.size)])
     F = np.asarray(linearisation(params, points)[1])
     F = F.T @ F
+    assert found["curvature"].shape == (2, 2)
     assert found["curvature"][0, 1] == pytest.approx(np.linalg.norm(H - F) / np.linalg.norm(F), abs=1e2 * DIFFERENCES)
 
 
@@ -243,20 +244,85 @@ def test_T33_initial_scores(task):
 
 
 def made_up(value, **others):
-    """A history in which every score is ``value`` late, 0.9 early."""
-    steps = np.arange(0, 101, 10)
-    row = np.where(steps > 75, value, 0.9)
+    """A history of 41 logs in which every score is ``value`` late, 0.9 early; seeds differ by thousandths."""
+    steps = np.arange(0, 1001, 25)
+    apart = 1e-3 * np.arange(len(topic.SEEDS))[:, None]
     names = ("raw", "common", "own", "own_momentum", "whitened", "whitened_fine", "newton", "inter_update")
-    values = {name: np.tile(row, (3, 1)) for name in names}
-    values |= {"loss": np.full((3, 11), 1e-3), "damping_bound": np.full((3, 11), 2.0)}
-    values |= {name: np.full((3, 11), other) for name, other in others.items()}
+    constants = {"loss": 1e-3, "damping_bound": 2.0, "condition": 1e4, "condition_preconditioned": 1e4}
+    constants |= {"cosine_whitened": 0.3, "cosine_newton": 0.1, "inter_gradient": -0.2}
+    values = {name: np.where(steps > 750, value, 0.9) - apart for name in names}
+    values |= {name: np.full((len(apart), len(steps)), other) for name, other in (constants | others).items()}
     return followed_runs.History(steps, values, None, None)
 
 
-def heat_runs(soap_redrawn, adam=-0.9):
+def ordered_runs(name, null):
+    """Runs of Adam and SOAP in the order that the topic states; SOAP is nearer to the null value."""
+    runs = {}
+    for points in (topic.FIXED, topic.REDRAWN):
+        shared = {"whitened": null, "whitened_fine": null, "newton": null - 0.1}
+        first, second = made_up(null, loss=1.0, **shared), made_up(null, condition_preconditioned=1e2, **shared)
+        second.values["own"] += 0.05
+        for quantity in ("raw", "common", "own", "own_momentum"):
+            comparison, count = topic.ORDERS[name][quantity, points]
+            lower = np.arange(len(topic.SEEDS))[:, None] < (count if comparison == "at least" else 0)
+            first.values[quantity] = second.values[quantity] + np.where(lower, -0.5, 0.1)
+        runs |= {f"Adam, {points}": first, f"SOAP, {points}": second}
+    return runs
+
+
+def made_up_experiments():
+    """Results of all functions that run networks, as the topic describes them."""
+    poisson, small, larger = (
+        ordered_runs(*pair) for pair in (("Poisson", 0.0), (topic.SMALL, -1 / 3), (topic.LARGER, -1 / 3))
+    )
+    for points in (topic.FIXED, topic.REDRAWN):
+        poisson[f"SOAP, {points}"].values["newton"] *= 0
+        poisson[f"SOAP, {points}"].values["inter_update"] = made_up(0.8).values["inter_update"]
+    poisson[f"Adam, {topic.FIXED}"].values["newton"] = np.where(np.arange(41) > 30, 0.2, -0.2) + np.zeros(
+        (len(topic.SEEDS), 1)
+    )
+    poisson[f"Levenberg-Marquardt, {topic.FIXED}"] = made_up(0.0, loss=1e-6, newton=0.3)
+    small[f"SOAP, {topic.FIXED}"].values["common"] -= 0.05
+    for method, shift in (("SOAP", 0.2), ("Adam", 0.4)):  # neither method is near to -1/3, Adam is nearer
+        larger[f"{method}, {topic.REDRAWN}"].values["own_momentum"] += shift
+    ones = np.ones((len(topic.SEEDS), len(topic.CHECKPOINTS)))
+    structure = {"identity": 0.9 * ones, "soap": 0.8 * ones, "kronecker": 0.3 * ones}
+    structure |= {"curvature": ones[:, :2] * [2.0, 1e-3]}
     return {
-        "Adam, fixed points": made_up(adam, whitened_fine=-1 / 3, loss=1.0),
-        "Adam, redrawn points": made_up(adam, whitened_fine=-1 / 3, loss=1.0),
+        "two_losses": lambda: poisson,
+        "without_momentum": lambda: made_up(-0.3),
+        "three_losses": lambda: small,
+        "larger_network": lambda: larger,
+        "structure": lambda: structure,
+        "initial_newton_scores": lambda task, count: np.linspace(-1, 1, count),
+        "averages_of_unrelated_gradients": lambda b1, *_: b1 + 1e-4,
+    }
+
+
+class TestTopic(TopicContract):
+    """The contract of all topics, on made-up runs: records can be confirmed, and none is by what is not measured."""
+
+    topic = topic
+    claims = "T33"
+    false_in_general = "T33"
+    measured = (
+        "two_losses without_momentum three_losses larger_network structure initial_newton_scores "
+        "averages_of_unrelated_gradients"
+    )
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def experiments(cls):
+        with pytest.MonkeyPatch.context() as patch:
+            for name, made in made_up_experiments().items():
+                patch.setattr(topic, name, made)
+            yield
+
+
+def heat_runs(soap_redrawn):
+    return {
+        "Adam, fixed points": made_up(-0.9, whitened_fine=-1 / 3, loss=1.0),
+        "Adam, redrawn points": made_up(-0.9, whitened_fine=-1 / 3, loss=1.0),
         "SOAP, fixed points": made_up(-0.6, whitened=-1 / 3, whitened_fine=-1 / 3, own_momentum=-0.4),
         "SOAP, redrawn points": soap_redrawn,
     }
@@ -264,46 +330,64 @@ def heat_runs(soap_redrawn, adam=-0.9):
 
 def test_T33_window_is_the_last_quarter():
     history = made_up(-0.5)
-    assert topic.window(history, "common").tolist() == [-0.5] * 3
-    history.values["loss"][:, 8:] = [[1.0, 1e-2, 1e-4]] * 3
+    expected = -0.5 - 1e-3 * np.arange(len(topic.SEEDS))
+    assert topic.window(history, "common") == pytest.approx(expected, abs=IDENTITY)
+    history.values["loss"][:, -10:] = np.tile([1.0, 1e-4], 5)
     assert topic.geometric_window(history, "loss") == pytest.approx(1e-2)
-    assert topic.at(history, "common", 70).tolist() == [0.9] * 3
+    assert topic.at(history, "common", 750)[0] == 0.9
+    history.values["condition"][:, -10:] = np.tile([1e4, 1e8], 5)
+    assert topic.gain(history) == pytest.approx(1e2)
+
+
+def violated(records):
+    return {record.quantity.split(";")[0] for record in records if record.verdict == "violated"}
 
 
 def test_T33_records_can_fail():
-    good = heat_runs(made_up(-1 / 3))
+    good = heat_runs(made_up(-1 / 3, whitened=-1 / 3, whitened_fine=-1 / 3, own=-0.3))
     for run in good.values():
-        run.values["newton"] = np.full((3, 11), -0.5)
-    assert {r.verdict for r in [*topic.score_records(good, 3, "x"), *topic.heat_records(good, "x", 10.0)]} == {
-        "confirmed"
-    }
-    assert topic.adam_is_farther(good, topic.REDRAWN) == pytest.approx(0.9 - 1 / 3)
-    assert topic.distance(good, "SOAP", topic.FIXED, "common") == pytest.approx(0.6 - 1 / 3)
-    bad = heat_runs(made_up(0.3, loss=1.0))
+        run.values["newton"] -= 1.0
+    found = [*topic.score_records(good, 3, "x"), *topic.heat_records(good, "x", 10.0)]
+    assert violated(found) == set()
+    middle = 1e-3 * np.mean(np.arange(len(topic.SEEDS)))
+    assert topic.adam_is_farther(good, topic.REDRAWN) == pytest.approx(0.9 - 1 / 3, abs=IDENTITY)
+    assert topic.distance(good, "SOAP", topic.FIXED, "common") == pytest.approx(0.6 + middle - 1 / 3, abs=IDENTITY)
+    bad = heat_runs(made_up(0.3, loss=1.0, own=-0.4))
     bad["SOAP, redrawn points"].values["damping_bound"][1, 3] = 0.0
     for run in bad.values():
         run.values["whitened_fine"][2] = -0.25
-    assert {r.verdict for r in [*topic.score_records(bad, 3, "x"), *topic.heat_records(bad, "x", 10.0)]} == {"violated"}
-    undefined = heat_runs(made_up(np.nan))
-    assert "violated" in {r.verdict for r in topic.score_records(undefined, 3, "x")}
+    found = [*topic.score_records(bad, 3, "x"), *topic.heat_records(bad, "x", 10.0)]
+    assert len(violated(found)) == len({record.quantity.split(";")[0] for record in found})
+
+
+def test_T33_one_seed_out_of_line_is_seen():
+    """Records about every seed do not average over them."""
+    bad = heat_runs(made_up(-1 / 3, whitened=-1 / 3, whitened_fine=-1 / 3, own=-0.3))
+    for run in bad.values():
+        run.values["newton"] -= 1.0
+    bad["SOAP, fixed points"].values["loss"][-1] = 0.5
+    bad["SOAP, fixed points"].values["whitened"][-1] = -0.2
+    assert violated([*topic.score_records(bad, 3, "x"), *topic.heat_records(bad, "x", 10.0)]) == {
+        "farthest window mean over points and seeds, mu = 1e-8 lambda_max, x",
+        "least ratio over fixed and redrawn points and seeds, geometric window means, x",
+    }
+
+
+@pytest.mark.parametrize(("comparison", "count"), [("at least", 5), ("at most", 1)])
+def test_T33_directions_are_counted(monkeypatch, comparison, count):
+    monkeypatch.setitem(topic.ORDERS, "x", {("own", topic.FIXED): (comparison, count)})
+    for above in range(len(topic.SEEDS) + 1):
+        adam_run = made_up(-0.5)
+        adam_run.values["own"][above:] += 0.3
+        (record,) = topic.direction_records({"SOAP, fixed points": made_up(-0.4), "Adam, fixed points": adam_run}, "x")
+        assert record.measured == above
+        assert (record.verdict == "confirmed") == (above >= count if comparison == "at least" else above <= count)
 
 
 def test_T33_binned_curves():
-    history = replace_steps(made_up(0.5), 41)
+    history = made_up(0.5, common=0.25, condition_preconditioned=1e2)._replace(steps=np.arange(41))
     x, y = topic.binned(history, "common", 0)
     assert len(x) == topic.BINS
     assert x[0] == pytest.approx(1.5)
     assert np.all(y == 0.25)
-    history.values["condition"] = np.full((3, 41), 1e4)
-    history.values["condition_preconditioned"] = np.full((3, 41), 1e2)
     assert topic.binned(history, "gain", 2)[1] == pytest.approx(np.full(topic.BINS, 1e2))
-
-
-def replace_steps(history, logs):
-    values = {name: np.full((3, logs), 0.25) for name in history.values}
-    return history._replace(steps=np.arange(logs), values=values)
-
-
-def test_T33_needs_64_bit_types():
-    with jax.enable_x64(False), pytest.raises(ConfigurationError, match="64-bit"):
-        topic.check()

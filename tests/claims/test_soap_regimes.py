@@ -24,8 +24,12 @@ _direction = jax.jit(IdealSoap.direction)
 
 class TestTopic(TopicContract):
     topic = soap_regimes
-    claims = "T31 T31i T31ii T31iii T31iv T31v T31vi T32"
-    false_in_general = "T31ii"
+    claims = "T31 T31i T31ii T31iii T31iv T31v T31vi T31vii T32"
+    false_in_general = "T31ii T31vii"
+    measured = (
+        "_against _preconditioned_condition _history _rank_one_errors _row_misalignments _damped_newton_path _best "
+        "_ideal_soap score"
+    )
 
     def test_spectra_have_the_condition_numbers_of_the_regimes(self, curves):
         found = {(curve.claim, curve.series): curve.y for curve in curves if curve.quantity == "eigenvalue of P H"}
@@ -80,6 +84,43 @@ def test_T31_T32_regimes(seed, shape):
     G = jnp.asarray(E @ C)
     assert 1 - cosine(soap(layer @ layer), E) < INVERSE_ROOTS
     assert 1 - cosine(soap(layer), E @ oracle.power(C, 0.5)) < INVERSE_ROOTS
+
+
+@given(SEED, SHAPE)
+def test_T31_newton_where_H_is_diagonal_in_the_basis_of_soap(seed, shape):
+    m, n = shape
+    generator = np.random.default_rng(seed)
+    D = generator.uniform(0.2, 2, (m, n))
+    for sums in ((D**2).sum(axis=1), (D**2).sum(axis=0)):  # L and R need simple spectra
+        assume(np.min(np.diff(np.sort(sums))) > 0.01)
+    Q = np.kron(random_orthogonal(generator, m), random_orthogonal(generator, n))
+    H = (Q * D.ravel()) @ Q.T
+    e = generator.standard_normal(m * n)
+    found = np.ravel(_direction(_soap(jnp.asarray(H @ H), m, n), jnp.asarray((H @ e).reshape(m, n))))
+    np.testing.assert_allclose(found, e, atol=INVERSE_ROOTS)  # of length, too: the errors have covariance I
+    singular = np.linalg.svd(oracle.rearranged(H, m, n), compute_uv=False)
+    assert singular[1] > CONDITIONED * singular[0]  # no Kronecker product
+    # Any other H: the rows of P H have length one in SOAP's basis, so P H is no multiple of the identity
+    H = random_positive_definite(generator, m * n, 10.0)
+    soap = _soap(jnp.asarray(H @ H), m, n)
+    Q, P = np.kron(soap.left, soap.right), np.asarray(soap.matrix())
+    np.testing.assert_allclose(np.linalg.norm(Q.T @ P @ H, axis=1), 1, atol=CONDITIONED)
+    inside = Q.T @ H @ Q
+    energy = np.linalg.norm(inside - np.diag(np.diag(inside))) / np.linalg.norm(inside)
+    assert np.linalg.norm(P @ H - np.eye(m * n)) >= energy - CONDITIONED
+
+
+def test_T31_equal_eigenvalues_leave_the_basis_open():
+    """The same H in the basis that diagonalises it, and in that of the parameters, which L = R = 82 I allow as well."""
+    half = np.array([[1.0, 1.0], [1.0, -1.0]]) / np.sqrt(2)
+    Q = np.kron(half, half)
+    H = (Q * [1, 9, 9, 1]) @ Q.T
+    F, e = H @ H, np.array([4.0, 0.0, 0.0, 2.0])
+    for G in (F.reshape(2, 2, 2, 2).trace(axis1=1, axis2=3), F.reshape(2, 2, 2, 2).trace(axis1=0, axis2=2)):
+        np.testing.assert_allclose(G, 82 * np.eye(2), atol=CONDITIONED)
+    for basis, expected in ((Q, 1.0), (np.eye(4), 0.6)):
+        direction = basis @ (basis.T @ H @ e / np.sqrt(np.diag(basis.T @ F @ basis)))
+        assert cosine(direction, e) == pytest.approx(expected, abs=CONDITIONED)
 
 
 @given(SEED, SHAPE)

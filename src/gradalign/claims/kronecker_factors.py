@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
-from gradalign.batches import Floats, largest
+from gradalign.batches import Floats
 from gradalign.curvature import (
     best_kronecker,
     random_orthogonal,
@@ -24,7 +24,7 @@ from gradalign.curvature import (
 )
 from gradalign.experiments.ideal_soap import factors_of, ideal_soap
 from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, holds, timed, vanishes
+from gradalign.records import Claim, Curve, at_most, counted, equals, holds, timed, vanishes
 
 BOUND = 1e-9  # inequalities between Frobenius norms of matrices of order one and condition up to 1e3
 IDENTITY = 1e-10  # Kronecker identities, without any inverse
@@ -32,6 +32,8 @@ QUALITY = 0.02  # worst of 20 draws; the printed values come from other draws
 
 M, N = 4, 5  # shape of the layer whose number of samples varies
 SHAPES = ((2, 3), (5, 2), (3, 4), (4, 5))  # of the layers otherwise
+DRAWS = 100  # of each shape
+TOTAL = DRAWS * len(SHAPES)
 
 _ideal_soap = jax.jit(ideal_soap, static_argnums=(1, 2))
 
@@ -42,7 +44,7 @@ def check() -> list[Claim]:
     Raises ``ConfigurationError`` while JAX's 64-bit types are off.
     """
     dtype_of("float64")
-    return timed([T28, T29, T30])
+    return timed(CHECKS)
 
 
 def curves() -> list[Curve]:
@@ -71,20 +73,19 @@ def curves() -> list[Curve]:
 def T28() -> list[Claim]:
     """Shampoo's factors and power iteration."""
     generator = np.random.default_rng(28)
-    half_steps, kronecker, slack = 0.0, 0.0, np.inf
+    half_steps, kronecker, slack = [], [], []
     for m, n in SHAPES:
-        found = _structure_of(_samples(generator, 100, m, n))
-        half_steps = max(half_steps, largest(found["half_steps"]))
-        slack = min(slack, float(np.min(found["bounds"] - found["tangents"])))
+        found = _structure_of(_samples(generator, DRAWS, m, n))
+        half_steps.append(found["half_steps"])
+        slack.append(found["bounds"] - found["tangents"])
         B, C = random_positive_definite(generator, m, 50.0), random_positive_definite(generator, n, 50.0)
         F = jnp.asarray(np.kron(B, C))
         L, R = factors_of(F, m, n)
-        kronecker = max(kronecker, largest(np.asarray(F - jnp.kron(L, R) / jnp.trace(L))))
+        kronecker.append(F - jnp.kron(L, R) / jnp.trace(L))
     samples = generator.standard_normal((3, 20, 100, M, N))
     printed = {1: 0.839, 10: 0.980, 100: 0.9997}
     qualities = {
-        count: np.min(_structure_of(_truncated(part, count))["quality"])
-        for count, part in zip(printed, samples, strict=True)
+        count: _structure_of(_truncated(part, count))["quality"] for count, part in zip(printed, samples, strict=True)
     }
     return [
         vanishes(
@@ -93,24 +94,34 @@ def T28() -> list[Claim]:
             "largest error",
             half_steps,
             IDENTITY,
+            draws=TOTAL,
         ),
-        vanishes("T28b", "F = B kron C implies F = L kron R/tr L.", "largest error", kronecker, IDENTITY),
+        vanishes(
+            "T28b",
+            "F = B kron C implies F = L kron R/tr L.",
+            "largest error",
+            kronecker,
+            IDENTITY,
+            draws=sum((m * n) ** 2 for m, n in SHAPES),
+        ),
         holds(
             "T28c",
             "L and R are within tan^2 <= (n - 1)(sigma_2/sigma_1)^2, (m - 1)(...)^2 of the best Kronecker factors.",
             "least slack of both bounds",
             slack,
             BOUND,
+            draws=2 * TOTAL,
         ),
         *(
-            Claim(
+            equals(
                 "T28c",
                 "L kron R approximates F nearly as well as the best Kronecker product.",
-                "empirical",
                 f"cosine to F relative to the best one, worst of 20, {count} samples of 4 x 5 gradients",
+                [np.min(quality, axis=0)],
                 printed[count],
-                float(quality),
                 QUALITY,
+                "observation",
+                of=quality,
             )
             for count, quality in qualities.items()
         ),
@@ -120,48 +131,58 @@ def T28() -> list[Claim]:
 def T29() -> list[Claim]:
     """SOAP's basis and diagonal."""
     generator = np.random.default_rng(29)
-    worst = dict.fromkeys(("diagonal", "pythagoras", "frobenius", "logdet"), 0.0)
-    margin, better, worse, exact = np.inf, 0, 0, 0.0
+    parts: dict[str, list[Floats]] = {}
+    exact = []
     for m, n in SHAPES:
-        found = _structure_of(_samples(generator, 100, m, n))
-        worst = {name: max(worst[name], float(np.max(found[name]))) for name in worst}
-        margin = min(margin, float(np.min(found["shampoo"] - found["soap"])))
-        better += int(np.sum(found["soap"] < found["best"]))
-        worse += int(np.sum(found["soap"] > found["best"]))
+        for name, values in _structure_of(_samples(generator, DRAWS, m, n)).items():
+            parts.setdefault(name, []).append(values)
         Q = np.kron(random_orthogonal(generator, m), random_orthogonal(generator, n))
         F = jnp.asarray((Q * generator.uniform(0.1, 2, m * n)) @ Q.T)
         soap = _ideal_soap(F, m, n)
-        exact = max(exact, largest((soap.basis() * soap.squares.ravel()) @ soap.basis().T - F))
-    total = better + worse
+        exact.append((soap.basis() * soap.squares.ravel()) @ soap.basis().T - F)
+    found = {name: np.concatenate(values) for name, values in parts.items() if values[0].ndim == 1}
     return [
-        vanishes("T29a", "V = E[(Q_L^T G Q_R)^2], entry by entry.", "largest error", worst["diagonal"], IDENTITY),
+        vanishes(
+            "T29a",
+            "V = E[(Q_L^T G Q_R)^2], entry by entry.",
+            "largest error",
+            found["diagonal"],
+            IDENTITY,
+            draws=TOTAL,
+        ),
         vanishes(
             "T29a",
             "||F - Q diag(V) Q^T||^2 = ||F||^2 - ||V||^2.",
             "largest relative error",
-            worst["pythagoras"],
+            found["pythagoras"],
             IDENTITY,
+            draws=TOTAL,
         ),
-        vanishes(
+        at_most(
             "T29a",
             "V is the diagonal nearest to F in the basis Q, in Frobenius norm.",
             "largest gain of 20 other diagonals",
-            worst["frobenius"],
+            found["frobenius"],
+            0.0,
             BOUND,
+            draws=TOTAL,
         ),
-        vanishes(
+        at_most(
             "T29a",
             "V is the best diagonal in the basis Q by the LogDet divergence.",
             "largest gain of 20 other diagonals",
-            worst["logdet"],
+            found["logdet"],
+            0.0,
             BOUND,
+            draws=TOTAL,
         ),
         holds(
             "T29b",
             "SOAP's approximation of F is never worse than gamma L kron R, for any gamma.",
-            f"least relative margin, {total} draws",
-            margin,
+            f"least relative margin, {TOTAL} draws",
+            found["shampoo"] - found["soap"],
             BOUND,
+            draws=TOTAL,
         ),
         vanishes(
             "T29c",
@@ -169,16 +190,18 @@ def T29() -> list[Claim]:
             "largest error",
             exact,
             BOUND,
+            draws=sum((m * n) ** 2 for m, n in SHAPES),
         ),
-        Claim(
+        counted(
             "T29d",
             "SOAP's approximation of F is always better than the best Kronecker product.",
+            f"draws of {TOTAL} in which it is worse",
+            found["soap"] > found["best"],
+            1,
             "false in general",
-            f"draws of {total} in which it is worse",
-            1.0,
-            float(worse),
-            0.0,
             "at least",
+            draws=TOTAL,
+            of=[found["soap"], found["best"]],
         ),
     ]
 
@@ -186,64 +209,82 @@ def T29() -> list[Claim]:
 def T30() -> list[Claim]:
     """From off-diagonal energy to conditioning and direction."""
     generator = np.random.default_rng(30)
-    conditioning, direction, sine, blocks, kantorovich, sharp = ([np.inf] for _ in range(6))
-    for d in range(2, 9):
-        for _ in range(60):
-            E = generator.standard_normal((d, d))
-            E = E + E.T
-            np.fill_diagonal(E, 0)
-            epsilon = generator.uniform(0.01, 0.99)
-            C = np.eye(d) + epsilon * E / np.linalg.norm(E, 2)
-            kappa = np.linalg.cond(C)
-            conditioning.append((1 + epsilon) / (1 - epsilon) / kappa - 1)
-            D = np.exp(generator.uniform(-2, 2, d))
-            moment = np.sqrt(D)[:, None] * C * np.sqrt(D)
-            g = generator.standard_normal(d)
-            one, other = g / D, np.linalg.solve(moment, g)
-            cosine = one @ (D * other) / np.sqrt((one @ (D * one)) * (other @ (D * other)))
-            direction.append(cosine - 2 * np.sqrt(kappa) / (1 + kappa))
-            sine.append(cosine - np.sqrt(1 - epsilon**2))
-            factor = generator.standard_normal((2 * d, 2 * d))
-            H = factor @ factor.T
-            first, second = np.linalg.cholesky(H[:d, :d]), np.linalg.cholesky(H[d:, d:])
-            whiten = np.zeros((2 * d, 2 * d))
-            whiten[:d, :d], whiten[d:, d:] = np.linalg.inv(first), np.linalg.inv(second)
-            blocks.append(2 - float(np.linalg.eigvalsh(whiten @ H @ whiten.T)[-1]))
-            S = random_positive_definite(generator, d, 10.0 ** generator.uniform(0, 3))
-            kappa = np.linalg.cond(S)
-            image = S @ g
-            bound = 2 * np.sqrt(kappa) / (1 + kappa)
-            kantorovich.append(g @ image / np.linalg.norm(g) / np.linalg.norm(image) - bound)
-            values, vectors = np.linalg.eigh(S)
-            x = vectors[:, 0] / np.sqrt(values[0]) + vectors[:, -1] / np.sqrt(values[-1])
-            sharp.append(-abs(x @ S @ x / np.linalg.norm(x) / np.linalg.norm(S @ x) - bound))
+    draws = [_slacks(generator, d) for d in range(2, 9) for _ in range(60)]
+    slacks = {name: [draw[name] for draw in draws] for name in draws[0]}
     quantity = "least slack, 420 draws"
     return [
         holds(
             "T30",
             "With unit diagonal and off-diagonal part of norm epsilon, kappa <= (1 + epsilon)/(1 - epsilon).",
             "least relative slack, 420 draws",
-            min(conditioning),
+            slacks["conditioning"],
             BOUND,
+            draws=420,
         ),
         holds(
             "T30",
             "In the D-metric the diagonal direction has cosine at least 2 sqrt(kappa)/(1 + kappa) to the full one.",
             quantity,
-            min(direction),
+            slacks["direction"],
             BOUND,
+            draws=420,
         ),
-        holds("T30", "That cosine is at least sqrt(1 - epsilon^2).", quantity, min(sine), BOUND),
+        holds("T30", "That cosine is at least sqrt(1 - epsilon^2).", quantity, slacks["sine"], BOUND, draws=420),
         holds(
             "T30",
             "With exact diagonal blocks the preconditioned Hessian has eigenvalues at most the number of blocks.",
             "least slack, two blocks, 420 draws",
-            min(blocks),
+            slacks["blocks"],
             BOUND,
+            draws=420,
         ),
-        holds("T30", "cos(x, M x) >= 2 sqrt(kappa)/(1 + kappa) for every SPD M.", quantity, min(kantorovich), BOUND),
-        holds("T30", "Some x attains that bound.", "minus the largest error", min(sharp), BOUND),
+        holds(
+            "T30",
+            "cos(x, M x) >= 2 sqrt(kappa)/(1 + kappa) for every SPD M.",
+            quantity,
+            slacks["kantorovich"],
+            BOUND,
+            draws=420,
+        ),
+        holds("T30", "Some x attains that bound.", "minus the largest error", slacks["sharp"], BOUND, draws=420),
     ]
+
+
+CHECKS = (T28, T29, T30)
+
+
+def _slacks(generator: np.random.Generator, d: int) -> dict[str, float]:
+    """Slacks of the inequalities of T30 for one draw of d x d matrices."""
+    E = generator.standard_normal((d, d))
+    E = E + E.T
+    np.fill_diagonal(E, 0)
+    epsilon = generator.uniform(0.01, 0.99)
+    C = np.eye(d) + epsilon * E / np.linalg.norm(E, 2)
+    kappa = np.linalg.cond(C)
+    D = np.exp(generator.uniform(-2, 2, d))
+    moment = np.sqrt(D)[:, None] * C * np.sqrt(D)
+    g = generator.standard_normal(d)
+    one, other = g / D, np.linalg.solve(moment, g)
+    cosine = one @ (D * other) / np.sqrt((one @ (D * one)) * (other @ (D * other)))
+    factor = generator.standard_normal((2 * d, 2 * d))
+    H = factor @ factor.T
+    first, second = np.linalg.cholesky(H[:d, :d]), np.linalg.cholesky(H[d:, d:])
+    whiten = np.zeros((2 * d, 2 * d))
+    whiten[:d, :d], whiten[d:, d:] = np.linalg.inv(first), np.linalg.inv(second)
+    S = random_positive_definite(generator, d, 10.0 ** generator.uniform(0, 3))
+    spread = np.linalg.cond(S)
+    image = S @ g
+    bound = 2 * np.sqrt(spread) / (1 + spread)
+    values, vectors = np.linalg.eigh(S)
+    x = vectors[:, 0] / np.sqrt(values[0]) + vectors[:, -1] / np.sqrt(values[-1])
+    return {
+        "conditioning": float((1 + epsilon) / (1 - epsilon) / kappa - 1),
+        "direction": float(cosine - 2 * np.sqrt(kappa) / (1 + kappa)),
+        "sine": float(cosine - np.sqrt(1 - epsilon**2)),
+        "blocks": float(2 - np.linalg.eigvalsh(whiten @ H @ whiten.T)[-1]),
+        "kantorovich": float(g @ image / np.linalg.norm(g) / np.linalg.norm(image) - bound),
+        "sharp": float(-abs(x @ S @ x / np.linalg.norm(x) / np.linalg.norm(S @ x) - bound)),
+    }
 
 
 def _samples(generator: np.random.Generator, draws: int, m: int, n: int) -> Floats:

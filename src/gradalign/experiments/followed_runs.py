@@ -250,24 +250,25 @@ def structures(task: Fit, history: History, seeds: Sequence[int], checkpoints: S
 
     ``identity``, ``soap``: off-diagonal energy in the basis of the parameters and in SOAP's; ``middle_identity``,
     ``middle_soap``, ``kronecker``: the same of the block of the second kernel, and its best-Kronecker error;
-    ``curvature``: ||H / 2 - J^T J|| / ||J^T J|| of the first seed, first and last step, H the Hessian of the loss.
+    ``curvature``: ||H / 2 - J^T J|| / ||J^T J|| at the first and the last step, H the Hessian of the loss.
     """
     linearisation = jax.jit(task.objective.linearisation)
     energy = jax.jit(off_diagonal_energy)
     hessian = jax.jit(lambda params, points: hessian_matrix(lambda p: task.objective.loss(p, points) / 2, params))
     names = ("identity", "soap", "middle_identity", "middle_soap", "kronecker")
     found: dict[str, list[list[float]]] = {name: [] for name in names}
-    curvature = []
+    curvature: list[list[float]] = []
     for index, seed in enumerate(seeds):
         points = draw(task, randomness.stream(seed, "points"), 0)
         rows = []
+        curvature.append([])
         for step in checkpoints:
             place = int(np.flatnonzero(history.steps == step)[0])
             params, state = jax.tree.map(itemgetter((index, place)), (history.params, history.state))
             matrix = gauss_newton_matrix(linearisation(params, points)[1])
-            if index == 0 and step in (checkpoints[0], checkpoints[-1]):
+            if step in (checkpoints[0], checkpoints[-1]):
                 difference = hessian(params, points) - matrix
-                curvature.append(float(jnp.linalg.norm(difference) / jnp.linalg.norm(matrix)))
+                curvature[-1].append(float(jnp.linalg.norm(difference) / jnp.linalg.norm(matrix)))
             basis = soap_basis(state[0])
             middle = middle_kernel(params)
             block, block_basis = (whole[np.ix_(middle, middle)] for whole in (np.asarray(matrix), basis))
@@ -283,7 +284,7 @@ def structures(task: Fit, history: History, seeds: Sequence[int], checkpoints: S
             )
         for name, values in zip(names, np.asarray(rows, dtype=float).T, strict=True):
             found[name].append(list(values))
-    return {**{name: np.asarray(values) for name, values in found.items()}, "curvature": np.asarray([curvature])}
+    return {**{name: np.asarray(values) for name, values in found.items()}, "curvature": np.asarray(curvature)}
 
 
 def soap_basis(state: ScaleBySoapState) -> Floats:
