@@ -1,6 +1,7 @@
 """All checked claims at a glance: how far each measured number is from the expected one, in tolerances."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -85,11 +86,12 @@ def _draw(axis: Axes, table: pd.DataFrame, sections: dict[str, list[str]]) -> No
         place |= {number: start + row for row, number in enumerate(numbers)}
     own = table[table["number"].isin(place)]
     confirmed, checked = own["verdict"] == "confirmed", own["status"].isin(CHECKED)
-    for chosen, style in (
+    styles: list[tuple[pd.Series, dict[str, Any]]] = [
         (confirmed & checked, {"s": 14, "color": BLUE, "marker": "o", "alpha": 0.55, "linewidth": 0}),
         (confirmed & ~checked, {"s": 14, "facecolor": "none", "edgecolor": BLUE, "marker": "D", "linewidth": 0.7}),
         (~confirmed, {"s": 45, "color": VERMILLION, "marker": "X", "linewidth": 0}),
-    ):
+    ]
+    for chosen, style in styles:
         rows = own[chosen]
         axis.scatter(rows["ratio"], rows["number"].map(place), zorder=3, clip_on=False, **style)
     axis.axvline(1, color=VERMILLION, linewidth=1.2)

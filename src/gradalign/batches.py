@@ -87,12 +87,3 @@ def units(vectors: Floats) -> Floats:
     [[0.6, 0.8]]
     """
     return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
-
-
-def largest(errors: Floats | list[Any] | float) -> float:
-    """The largest magnitude.
-
-    >>> largest([0.5, -2.0])
-    2.0
-    """
-    return float(np.max(np.abs(errors)))
