@@ -322,3 +322,15 @@ def test_a_spectral_network_starts_at_zero_with_biases_that_are_none():
 def test_a_spectral_network_needs_one_periodic_coordinate(periodic, found):
     with pytest.raises(ConfigurationError, match=found):
         networks.build(settings("spectral"), problem(periodic), jnp.dtype("float64"))
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "modified_mlp", "pirate_net"])
+@pytest.mark.parametrize("periodic", [(), ("x",)])
+def test_one_point_has_the_fields_of_its_row(architecture, periodic):
+    posed = problem(periodic)
+    network = networks.build(settings(architecture, fourier_features=4), posed, jnp.dtype(jnp.float64))
+    params = generic(network)
+    points = jax.random.uniform(jax.random.key(1), (5, len(posed.coordinates)), jnp.float64)
+    alone = jnp.stack([network.apply(params, point) for point in points])
+    # Products of a vector and of a matrix round differently
+    np.testing.assert_allclose(alone, network.apply(params, points), rtol=0, atol=1e-13)

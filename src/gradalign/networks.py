@@ -56,7 +56,8 @@ class Network(NamedTuple):
     """One architecture.
 
     init: ``init(key) -> params``, a tree of dictionaries and lists of arrays.
-    apply: ``apply(params, coordinates)``: (N, D) -> (N, F). Traceable, differentiable, row by row.
+    apply: ``apply(params, coordinates)``: (N, D) -> (N, F), row by row. Traceable, differentiable. A perceptron and a
+        PirateNet without a symmetry also take one point, (D,) -> (F,).
     """
 
     init: Callable[[Array], Tree]
@@ -155,15 +156,15 @@ def build(settings: NetworkSettings, problem: Problem, dtype: jnp.dtype) -> Netw
         for index, (plain, side) in enumerate(zip(scaled, problem.domain, strict=True)):
             if plain:
                 factor = problem.stretching.get(problem.coordinates[index], 0.0)
-                columns.append(place(coordinates[:, index], side, factor))
+                columns.append(place(coordinates[..., index], side, factor))
             else:
-                turn = (coordinates[:, index] - side[0]) / (side[1] - side[0])
+                turn = (coordinates[..., index] - side[0]) / (side[1] - side[0])
                 angles = [2 * math.pi * k * turn for k in range(1, settings.harmonics + 1)]
                 columns += [jnp.cos(angle) for angle in angles] + [jnp.sin(angle) for angle in angles]
-        z = jnp.stack(columns, axis=1)
+        z = jnp.stack(columns, axis=-1)
         if settings.fourier_features:
             phase = z @ params["frequencies"]
-            z = jnp.concatenate([jnp.cos(phase), jnp.sin(phase)], axis=1)
+            z = jnp.concatenate([jnp.cos(phase), jnp.sin(phase)], axis=-1)
         return z
 
     def apply(params: Tree, coordinates: Array) -> Array:
