@@ -53,7 +53,8 @@ def losses_only(experiment, key, loop):
     """In place of the diagnostics, whose programs take longer to compile than all the rest."""
     points = experiment.points(key, loop)
     losses = experiment.objective(loop.loss_weights).losses(loop.params, points)
-    return {"loss": sum(losses.values()), **losses, **{f"weight/{name}": w for name, w in loop.loss_weights.items()}}
+    weights = {f"weight/{name}": weight for name, weight in loop.loss_weights.items()}
+    return {"loss": sum(losses.values()), "gradient_evaluations": loop.step, **losses, **weights}
 
 
 @contextmanager

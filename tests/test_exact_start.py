@@ -1,5 +1,6 @@
 """Initial conditions by construction: interpolants and flows against NumPy, and windows that pass them on."""
 
+from dataclasses import replace
 from importlib import import_module
 
 import jax
@@ -237,7 +238,7 @@ def test_steps_on_the_same_points_are_single_steps():
 
 def test_a_run_leaves_its_starts_and_is_scored_with_them(tmp_path):
     given = posed()
-    reference = line_reference()
+    reference = replace(line_reference(), problem=given.problem, equation="")
     train(given, reference, tmp_path)
     experiment = build(given)
     like = jax.eval_shape(lambda: experiment.solution(experiment.start(0)))

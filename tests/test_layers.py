@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "gradalign"
 
 LAYERS = [
-    {"errors", "sines"},
+    {"errors", "sines", "intervals"},
     {
         "files",
         "energy_spectrum",
@@ -62,7 +62,7 @@ LAYERS = [
     {"problems", "optimizers"},
     {"experiments"},
     {"references", "claims", "training"},
-    {"evaluation", "faults", "reference_listing", "studies"},
+    {"evaluation", "faults", "operations", "reference_listing", "studies"},
     {"runs"},
     {"cli"},
 ]

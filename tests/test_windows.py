@@ -132,7 +132,7 @@ def test_windows_join_and_a_killed_run_goes_on_bit_for_bit(tmp_path, shared_prog
         windows={"count": 2, "network": "warm", "first_steps": 36},
         problem_settings={"viscosity": 0.3},
     ).model_copy(update={"seeds": [0], "points": {"ic": 32, "bc": 8, "pde": 64}})
-    train(given, line_reference(), tmp_path / "whole")
+    train(given, line_reference(viscosity=0.3), tmp_path / "whole")
     experiment = build(given)
     like = jax.eval_shape(lambda: experiment.solution(experiment.start(0)))
     solution, _ = load(tmp_path / "whole" / "parameters" / "seed-0.safetensors", like)
@@ -152,9 +152,9 @@ def test_windows_join_and_a_killed_run_goes_on_bit_for_bit(tmp_path, shared_prog
             raise KilledError
 
     with pytest.raises(KilledError):
-        train(given, line_reference(), tmp_path / "killed", listen)
+        train(given, line_reference(viscosity=0.3), tmp_path / "killed", listen)
     steps = []
-    train(given, line_reference(), tmp_path / "killed", lambda progress: steps.append(progress.step))
+    train(given, line_reference(viscosity=0.3), tmp_path / "killed", lambda progress: steps.append(progress.step))
     assert steps[0] == 40
     one, other = (pd.read_csv(tmp_path / name / "curves.csv").drop(columns="seconds") for name in ("whole", "killed"))
     pd.testing.assert_frame_equal(one, other, check_exact=True)

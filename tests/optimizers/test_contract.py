@@ -22,6 +22,8 @@ def make(name, steps=400):
     wanted = {"learning_rate": 0.1, "decay_rate": 0.5, "decay_steps": 40}
     fields = module.Settings.model_fields
     given = {key: value for key, value in wanted.items() if key in fields}
+    if name == "muon":
+        given["newton_schulz_steps"] = 10  # five leave weak directions behind, and 1e-4 of the loss after 400 steps
     if "learning_rate" in fields and not fields["learning_rate"].is_required():
         given["learning_rate"] = 1.0  # steps in the scale of the problem, unlike those of Adam: the problem is linear
     return module.method(module.Settings(**given), steps)

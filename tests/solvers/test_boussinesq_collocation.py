@@ -61,6 +61,6 @@ def test_progress_and_failing_steps():
     assert max(seen) == 1
     with (
         np.errstate(all="ignore"),
-        pytest.raises(FloatingPointError, match="steps of the collocation method failed"),
+        pytest.raises(FloatingPointError, match="steps of DOP853 failed"),
     ):
         FLOW.solve(lambda x, y: 1e200 * plume(x, y), TIMES, PLACES, HEIGHTS, 1e-8)

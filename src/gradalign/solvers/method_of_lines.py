@@ -28,7 +28,7 @@ def integrate(
     """
     found = solve_ivp(rate, interval, start, method, times, **options)
     if not found.success or not np.all(np.isfinite(found.y)):
-        reached = f"the last state is at t = {found.t[-1]:.6g} of {interval[1]:.6g}" if found.t.size else "no state"
+        reached = f"the last state is at t = {found.t[-1]:.6g} of {interval[1]:.6g}" if len(found.t) else "no state"
         raise FloatingPointError(
             f"the steps of {method} failed: {found.message} {reached}; the usual cause is a grid "
             "too coarse, or coefficients for which the equation has no bounded solution"
