@@ -253,7 +253,7 @@ def score_records(runs: Runs, n: int, name: str) -> list[Claim]:
         if name != LARGER
         else at_least(
             "T33",
-            "With the larger network own-state directions of SOAP with momentum, on redrawn points, score above 2/n - 1.",
+            "With the larger network own-state directions of SOAP with momentum score above 2/n - 1 on redrawn points.",
             f"least window mean over seeds, {name}; {spread(momentum)}",
             momentum,
             null,
