@@ -48,7 +48,7 @@ def render(summary: Path) -> Figure:
         axis.set_ylim(max(_rows(left), _rows(right)) - 0.3, -0.6)
     confirmed = table["verdict"] == "confirmed"
     figure.suptitle(
-        f"{confirmed.sum()} of {len(table)} records confirmed: {tally(table.loc[confirmed, 'status'])}", fontsize=8
+        f"{confirmed.sum()} of {len(table)} records confirmed:\n{tally(table.loc[confirmed, 'status'])}", fontsize=8
     )
     handles = [
         Line2D([], [], color=BLUE, marker="o", linestyle="", alpha=0.55, label="proof or counterexample"),

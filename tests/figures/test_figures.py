@@ -432,7 +432,7 @@ def test_verdicts_count_the_records_of_their_claims(summary):
 
 def test_proofs_and_observations_are_counted_and_drawn_apart(summary):
     figure = importlib.import_module("fig_claims").render(summary)
-    title = "53 of 54 records confirmed: 18 proven, 18 counterexamples, 17 observations"
+    title = "53 of 54 records confirmed:\n18 proven, 18 counterexamples, 17 observations"
     assert figure.get_suptitle() == title
     marks = [[len(points.get_offsets()) for points in axis.collections] for axis in figure.axes]
     assert np.sum(marks, axis=0).tolist() == [36, 17, 1]
