@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from scipy.stats import binom, binomtest, friedmanchisquare, rankdata, spearmanr
+from scipy.stats import t as student
 
+from gradalign import intervals
 from gradalign.intervals import compare_ranks, mean_correlation, spearman
 
 DRAWS = 2000
@@ -211,3 +213,48 @@ def test_a_perfect_correlation_is_no_certainty(sign):
     inner, outer = (low, high) if sign > 0 else (-high, -low)
     assert sign * mean == outer == 1
     assert 0.8 < inner < 0.999
+
+
+def test_the_errors_of_mean_ranks_are_those_of_the_formula():
+    random = np.random.default_rng(3)
+    problems, methods = 7, 4
+    ranks = np.argsort(random.random((problems, methods)), axis=1) + 1.0
+    means, error, of_difference = intervals._estimates(ranks)
+
+    def expected(variance, unordered, pooled):
+        return np.sqrt((2 * unordered + 5 * pooled + (problems - 1) * variance) / (problems + 6) / problems)
+
+    own = [np.var(ranks[:, i], ddof=1) for i in range(methods)]
+    np.testing.assert_allclose(means, [ranks[:, i].mean() for i in range(methods)], rtol=1e-14)
+    v = (methods**2 - 1) / 12
+    np.testing.assert_allclose(error, [expected(one, v, np.mean(own)) for one in own], rtol=1e-12)
+    v, pooled = methods * (methods + 1) / 6, 2 * methods / (methods - 1) * np.mean(own)
+    for i in range(methods):
+        for j in range(methods):
+            variance = np.var(ranks[:, i] - ranks[:, j], ddof=1)
+            assert of_difference[i, j] == pytest.approx(expected(variance, v, pooled), rel=1e-12)
+
+
+@pytest.mark.parametrize("order", [0.0, 3.0, 50.0])
+def test_the_interval_of_a_mean_correlation_is_that_of_the_formula(order):
+    random = np.random.default_rng(4)
+    P, M = 8, 6
+    scores = random.normal(size=(P, M)) + order * np.arange(M)
+    errors = random.normal(size=(P, M)) + order * np.arange(M) + 2 * random.normal(size=M)
+
+    def of(kept):
+        return np.asarray([spearmanr(scores[p, kept], errors[p, kept]).statistic for p in range(P)])
+
+    r_p = of(list(range(M)))
+    without = np.asarray([of([k for k in range(M) if k != i]) for i in range(M)])
+    V_P = np.sum((r_p - r_p.mean()) ** 2) / (P * (P - 1))
+    V_M = (M - 1) / M * np.sum((without.mean(axis=1) - without.mean()) ** 2)
+    V_MP = np.sum((M - 1) / M * np.sum((without - without.mean(axis=0)) ** 2, axis=0)) / P**2
+    largest = 1 - 6 / (P * M * (M**2 - 1))
+    r = np.clip(r_p.mean(), -largest, largest)
+    error = max(np.sqrt(max(V_M + V_P - V_MP, V_M, V_P)) / (1 - r**2), 1 / np.sqrt(P * (M - 3)))
+    width = student.ppf(0.975, min(P, M) - 1) * error
+    mean, low, high = mean_correlation(scores, errors)
+    assert mean == pytest.approx(r_p.mean(), abs=1e-12)
+    assert low == pytest.approx(min(np.tanh(np.arctanh(r) - width), r_p.mean()), abs=1e-12)
+    assert high == pytest.approx(max(np.tanh(np.arctanh(r) + width), r_p.mean()), abs=1e-12)
