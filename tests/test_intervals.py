@@ -235,15 +235,15 @@ def test_the_errors_of_mean_ranks_are_those_of_the_formula():
             assert of_difference[i, j] == pytest.approx(expected(variance, v, pooled), rel=1e-12)
 
 
-@pytest.mark.parametrize("order", [0.0, 1.0, 3.0])
-def test_the_interval_of_a_mean_correlation_is_that_of_the_formula(order):
+@pytest.mark.parametrize(("order", "turns"), [(0.0, 1.0), (1.0, 1.0), (3.0, 1.0), (50.0, 0.0)])
+def test_the_interval_of_a_mean_correlation_is_that_of_the_formula(order, turns):
     random = np.random.default_rng(4)
     P, M = 8, 6
     scores = random.normal(size=(P, M)) + order * np.arange(M)
-    # Methods keep their errors, and their order turns between problems: all three variances count
-    errors = (
-        random.normal(size=(P, M)) + order * random.normal(size=M) + order * random.normal(size=(P, 1)) * np.arange(M)
-    )
+    # Methods keep their errors, and their order turns between problems: all three variances count. Where it never
+    # turns, the bound of the error does
+    slopes = order * (1 - turns + turns * random.normal(size=(P, 1)))
+    errors = random.normal(size=(P, M)) + turns * order * random.normal(size=M) + slopes * np.arange(M)
 
     def of(kept):
         return np.asarray([spearmanr(scores[p, kept], errors[p, kept]).statistic for p in range(P)])
