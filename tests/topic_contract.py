@@ -102,7 +102,7 @@ class TopicContract:
 
 
 def _poisoning(builder, survivors):
-    """The builder, which also tries each of its arrays with a NaN, an infinity, one number less, and none at all."""
+    """The builder, which also tries each of its arrays with a NaN, with an infinity, and without any number."""
 
     @functools.wraps(builder)
     def build(*positional, **named):
