@@ -251,11 +251,18 @@ def band(axis: Axes, run: Run, curve: pd.DataFrame, against: str) -> None:
 
 
 def plain_numbers(axis: Axes) -> None:
-    """Steps and seconds as plain numbers; between powers of ten only where there would be hardly any label."""
+    """Costs as plain numbers, from 1e5 on as powers of ten; labels between powers only where few would be."""
     low, high = axis.get_xlim()
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-    between = FuncFormatter(lambda value, _: number(value) if f"{value:.0e}"[0] in "25" else "")
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _cost(value)))
+    between = FuncFormatter(lambda value, _: _cost(value) if f"{value:.0e}"[0] in "25" else "")
     axis.xaxis.set_minor_formatter(between if high < 60 * low else NullFormatter())
+
+
+def _cost(value: float) -> str:
+    if value < 1e5:
+        return number(value)
+    mantissa, exponent = f"{value:.0e}".split("e")
+    return ("" if mantissa == "1" else rf"{mantissa}$\times$") + f"$10^{{{int(exponent)}}}$"
 
 
 def _legend(figure: Figure, runs: Sequence[Run]) -> None:
