@@ -1,15 +1,22 @@
 # make reproduce [SCALE=smoke|laptop|laptop-best|laptop-methods|laptop-stretch|paper]   environment, then the whole pipeline
 # make test                                   environment, then the tests
+# make test-oldest                            the tests with the oldest packages that pyproject.toml allows, in .venv-oldest;
+#                                             needs Python 3.11
 # make check                                  format, lint, types, lint of the workflow
 # make endurance                              fifty kills of a training and of the whole smoke pipeline, 200 flipped
 #                                             bits of every kind of file, ... (hours); see benchmarks/results/endurance.csv
 # make bench                                  the tables of speed, on a machine that does nothing else (half an hour)
 # make mutations                              is every wrong formula noticed by the tests? (half an hour)
-# make lock | schema                          rewrite requirements.lock | the JSON schema of the configuration
+# make lock                                   rewrite requirements.lock and requirements.oldest.lock
+# make schema                                 rewrite the JSON schema of the configuration
 # Needs Python 3.11 or newer with venv, and the network once, to install the packages of requirements.lock.
 
 SCALE ?= laptop
 VENV ?= .venv
+OLDEST_VENV ?= .venv-oldest
+OLDEST_PYTHON ?= python3.11
+LOCK ?= requirements.lock
+TESTS ?= # files and options of pytest for `make test-oldest`; empty for all tests
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 	$$name -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; \
 	done)
@@ -18,13 +25,18 @@ SHELL := /bin/bash
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: reproduce test check endurance bench mutations environment lock schema
+.PHONY: reproduce test test-oldest check endurance bench mutations environment lock schema
 
 reproduce: environment
 	snakemake --cores all --config scale=$(SCALE)
 
 test: environment
 	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+test-oldest:
+	$(MAKE) environment VENV=$(OLDEST_VENV) LOCK=requirements.oldest.lock PYTHON=$(OLDEST_PYTHON)
+	PATH=$(abspath $(OLDEST_VENV))/bin:$$PATH python -m pytest --numprocesses auto --dist loadfile \
+		--no-loadscope-reorder $(TESTS)
 
 check: environment
 	ruff format --check
@@ -54,17 +66,20 @@ mutations: environment
 schema: environment
 	python workflow/scripts/schema.py workflow/schemas/configuration.schema.json
 
+COMPILE := uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+	--no-emit-index-url --no-header --extra pipeline --extra test pyproject.toml
+
 lock: environment
-	uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-emit-index-url \
-		--no-header --extra pipeline --extra test pyproject.toml -o requirements.lock
+	$(COMPILE) -o requirements.lock
+	$(COMPILE) --resolution lowest-direct -o requirements.oldest.lock
 
 environment: $(VENV)/installed
 
 # Anew from nothing when the lock changes: no package of an older lock stays behind.
-$(VENV)/installed: requirements.lock
+$(VENV)/installed: $(LOCK)
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with the modules venv and ensurepip was found. Install one" \
 		"(on Debian and Ubuntu: python3 and python3-venv) or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes -r $(LOCK)
 	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	touch $@
