@@ -58,13 +58,23 @@ lock: environment
 	uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-emit-index-url \
 		--no-header --extra pipeline --extra test pyproject.toml -o requirements.lock
 
+# Whether pip failed for want of a network, which its own last line does not say
+EXPLAIN = if grep -qE 'NewConnectionError|NameResolution|ConnectTimeout|ReadTimeout|ProxyError' $(VENV)/pip.log; \
+	then echo "This machine does not reach the package index: make needs the network once, to install the packages of" \
+		"requirements.lock. Connect it, and start make again."; \
+	else echo "pip could not install the packages of requirements.lock: see its message above."; fi >&2
+
 environment: $(VENV)/installed
 
 # Anew from nothing when the lock changes: no package of an older lock stays behind.
 $(VENV)/installed: requirements.lock
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with the modules venv and ensurepip was found. Install one" \
 		"(on Debian and Ubuntu: python3 and python3-venv) or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+		"$(PYTHON) is Python %d.%d; gradalign needs Python 3.11 or newer: make PYTHON=..." % sys.version_info[:2])'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
+	@set -o pipefail; echo "Installing the packages of requirements.lock"; \
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock 2>&1 \
+		| tee $(VENV)/pip.log || { $(EXPLAIN); exit 1; }
 	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	touch $@
