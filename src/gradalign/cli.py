@@ -47,9 +47,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="check everything, say w
 
 def _version(asked: bool) -> None:
     if asked:
-        from gradalign import __version__
+        import gradalign
 
-        _say(f"gradalign {__version__}")
+        _say(f"gradalign {gradalign.__version__}")
         raise typer.Exit
 
 
