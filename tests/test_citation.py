@@ -4,6 +4,7 @@ import importlib
 import re
 
 import pytest
+import typst
 from experiments import specification
 from typer.testing import CliRunner
 
@@ -49,6 +50,14 @@ def test_every_entry_is_found_and_has_one_key():
         assert entry.count("{") == entry.count("}"), key
         assert "title = {" in entry, key
         assert re.search(r"year = \{(19|20)\d\d\}", entry), key
+
+
+def test_another_program_reads_the_bibliographies(tmp_path):
+    for name in citation.BIBLIOGRAPHIES:
+        (tmp_path / name).write_text("\n\n".join(bibliography(name).values()), encoding="utf-8")
+    names = ", ".join(f'"{name}"' for name in citation.BIBLIOGRAPHIES)
+    (tmp_path / "main.typ").write_text(f"#bibliography(({names}), full: true)")
+    assert typst.compile(tmp_path / "main.typ").startswith(b"%PDF")
 
 
 @pytest.mark.parametrize(("package", "table"), [("optimizers", METHODS), ("problems", PROBLEMS)])

@@ -4,6 +4,7 @@ import dataclasses
 import importlib.metadata
 import json
 import os
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
@@ -203,6 +204,16 @@ def test_a_run_on_a_gpu_is_asked_for_a_reference(tmp_path):
     assert found.exit_code == 1
     assert "--reference is missing, which a run on a gpu needs" in found.output
     assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_package_of_the_pipeline_is_named(tmp_path, monkeypatch):
+    (tmp_path / "common.py").write_text("import package_of_figures")
+    monkeypatch.delitem(sys.modules, "common", raising=False)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    found = call("render", "fig_x", "--summary", "s", "--output", tmp_path / "o", "--figures", tmp_path)
+    assert found.exit_code == 1
+    assert "the package package_of_figures is not installed" in found.output
+    assert "pip install '.[pipeline]'" in found.output
 
 
 def test_a_specification_of_another_run_is_refused(tmp_path):

@@ -346,7 +346,14 @@ def render(
             _say(f"would render {item} from {summary} into {output}")
             return
         sys.path.insert(0, str(figures.resolve()))
-        for path in importlib.import_module("common").render_item(item, summary, output):
+        try:
+            written = importlib.import_module("common").render_item(item, summary, output)
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(
+                f"the package {error.name} is not installed, which figures and tables need; allowed: an environment "
+                "with the packages of the pipeline (pip install '.[pipeline]' in the checkout)"
+            ) from None
+        for path in written:
             _say(str(path))
 
 
