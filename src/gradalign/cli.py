@@ -408,11 +408,6 @@ def _run_settings(run: str, config: list[Path], specification: Path | None) -> A
     return settings
 
 
-def _solve(problem: str, config: list[Path], output: Path, dry_run: bool) -> None:
-    """``gradalign reference``, from a command that has no reference solution."""
-    reference(problem, config, output=output, dry_run=dry_run)
-
-
 def _reference_of(settings: Any, path: Path) -> Any:
     """The reference in a file, which must be that of the equation of a run."""
     from gradalign import equation
@@ -474,6 +469,11 @@ def _compiled_programs() -> Path | None:
     except RuntimeError:
         return None
     return caches / "gradalign" / "compiled" / processor
+
+
+def _solve(problem: str, config: list[Path], output: Path, dry_run: bool) -> None:
+    """``gradalign reference``, from a command that has no reference solution."""
+    reference(problem, config, output=output, dry_run=dry_run)
 
 
 def _list(package: str) -> None:
