@@ -73,13 +73,23 @@ lock: environment
 	$(COMPILE) -o requirements.lock
 	$(COMPILE) --resolution lowest-direct -o requirements.oldest.lock
 
+# Whether pip failed for want of a network, which its own last line does not say
+EXPLAIN = if grep -qE 'NewConnectionError|NameResolution|ConnectTimeout|ReadTimeout|ProxyError' $(VENV)/pip.log; \
+	then echo "This machine does not reach the package index: make needs the network once, to install the packages of" \
+		"$(LOCK). Connect it, and start make again."; \
+	else echo "pip could not install the packages of $(LOCK): see its message above."; fi >&2
+
 environment: $(VENV)/installed
 
 # Anew from nothing when the lock changes: no package of an older lock stays behind.
 $(VENV)/installed: $(LOCK)
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with the modules venv and ensurepip was found. Install one" \
 		"(on Debian and Ubuntu: python3 and python3-venv) or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+		"$(PYTHON) is Python %d.%d; gradalign needs Python 3.11 or newer: make PYTHON=..." % sys.version_info[:2])'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes -r $(LOCK)
+	@set -o pipefail; echo "Installing the packages of $(LOCK)"; \
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes -r $(LOCK) 2>&1 \
+		| tee $(VENV)/pip.log || { $(EXPLAIN); exit 1; }
 	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	touch $@

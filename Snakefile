@@ -6,6 +6,20 @@
 #   snakemake --cores all results/laptop/figures/X.pdf   one target
 #   snakemake -n                                         what would run, and why
 
+import sys
+from importlib.util import find_spec
+
+from snakemake.exceptions import WorkflowError
+
+# Before anything is imported, which would fail with another word for it
+if sys.version_info < (3, 11) or find_spec("gradalign") is None:
+    old = f"Python {sys.version_info.major}.{sys.version_info.minor}, and gradalign needs 3.11 or newer"
+    raise WorkflowError(
+        f"this snakemake runs in {sys.prefix} with "
+        f"{old if sys.version_info < (3, 11) else 'a Python that does not have gradalign installed'}; "
+        "use the environment that make creates: make environment, then source .venv/bin/activate"
+    )
+
 
 report: "workflow/report/workflow.rst"
 

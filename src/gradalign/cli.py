@@ -23,15 +23,43 @@ application = typer.Typer(
 )
 
 ConfigurationFiles = Annotated[
-    list[Path], typer.Option("--config", help="configuration file (YAML); later ones are merged over earlier ones")
+    list[Path],
+    typer.Option(
+        "--config",
+        help="configuration file (YAML); later ones are merged over earlier ones; the one of the scale smoke, "
+        "which ships with gradalign, where none is given",
+    ),
 ]
 SpecificationFile = Annotated[
     Path | None, typer.Option("--specification", help="resolved settings (JSON), in place of --config")
 ]
 Output = Annotated[Path, typer.Option("--output", help="file or directory to write")]
-ReferenceFile = Annotated[Path, typer.Option("--reference", help="reference solution (.npz)")]
+Listed = Annotated[bool, typer.Option("--list", help="list what there is, with a sentence about each")]
+ReferenceFile = Annotated[
+    Path | None,
+    typer.Option("--reference", help="reference solution (.npz); where none is given, reference.npz of the run"),
+]
 SummaryDirectory = Annotated[Path, typer.Option("--summary", help="directory of the summary tables")]
+OWN_REFERENCE = "reference.npz"
+"""The reference solution in the directory of a run that was given none."""
 DryRun = Annotated[bool, typer.Option("--dry-run", help="check everything, say what would be done, and stop")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import gradalign
+
+        _say(f"gradalign {gradalign.__version__}")
+        raise typer.Exit
+
+
+@application.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="show the version and stop")
+    ] = False,
+) -> None:
+    """The options of no command in particular."""
 
 
 @application.command()
@@ -97,9 +125,10 @@ def reference(
 
 @application.command()
 def claim(
-    topic: Annotated[str, typer.Argument(help="topic to check, a module in gradalign.claims")],
-    output: Output,
+    topic: Annotated[str | None, typer.Argument(help="topic to check, a module in gradalign.claims")] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="file to write (.csv)")] = None,
     curves: Annotated[Path | None, typer.Option("--curves", help="file for the points of its figures (.csv)")] = None,
+    listing: Listed = False,
     dry_run: DryRun = False,
 ) -> None:
     """Check the numbered claims of one topic in float64; writes a row per record and per point of its figures."""
@@ -109,6 +138,11 @@ def claim(
         from gradalign.discovery import module_names
         from gradalign.errors import unknown_name
 
+        if listing:
+            _list("claims")
+            return
+        if topic is None or output is None:
+            raise ConfigurationError("the topic or --output is missing; allowed: gradalign claim TOPIC --output FILE")
         if topic not in module_names("claims"):
             raise unknown_name("topic of claims", topic, module_names("claims"))
         if dry_run:
@@ -131,10 +165,11 @@ def claim(
 
 @application.command()
 def study(
-    name: Annotated[str, typer.Argument(help="study to make, a module in gradalign.studies")],
-    output: Output,
+    name: Annotated[str | None, typer.Argument(help="study to make, a module in gradalign.studies")] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="file to write (.csv)")] = None,
     config: ConfigurationFiles = [],  # noqa: B006 - typer copies it
     specification: SpecificationFile = None,
+    listing: Listed = False,
     dry_run: DryRun = False,
 ) -> None:
     """Find the error of published reference data with a solver of their quality; writes a row per point."""
@@ -147,6 +182,11 @@ def study(
         from gradalign.errors import unknown_name
         from gradalign.settings import StudySpecification
 
+        if listing:
+            _list("studies")
+            return
+        if name is None or output is None:
+            raise ConfigurationError("the study or --output is missing; allowed: gradalign study NAME --output FILE")
         if name not in module_names("studies"):
             raise unknown_name("study", name, module_names("studies"))
         if specification:
@@ -171,7 +211,7 @@ def study(
 @application.command()
 def train(
     run: Annotated[str | None, typer.Argument(help="name of the run, by default PROBLEM-METHOD")] = None,
-    reference: Annotated[Path | None, typer.Option("--reference", help="reference solution (.npz)")] = None,
+    reference: ReferenceFile = None,
     output: Annotated[Path | None, typer.Option("--output", help="directory to write")] = None,
     config: ConfigurationFiles = [],  # noqa: B006 - typer copies it
     specification: SpecificationFile = None,
@@ -183,24 +223,27 @@ def train(
 ) -> None:
     """Train all seeds of one run, log its diagnostics, and keep what is needed to go on after a kill."""
     with _user_errors():
-        from gradalign.discovery import module_names
-
         if list_methods:
-            from importlib import import_module
+            from gradalign.listings import methods
 
-            for name in module_names("optimizers"):
-                _say(f"{name}: {_headline(import_module(f'gradalign.optimizers.{name}'))}")
+            _say("\n\n".join(methods()))
             return
-        if run is None or reference is None or output is None:
+        if run is None or output is None or (specification and reference is None):
             raise ConfigurationError(
-                "the run, --reference or --output is missing; allowed: "
+                "the run or --output is missing, or --reference with --specification; allowed: "
                 "gradalign train RUN --reference FILE --output DIR"
             )
         # Read when SciPy is loaded, whose OpenBLAS factorises for JAX on a CPU: on matrices as small as SOAP's its
         # threads wait for those of JAX, which made a new basis five times dearer on two cores. Not a default only:
         # Snakemake sets it to the cores of the rule
         os.environ["OPENBLAS_NUM_THREADS"] = "1"
+        config = config if specification else _given(config)
         settings = _run_settings(run, config, specification)
+        if reference is None and settings.device != "cpu":  # solved on a CPU, and a process has one device
+            raise ConfigurationError(
+                f"--reference is missing, which a run on a {settings.device} needs; allowed: the file that "
+                f"'gradalign reference {settings.problem} --output FILE' writes"
+            )
         _prepare_jax(settings.device)
         from gradalign.parallel import mesh_for
         from gradalign.precision import require_precision
@@ -211,8 +254,12 @@ def train(
         require_device(settings.device, settings.scale)
         mesh_for(settings.points)  # refuses what its devices cannot share out
         require_precision(settings.training.precision)
-        solution = _reference_of(settings, reference)
         require_same_settings(output, settings)
+        if reference is None:
+            reference = output / OWN_REFERENCE
+            if not reference.is_file():
+                _solve(settings.problem, config, reference, dry_run)
+        solution: Any = None if dry_run and not reference.is_file() else _reference_of(settings, reference)
         if dry_run:
             _say(f"would train {run} for {settings.training.steps} steps with seeds {settings.seeds}; writes {output}")
             return
@@ -229,11 +276,11 @@ def train(
 @application.command()
 def evaluate(
     run_directory: Annotated[Path, typer.Argument(help="directory written by train")],
-    reference: ReferenceFile,
     output: Output,
     fields: Annotated[Path, typer.Option("--fields", help="file for the fields of the first seed (.npz)")],
     errors: Annotated[Path, typer.Option("--errors", help="file for the errors of every quantity (.csv)")],
     errors_in_time: Annotated[Path, typer.Option("--errors-in-time", help="file for the errors against time (.csv)")],
+    reference: ReferenceFile = None,
     run: Annotated[str | None, typer.Option("--run", help="name of the run; the directory's name by default")] = None,
     config: ConfigurationFiles = [],  # noqa: B006 - typer copies it
     specification: SpecificationFile = None,
@@ -245,6 +292,7 @@ def evaluate(
         from gradalign.run_records import require_same_settings, require_sound
 
         _prepare_jax()  # scoring is cheap: any device will do
+        reference = reference or run_directory / OWN_REFERENCE
         solution = _reference_of(settings, reference)
         require_sound(run_directory)
         require_same_settings(run_directory, settings)
@@ -298,7 +346,14 @@ def render(
             _say(f"would render {item} from {summary} into {output}")
             return
         sys.path.insert(0, str(figures.resolve()))
-        for path in importlib.import_module("common").render_item(item, summary, output):
+        try:
+            written = importlib.import_module("common").render_item(item, summary, output)
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(
+                f"the package {error.name} is not installed, which figures and tables need; allowed: an environment "
+                "with the packages of the pipeline (pip install '.[pipeline]' in the checkout)"
+            ) from None
+        for path in written:
             _say(str(path))
 
 
@@ -315,6 +370,31 @@ def verify(
 
         if not check(expectations, scale, summary, output):
             raise typer.Exit(1)
+
+
+@application.command()
+def cite(
+    run: Annotated[
+        str | None, typer.Argument(help="name of a run, or directory written by train: adds the papers that it uses")
+    ] = None,
+    config: ConfigurationFiles = [],  # noqa: B006 - typer copies it
+    specification: SpecificationFile = None,
+) -> None:
+    """Print BibTeX for gradalign and the paper it checks, and for the method, equation and solvers of a run."""
+    with _user_errors():
+        from gradalign.citation import bibtex
+
+        if run is None:
+            _say(bibtex())
+            return
+        from gradalign.run_records import SPECIFICATION
+        from gradalign.settings import RunSpecification
+
+        recorded = Path(run) / SPECIFICATION
+        if recorded.is_file() and not config and specification is None:
+            _say(bibtex(RunSpecification.model_validate_json(recorded.read_text())))
+        else:
+            _say(bibtex(_run_settings(run, config, specification)))
 
 
 def _run_settings(run: str, config: list[Path], specification: Path | None) -> Any:
@@ -340,12 +420,14 @@ def _reference_of(settings: Any, path: Path) -> Any:
 
 
 def _given(config: list[Path]) -> list[Path]:
-    if not config:
-        raise ConfigurationError(
-            "no settings were given; allowed: --config FILE (for instance workflow/config/laptop.yaml) "
-            "or --specification FILE"
-        )
-    return config
+    """The files that were given; otherwise those of the scale smoke, which is then said."""
+    if config:
+        return config
+    from gradalign.shipped import shipped
+
+    path = shipped("smoke.yaml")
+    typer.echo(f"settings: the scale smoke, small and quick ({path}); --config FILE gives others", err=True)
+    return [path]
 
 
 def _same(kind: str, asked: str, found: str, path: Path) -> None:
@@ -389,9 +471,15 @@ def _compiled_programs() -> Path | None:
     return caches / "gradalign" / "compiled" / processor
 
 
-def _headline(module: Any) -> str:
-    """The first paragraph of a module's docstring, as one line."""
-    return " ".join((module.__doc__ or "").split("\n\n")[0].split())
+def _solve(problem: str, config: list[Path], output: Path, dry_run: bool) -> None:
+    """``gradalign reference``, from a command that has no reference solution."""
+    reference(problem, config, output=output, dry_run=dry_run)
+
+
+def _list(package: str) -> None:
+    from gradalign.listings import names
+
+    _say(names(package))
 
 
 def _say(line: str) -> None:
@@ -426,7 +514,10 @@ def _user_errors() -> Iterator[None]:
 def _progress(title: str, steps: int = 100) -> Iterator[Any]:
     """A callable (share done, text): a progress bar on a terminal, plain lines in a log file."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.progress import TimeElapsedColumn as Elapsed
+    from rich.progress import TimeRemainingColumn as Remaining
+    from rich.table import Column
 
     console = Console()
     if not console.is_terminal:
@@ -441,8 +532,10 @@ def _progress(title: str, steps: int = 100) -> Iterator[Any]:
 
         yield plain
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bars:
+    text = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
+    narrow = console.width < 60  # the share in place of the bar, and the text gives way, never the time left
+    share = (TaskProgressColumn(),) if narrow else (BarColumn(console.width // 12), Elapsed())
+    with Progress(text, *share, Remaining(), console=console, expand=True) as bars:
         task = bars.add_task(title, total=steps)
         yield lambda share, text="": bars.update(task, completed=share * steps, description=f"{title} {text}")
 
