@@ -15,8 +15,8 @@ SCALE ?= laptop
 VENV ?= .venv
 OLDEST_VENV ?= .venv-oldest
 OLDEST_PYTHON ?= python3.11
-LOCK ?= requirements.lock
-TESTS ?= # files and options of pytest for `make test-oldest`; empty for all tests
+LOCK := requirements.lock
+TESTS :=
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 	$$name -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; \
 	done)

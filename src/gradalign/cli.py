@@ -1,6 +1,7 @@
 """The command line: names and paths in, files out. Every command checks its input before it spends any compute."""
 
 import hashlib
+import io
 import math
 import os
 import platform
@@ -12,10 +13,31 @@ from typing import Annotated, Any
 
 import typer
 
-from gradalign.errors import ConfigurationError, GradalignError, TimeLimitError
-from gradalign.files import write_table
+from gradalign.errors import ConfigurationError, GradalignError, TimeLimitError, described
+from gradalign.files import require_own, write_table
 
-application = typer.Typer(
+PIPE_CLOSED = 128 + 13
+"""Exit code of a program whose output nobody reads any more, as shells report it (SIGPIPE)."""
+
+
+class _Application(typer.Typer):
+    """Commands on terminals of any encoding, and in front of pipes that are closed early."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # an encoding without our symbols shows question marks
+        try:
+            return super().__call__(*arguments, **options)
+        finally:
+            try:
+                sys.stdout.flush()
+            except BrokenPipeError:
+                _close_output()
+                sys.exit(PIPE_CLOSED)
+
+
+application = _Application(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -101,6 +123,7 @@ def reference(
         else:
             resolved = load(_given(config)).reference(problem)
         require_npz(output)
+        require_own(output, "solver", "checksum")
         _prepare_jax()  # initial conditions are written in it
         recipe, posed = (import_module(f"gradalign.{package}.{problem}") for package in ("references", "problems"))
         settings = recipe.Settings.model_validate_json(json.dumps(resolved.reference_settings))
@@ -145,6 +168,9 @@ def claim(
             raise ConfigurationError("the topic or --output is missing; allowed: gradalign claim TOPIC --output FILE")
         if topic not in module_names("claims"):
             raise unknown_name("topic of claims", topic, module_names("claims"))
+        require_own(output, "claim", "verdict")
+        if curves:
+            require_own(curves, "claim", "series")
         if dry_run:
             _say(f"would check the claims of {topic} and write {output}{f' and {curves}' if curves else ''}")
             return
@@ -194,6 +220,7 @@ def study(
             _same("study", name, resolved.study, specification)
         else:
             resolved = load(_given(config)).study(name)
+        require_own(output, "study", "quantity")
         _prepare_jax()
         module = import_module(f"gradalign.studies.{name}")
         settings = module.Settings.model_validate_json(json.dumps(resolved.settings))
@@ -247,13 +274,14 @@ def train(
         _prepare_jax(settings.device)
         from gradalign.parallel import mesh_for
         from gradalign.precision import require_precision
-        from gradalign.run_records import require_same_settings
+        from gradalign.run_records import require_run_directory, require_same_settings
         from gradalign.runs import Progress, require_device
         from gradalign.runs import train as train_run
 
         require_device(settings.device, settings.scale)
         mesh_for(settings.points)  # refuses what its devices cannot share out
         require_precision(settings.training.precision)
+        require_run_directory(output)
         require_same_settings(output, settings)
         if reference is None:
             reference = output / OWN_REFERENCE
@@ -289,6 +317,10 @@ def evaluate(
     """Score the trained networks of one run against the reference."""
     with _user_errors():
         settings = _run_settings(run or run_directory.name, config, specification)
+        require_own(output, "run", "relative_l2")
+        require_own(fields, "reference_*", "predicted_*")
+        require_own(errors, "run", "quantity")
+        require_own(errors_in_time, "run", "t")
         from gradalign.run_records import require_same_settings, require_sound
 
         _prepare_jax()  # scoring is cheap: any device will do
@@ -368,6 +400,7 @@ def verify(
     with _user_errors():
         from gradalign.verification import verify as check
 
+        require_own(output, "expectation", "verdict")
         if not check(expectations, scale, summary, output):
             raise typer.Exit(1)
 
@@ -490,24 +523,27 @@ def _say(line: str) -> None:
 def _user_errors() -> Iterator[None]:
     """Show an error that is meant for the user as such, without a traceback, and exit with 1.
 
-    A solver that stops (``FloatingPointError``) and a disk that is full or may only be read are such errors. Exit 75
+    A solver that stops (``FloatingPointError``) and what the system refuses (``OSError``) are such errors. Exit 75
     (EX_TEMPFAIL of sysexits.h) says that a run has used up its time and goes on when started again.
     """
     from pydantic import ValidationError
 
     try:
         yield
-    except (GradalignError, FileNotFoundError, ValidationError, FloatingPointError) as error:
+    except (GradalignError, ValidationError, FloatingPointError) as error:
         typer.echo(f"{type(error).__name__}: {error}", err=True)
         raise typer.Exit(75 if isinstance(error, TimeLimitError) else 1) from None
+    except BrokenPipeError:  # `gradalign ... | head`: nobody reads on
+        _close_output()
+        raise typer.Exit(PIPE_CLOSED) from None
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        typer.echo(
-            f"OSError: {error.strerror or error}{where}. The usual causes are a full disk and a directory without "
-            "permission to write. What was finished is kept: free space or name another --output, and start it again",
-            err=True,
-        )
+        typer.echo(f"OSError: {described(error)}. What was finished is kept: the same command resumes", err=True)
         raise typer.Exit(1) from None
+
+
+def _close_output() -> None:
+    """Nothing more is written into a pipe that was closed, not even what Python flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

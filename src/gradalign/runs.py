@@ -16,7 +16,7 @@ import pandas as pd
 from gradalign import checkpoints, equation, faults, parallel, provenance, randomness, run_records, trees
 from gradalign.errors import ConfigurationError, DeviceError, NonFiniteLossError, TimeLimitError
 from gradalign.evaluation import predictor, quantities, thinned, window_of
-from gradalign.files import exclusive, remove_partial, write_table
+from gradalign.files import exclusive, write_table
 from gradalign.method import load_method
 from gradalign.operations import OperationCount
 from gradalign.precision import require_precision
@@ -106,17 +106,19 @@ def train(
 
     Raises, before any compute, ``DeviceError`` or ``ConfigurationError``: for points that the devices cannot share out
     (see ``parallel``), for a reference of another equation (see ``equation``), and where ``directory`` holds a finished
-    run of other settings (see ``run_records``). Then ``NonFiniteLossError`` with step, problem, method, seed and tensor
-    after saving the log so far as ``curves-failed-<seed>.csv``, ``TimeLimitError`` when the time is used up.
+    run of other settings, or files that no training wrote (see ``run_records``). Then ``NonFiniteLossError`` with step,
+    problem, method, seed and tensor after saving the log so far as ``curves-failed-<seed>.csv``, ``TimeLimitError``
+    when the time is used up.
     """
     require_device(specification.device, specification.scale)
     require_precision(specification.training.precision)
     equation.require_same(reference, specification)
+    run_records.require_run_directory(directory)
     deadline = time.monotonic() + max_seconds
     experiment = build(specification, parallel.mesh_for(specification.points))
     # A pipeline that was killed may have left a training behind that still runs
     with exclusive(directory / ".lock", say):
-        remove_partial(directory)
+        run_records.remove_partial(directory)
         run_records.require_same_settings(directory, specification)
         runner = _Runner(experiment, reference, directory, listen, say, deadline)
         finished = [runner.finish(seed) for seed in specification.seeds]

@@ -12,7 +12,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from gradalign import configuration as settings
-from gradalign.errors import GradalignError, unknown_name
+from gradalign.errors import GradalignError, described, unknown_name
 from gradalign.provenance import import_closure
 from gradalign.reference import set_aside
 from gradalign.run_records import set_aside as set_aside_run
@@ -47,6 +47,16 @@ wildcard_constraints:
     run="|".join(configuration.run_names),
     figure="|".join(figure_names),
     table="|".join(table_names),
+
+
+def warn_of_damage(set_aside, *arguments):
+    """Say what was renamed because it is damaged; stop where that cannot be known, or is not ours to rename."""
+    try:
+        if damage := set_aside(*arguments):
+            logger.warning(damage)
+    except (GradalignError, OSError) as error:
+        said = described(error) if isinstance(error, OSError) else error
+        raise WorkflowError(f"the results are not as they should be, nothing was started\n{said}") from None
 
 
 @functools.cache

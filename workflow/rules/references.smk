@@ -3,8 +3,7 @@
 # Damaged files give way to new ones. Jobs read this file too, on a cluster elsewhere: they find theirs as they are.
 if workflow.is_main_process:
     for problem in configuration.references:
-        if damage := set_aside(Path(f"{results}/references/{problem}.npz"), problem):
-            logger.warning(damage)
+        warn_of_damage(set_aside, Path(f"{results}/references/{problem}.npz"), problem)
 
 
 rule references:

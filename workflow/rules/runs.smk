@@ -4,8 +4,7 @@
 # Jobs read this file too, on a cluster elsewhere: they find theirs as they are.
 if workflow.is_main_process:
     for run in configuration.run_names:
-        if damage := set_aside_run(Path(f"{results}/runs/{run}")):
-            logger.warning(damage)
+        warn_of_damage(set_aside_run, Path(f"{results}/runs/{run}"))
 
 
 rule runs:
