@@ -95,9 +95,7 @@ class Workflow:
         }
 
     @contextmanager
-    def edited(
-        self, name: str, change: Callable[[str], str] = lambda text: f"{text}\n_EDITED = 1\n"
-    ) -> Iterator[None]:
+    def edited(self, name: str, change: Callable[[str], str] = lambda text: f"{text}\n_EDITED = 1\n") -> Iterator[None]:
         """A file with other content and a time of long ago, as `rsync -a` and `tar` leave one; then the old one."""
         path = self.folder / name
         text, times = path.read_text(), path.stat()

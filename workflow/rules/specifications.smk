@@ -3,6 +3,8 @@
 # would say now, and for no other edit: words change nothing, times of files neither. This holds without the notes that
 # Snakemake keeps, too: for results of another version or machine, and for a file that somebody edited.
 
+import json
+
 entry_points = {
     "claims": lambda topic: [f"gradalign.claims.{topic}"],
     "references": lambda problem: [f"gradalign.references.{problem}"],
@@ -20,7 +22,8 @@ def specified(part):
     kind, name = part.split("/")
     texts = {"sources": "\n".join(f"{value}  {what}" for what, value in code(*entry_points[kind](name)).items())}
     if kind in settings_of:
-        texts["json"] = settings_of[kind](name).model_dump_json(indent=2)
+        # ASCII, so that the encoding of a terminal has no part in it
+        texts["json"] = json.dumps(json.loads(settings_of[kind](name).model_dump_json()), indent=2)
     return texts
 
 
