@@ -26,6 +26,8 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/lock.smk"
+include: "workflow/rules/clock.smk"
+include: "workflow/rules/specifications.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/references.smk"
 include: "workflow/rules/studies.smk"
@@ -40,6 +42,7 @@ include: "workflow/rules/verify.smk"
 
 # With a cluster, these run where Snakemake does: a hundred jobs of seconds would wait in a queue for nothing.
 localrules:
+    sources,
     reference_specification,
     study_specification,
     run_specification,
@@ -65,6 +68,7 @@ rule all:
 
 
 onstart:
+    refuse_inputs_of_the_future()
     # Snakemake starts at most 100 jobs a second, and for that its scheduler wakes up every second once more for each job
     # that has ended (9.27): after a hundred jobs it keeps half a core busy. On this machine there is nothing to limit
     if workflow.local_exec:
