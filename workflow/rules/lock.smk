@@ -13,7 +13,9 @@ if workflow.is_main_process:
     except BlockingIOError:
         alone = False
     except OSError as error:
-        raise WorkflowError(f"the lock of the pipeline cannot be taken, nothing was started\n{described(error)}") from None
+        raise WorkflowError(
+            f"the lock of the pipeline cannot be taken, nothing was started\n{described(error)}"
+        ) from None
     if alone:
         for left_behind in Path(".snakemake/locks").glob("*.lock"):
             left_behind.unlink(missing_ok=True)
