@@ -21,7 +21,7 @@ unexport PYTHONPATH PYTHONHOME
 .PHONY: reproduce test check endurance bench mutations environment lock schema
 
 reproduce: environment
-	snakemake --cores all --config scale=$(SCALE)
+	snakemake --logger gradalign --logger-gradalign-results results/$(SCALE) --cores all --config scale=$(SCALE)
 
 test: environment
 	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
