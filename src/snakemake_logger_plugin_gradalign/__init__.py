@@ -10,6 +10,7 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from logging import FileHandler, LogRecord, getLogger
+from types import TracebackType
 from typing import Optional
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
@@ -64,6 +65,9 @@ class LogHandler(LogHandlerBase):
         if not self._stop.is_set():
             self._stop.set()
             self._ticker.join()
+            if isinstance(sys.exc_info()[1], KeyboardInterrupt):  # while Snakemake finds out what to do
+                self.face.stop()
+                sys.excepthook = _without_interrupt
             self.face.close()
             if self._stdout is not None:
                 sys.stdout.flush()
@@ -87,3 +91,9 @@ class LogHandler(LogHandlerBase):
         log = os.open(files[0].baseFilename, os.O_WRONLY | os.O_APPEND)
         os.dup2(log, 1)
         os.close(log)
+
+
+def _without_interrupt(kind: type[BaseException], value: BaseException, trace: TracebackType | None) -> None:
+    """The usual report of an exception, but nothing of Ctrl-C, of which a reader has been told."""
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, value, trace)

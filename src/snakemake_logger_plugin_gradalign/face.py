@@ -15,6 +15,7 @@ from typing import TextIO
 from snakemake_logger_plugin_gradalign import drawing, logs, time_left
 from snakemake_logger_plugin_gradalign.last_screen import last_screen
 from snakemake_logger_plugin_gradalign.state import Happening, Job, Run
+from snakemake_logger_plugin_gradalign.words import SMALL
 
 QUIET = 60.0
 """Seconds without a line after which a plain stream gets one."""
@@ -64,6 +65,12 @@ class Face:
         elif self.run.running and now - self._last_line >= QUIET:
             self._say(self._progress(now, 200) + "\n")
 
+    def stop(self) -> None:
+        """Say that the user has stopped the run; failures of the last moment are none."""
+        self.run.stopped = True
+        self._failures.clear()
+        self._say("stopped: the same command resumes\n")
+
     def close(self) -> None:
         """Say how the run ended."""
         if self._closed:
@@ -87,8 +94,7 @@ class Face:
                 drawing.plan(self.run, self._columns()) if self.dry_run else drawing.opening(self.run, self.log_file)
             )
         elif happening.kind == "finished" and job is not None:
-            # Files of settings take no time, and there are many
-            if not self._live and not job.rule.endswith("_specification"):
+            if not self._live and job.rule not in SMALL:
                 self._say(drawing.finished(self.run, job))
         elif happening.kind == "failed" and job is not None:
             self._failures.append((self.clock(), job))
@@ -100,8 +106,7 @@ class Face:
         elif happening.kind == "stops later":
             self._say("stopping when the jobs that run are done: the same command resumes\n")
         elif happening.kind == "stopped":
-            self._failures.clear()
-            self._say("stopped: the same command resumes\n")
+            self.stop()
 
     def _show_failures(self, before: float) -> None:
         while self._failures and self._failures[0][0] <= before:

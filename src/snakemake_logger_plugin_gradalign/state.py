@@ -99,7 +99,9 @@ class Run:
         self.finished.append(job)
         return None if job.rule in GATHERING else Happening("finished", job)
 
-    def _fail(self, event: Mapping[str, Any], now: float) -> Happening:
+    def _fail(self, event: Mapping[str, Any], now: float) -> Happening | None:
+        if self.stopped:  # Ctrl-C reaches the jobs as well
+            return None
         logs = tuple(event.get("log") or ())
         job = self.running.pop(event["jobid"], None) or Job(event["rule_name"], "", logs, (), 1, now)
         job.logs = logs or job.logs  # with those of a cluster

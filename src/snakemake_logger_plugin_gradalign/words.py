@@ -30,6 +30,8 @@ WORDS = {
     "report": Words("writing the report", "report", "reports"),
     "verify": Words("comparing with the expectations", "comparison with the expectations", "comparisons"),
 }
+SMALL = {"reference_specification", "study_specification", "run_specification"}
+"""Rules whose jobs take no time and are many."""
 GATHERING = {"all", "claims", "references", "studies", "runs", "figures", "tables", "paper_pdf"}
 """Rules that only gather files: their jobs do nothing."""
 
