@@ -20,6 +20,7 @@ unexport PYTHONPATH PYTHONHOME
 
 .PHONY: reproduce test check endurance bench mutations environment lock schema
 
+# One line says where the whole run is; what Snakemake itself says is in .snakemake/log
 reproduce: environment
 	snakemake --logger gradalign --logger-gradalign-results results/$(SCALE) --cores all --config scale=$(SCALE)
 

@@ -106,9 +106,9 @@ def finished(run: Run, job: Job) -> str:
     return f"[{run.done}/{run.total}] {job.doing}: {duration(job.seconds)}\n"
 
 
-def failure(job: Job, tails: Mapping[str, Sequence[str]]) -> str:
-    """The text of a job that failed, with the end of its log and where the whole of it is."""
-    lines = [f"FAILED: {job.doing}, after {duration(job.seconds)}"]
+def failure(job: Job, tails: Mapping[str, Sequence[str]], again: bool = False) -> str:
+    """The text of a job that failed and may be tried again, with the end of its log and where the whole of it is."""
+    lines = [f"FAILED{', tried again' if again else ''}: {job.doing}, after {duration(job.seconds)}"]
     for log, tail in tails.items():
         lines += [f"  the end of its log, {log}:" if tail else f"  its log, {log}, is empty or missing"]
         lines += [f"  | {line}" for line in tail]
@@ -128,6 +128,8 @@ def closing(run: Run, now: float, log_file: str | None, columns: int) -> str:
             "The same command resumes when the cause is mended." + (f" Details: {log_file}" if log_file else "")
         )
         return "\n".join(lines) + "\n"
+    if run.stops_later and run.done < run.total:
+        return f"stopped: {run.done} of {run.total} jobs are done, in {took}; the same command resumes\n"
     if run.started is None or run.stopped or run.error or run.done < run.total:
         return ""
     return f"All {run.total} jobs are done, in {took}.\n" if run.total > 1 else f"The job is done, in {took}.\n"

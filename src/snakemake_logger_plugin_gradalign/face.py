@@ -42,7 +42,7 @@ class Face:
         self._drawn = 0  # columns of the line that stands there
         self._closed = False
         self._last_line = clock()
-        self._failures: list[tuple[float, Job]] = []
+        self._failures: list[tuple[float, Job, dict[str, list[str]]]] = []  # not yet shown
         self._weights: time_left.Weights | None = None
         self._left = time_left.TimeLeft()
 
@@ -82,7 +82,7 @@ class Face:
         if not self.dry_run:
             self._say(drawing.closing(self.run, now, self.log_file, columns))
             results = self._results()
-            if results is not None and self._is_whole():
+            if results is not None and self._is_whole(results):
                 self._say(f"\n{last_screen(results, columns)}")
             self._keep_times()
         self._draw("")
@@ -97,22 +97,23 @@ class Face:
             if not self._live and job.rule not in SMALL:
                 self._say(drawing.finished(self.run, job))
         elif happening.kind == "failed" and job is not None:
-            self._failures.append((self.clock(), job))
+            readable = [log for log in job.logs if not log.endswith(".csv")]  # a table is no message
+            # Read now: a job that is tried again empties its log
+            self._failures.append((self.clock(), job, {log: logs.last_lines(log) for log in readable}))
         elif happening.kind == "message":
             self._say(logs.clean(happening.text) + "\n")
         elif happening.kind == "nothing to do":
             self.nothing_to_do = True
             self._say("Nothing to do: everything that was asked for is there and up to date.\n")
         elif happening.kind == "stops later":
-            self._say("stopping when the jobs that run are done: the same command resumes\n")
+            self._say("stopping when the jobs that run are done\n")
         elif happening.kind == "stopped":
             self.stop()
 
     def _show_failures(self, before: float) -> None:
         while self._failures and self._failures[0][0] <= before:
-            _, job = self._failures.pop(0)
-            readable = [log for log in job.logs if not log.endswith(".csv")]  # a table is no message
-            self._say(drawing.failure(job, {log: logs.last_lines(log) for log in readable}))
+            _, job, tails = self._failures.pop(0)
+            self._say(drawing.failure(job, tails, again=all(job is not one for one in self.run.failed.values())))
 
     def _progress(self, now: float, columns: int) -> str:
         progress = {
@@ -154,10 +155,16 @@ class Face:
                         return self.results
         return self.results
 
-    def _is_whole(self) -> bool:
-        """Whether the last stage was part of this run and has ended, or everything was there before."""
+    def _is_whole(self, results: Path) -> bool:
+        """Whether the last stage was part of this run and has written its table, or everything was there before."""
+        if self.run.stopped or self.nothing_to_do:
+            return self.nothing_to_do
+        try:
+            written = (results / "verification.csv").stat().st_mtime
+        except OSError:
+            return False
         ended = (*self.run.finished, *self.run.failed.values())
-        return not self.run.stopped and (self.nothing_to_do or any(job.rule == "verify" for job in ended))
+        return any(job.rule == "verify" and written > job.started - 1 for job in ended)
 
     def _columns(self) -> int:
         try:

@@ -2,7 +2,7 @@
 
 import csv
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 KINDS = {"required": "required expectations", "prediction": "predictions written down before the runs"}
@@ -11,7 +11,7 @@ KINDS = {"required": "required expectations", "prediction": "predictions written
 def last_screen(results: Path, columns: int) -> str:
     """The last screen for one folder of results, ``results/SCALE``, in lines of at most ``columns`` columns.
 
-    Reads ``verification.csv`` (columns ``expectation``, ``kind``, ``verdict``) and looks which of paper, report,
+    Reads ``verification.csv``, as :func:`gradalign.verification.verify` writes it, and looks which of paper, report,
     figures and tables are there; what is missing is left out. Paths stay whole, and may be longer than a line.
     """
     parts = [_verdicts(results / "verification.csv", columns), _places(results, columns)]
@@ -22,23 +22,31 @@ def _verdicts(path: Path, columns: int) -> str:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        verdicts = [(row["kind"], row["expectation"], row["verdict"]) for row in rows]
+        verdicts = [(row["kind"], row["verdict"], _measured(row)) for row in rows]
     except FileNotFoundError:
         return ""
-    except (OSError, KeyError, ValueError, csv.Error) as error:
-        return f"{path} cannot be read ({error}); the same command makes it anew once it is removed\n"
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
+        return f"{path} cannot be read: {error!r}\n"
+    if not verdicts:
+        return f"{path} holds no expectation\n"
     lines = []
     for kind, words in KINDS.items():
-        of_kind = [(name, verdict) for found, name, verdict in verdicts if found == kind]
+        of_kind = [(verdict, measured) for found, verdict, measured in verdicts if found == kind]
         if not of_kind:
             continue
-        missed = [
-            name if verdict != "no data" else f"{name} (no data)" for name, verdict in of_kind if verdict != "held"
-        ]
-        held = len(of_kind) - len(missed)
-        lines.append(f"{held} of {len(of_kind)} {words} held{'; did not hold:' if missed else '.'}")
-        lines += [f"  {name}" for name in missed]
+        missed = [measured for verdict, measured in of_kind if verdict != "held"]
+        lines.append(f"{len(of_kind) - len(missed)} of {len(of_kind)} {words} held{'; did not:' if missed else '.'}")
+        lines += [f"  {measured}" for measured in missed]
     return "".join(f"{line}\n" for text in lines for line in _wrapped(text, columns))
+
+
+def _measured(row: Mapping[str, str]) -> str:
+    """An expectation by its name, with what was measured and what was expected."""
+    if row["verdict"] == "no data":
+        return f"{row['expectation']}: no data"
+    tolerance = f" +- {float(row['tolerance']):.4g}" if row["tolerance"] else ""
+    numbers = f"{float(row['measured']):.4g}, expected {row['comparison']} {float(row['expected']):.4g}"
+    return f"{row['expectation']}: {numbers}{tolerance}"
 
 
 def _places(results: Path, columns: int) -> str:

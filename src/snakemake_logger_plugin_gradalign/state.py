@@ -54,6 +54,7 @@ class Run:
     finished: list[Job] = field(default_factory=list)
     failed: dict[int, Job] = field(default_factory=dict)
     stopped: bool = False
+    stops_later: bool = False
     error: bool = False
     started: float | None = None
 
@@ -97,6 +98,7 @@ class Run:
             return None
         job.seconds = now - job.started
         self.finished.append(job)
+        self.done += 1
         return None if job.rule in GATHERING else Happening("finished", job)
 
     def _fail(self, event: Mapping[str, Any], now: float) -> Happening | None:
@@ -115,12 +117,13 @@ class Run:
             already, self.stopped = self.stopped, True
             return None if already else Happening("stopped")
         if text.startswith(STOPPING_LATER):
+            self.stops_later = True
             return Happening("stops later")
         if text.startswith(NOTHING_TO_DO):
             return Happening("nothing to do")
         if event.get("levelno", 0) < WARNING or self.stopped or not text or text == "None":
             return None
-        ended = bool(self.failed) and any(words in text for words in SAID_OTHERWISE)
+        ended = (bool(self.failed) or self.stops_later) and any(words in text for words in SAID_OTHERWISE)
         # Of a command that failed, the job's log says more than the command
         shown = bool(self.running or self.failed) and "CalledProcessError" in text
         if ended or shown:
