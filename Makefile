@@ -27,8 +27,9 @@ unexport PYTHONPATH PYTHONHOME
 
 .PHONY: reproduce test test-oldest check endurance bench mutations environment lock schema
 
+# One line says where the whole run is; what Snakemake itself says is in .snakemake/log
 reproduce: environment
-	snakemake --cores all --config scale=$(SCALE)
+	snakemake --logger gradalign --logger-gradalign-results results/$(SCALE) --cores all --config scale=$(SCALE)
 
 test: environment
 	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder

@@ -69,6 +69,10 @@ rule all:
 
 onstart:
     refuse_inputs_of_the_future()
+    # For its estimate of the time left, our own logger needs to know which jobs there will be
+    if workflow.output_settings.log_handler_settings:
+        planned = [(job.rule.name, " ".join(job.wildcards_dict.values())) for job in workflow.dag.needrun_jobs()]
+        logger.info("", extra={"planned": planned})
     # Snakemake starts at most 100 jobs a second, and for that its scheduler wakes up every second once more for each job
     # that has ended (9.27): after a hundred jobs it keeps half a core busy. On this machine there is nothing to limit
     if workflow.local_exec:
