@@ -40,7 +40,7 @@ QUICK_COMPILATION: dict[str, str | bool] = {
     "xla_cpu_use_fusion_emitters": False,
     "xla_cpu_parallel_codegen_split_count": "1",
 }
-"""Options of XLA for a program that runs a few times."""
+"""Options of XLA for a program that runs a few times; those that another version of it does not have are left out."""
 
 
 class Progress(NamedTuple):
@@ -315,12 +315,26 @@ def _compiled(experiment: Experiment) -> tuple[Callable[..., Any], ...]:
     several = len(experiment.specification.training.stage_steps) > 1
     return (
         jax.jit(experiment.advance, donate_argnums=1, **everywhere).lower(key, loop, np.int32(1)).compile(),
-        jax.jit(experiment.diagnose, **everywhere).lower(key, loop).compile(QUICK_COMPILATION if few else None),
+        jax.jit(experiment.diagnose, **everywhere).lower(key, loop).compile(_known(QUICK_COMPILATION) if few else None),
         next_stage.lower(key, loop).compile() if several else next_stage,
         jax.jit(experiment.solution, **everywhere).lower(loop).compile()
         if experiment.windows > 1
         else experiment.solution,
     )
+
+
+def _known(options: dict[str, str | bool]) -> dict[str, str | bool]:
+    """Those of the options that this version of XLA has."""
+    trivial, known = jax.jit(lambda: 0).lower(), {}
+    for name, value in options.items():
+        try:
+            trivial.compile({name: value})
+        except jax.errors.JaxRuntimeError as error:
+            if "No such compile option" not in str(error):
+                raise
+        else:
+            known[name] = value
+    return known
 
 
 def _identity(specification: RunSpecification, reference: Reference) -> str:
