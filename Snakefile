@@ -50,6 +50,9 @@ rule all:
         rules.verify.output,
 
 
+include: "workflow/rules/targets.smk"
+
+
 onstart:
     # Snakemake starts at most 100 jobs a second, and for that its scheduler wakes up every second once more for each job
     # that has ended (9.27): after a hundred jobs it keeps half a core busy. On this machine there is nothing to limit
