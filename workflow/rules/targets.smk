@@ -1,4 +1,4 @@
-# Targets that no rule makes, found before anything else: those of another scale, and misspelt ones.
+# Targets of another scale, and misspelt ones, are found before anything is planned.
 
 import difflib
 import itertools
@@ -17,18 +17,18 @@ def possible_targets():
         "figure": figure_names,
         "table": table_names,
     }
-    for rule in workflow.rules:
-        names = sorted(rule.wildcard_names)
+    for known in workflow.rules:
+        names = sorted(known.wildcard_names)
         if not names:
-            yield rule.name
+            yield known.name
         for chosen in itertools.product(*(values[name] for name in names)):
-            for output in rule.output:
+            for output in known.output:
                 yield str(output.apply_wildcards(dict(zip(names, chosen)))) if names else str(output)
 
 
 def require_target(target):
     path = os.path.relpath(target) if not os.path.isabs(target) else target
-    if workflow.is_rule(target) or os.path.exists(path) or any(rule.is_producer(path) for rule in workflow.rules):
+    if workflow.is_rule(target) or os.path.exists(path) or any(known.is_producer(path) for known in workflow.rules):
         return
     scales = "|".join(get_args(settings.Scale))
     if (found := re.match(rf"results/({scales})/", path)) and found[1] != scale:
