@@ -25,6 +25,19 @@ SHELL := /bin/bash
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 unexport PYTHONPATH PYTHONHOME
 
+# In containers and with a full quota: where no files can be kept in the home directory or the temporary one, caches and
+# temporary files go to this folder. Snakemake stops where HOME is not known
+HOME ?= $(CURDIR)/.cache/home
+takes_files = $(shell mkdir -p "$(1)" 2>/dev/null && file=$$(mktemp -p "$(1)" 2>/dev/null) && \
+	{ head -c 65536 /dev/zero >"$$file"; } 2>/dev/null && echo yes; rm -f "$$file")
+ifeq ($(call takes_files,$(or $(XDG_CACHE_HOME),$(HOME)/.cache)),)
+export XDG_CACHE_HOME := $(CURDIR)/.cache
+endif
+ifeq ($(call takes_files,$(or $(TMPDIR),/tmp)),)
+export TMPDIR := $(shell mkdir -p "$(CURDIR)/.cache/tmp" && echo "$(CURDIR)/.cache/tmp")
+endif
+export HOME
+
 .PHONY: reproduce test test-oldest check endurance bench mutations environment lock schema
 
 # One line says where the whole run is; what Snakemake itself says is in .snakemake/log

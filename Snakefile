@@ -67,6 +67,9 @@ rule all:
         rules.verify.output,
 
 
+include: "workflow/rules/targets.smk"
+
+
 onstart:
     refuse_inputs_of_the_future()
     # For its estimate of the time left, our own logger needs to know which jobs there will be
