@@ -322,7 +322,7 @@ def test_a_file_that_cannot_be_renamed_is_said_to_be_in_the_way(tmp_path):
     path = tmp_path / "burgers.npz"
     path.write_bytes(b"damaged")
     (tmp_path / "burgers.damaged.npz").mkdir()
-    assert "could not be renamed (Is a directory): remove it yourself" in set_aside(path, "burgers")
+    assert "could not be renamed: remove it yourself. Is a directory (EISDIR)" in set_aside(path, "burgers")
     assert path.exists()
 
 
