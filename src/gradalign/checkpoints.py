@@ -15,6 +15,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save as serialised
 
+from gradalign import untrusted
 from gradalign.errors import CheckpointError
 from gradalign.files import write_atomically
 from gradalign.trees import Tree, named_leaves
@@ -146,7 +147,7 @@ def _write(path: Path, arrays: Arrays, metadata: dict[str, Any]) -> str:
 def _read(path: Path, checksum: str | None = None) -> tuple[Arrays, dict[str, Any]]:
     """Arrays and metadata of a file, which must be the one with ``checksum`` where that is given."""
     try:
-        with safe_open(path, framework="numpy") as file:
+        with untrusted.opened(path), safe_open(path, framework="numpy") as file:  # which would wait for a named pipe
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
             entry = json.loads((file.metadata() or {}).get("gradalign", "{}"))
         if entry["checksum"] != _checksum(arrays, entry["metadata"]):

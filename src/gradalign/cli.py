@@ -68,7 +68,7 @@ def reference(
                 "the problem or --output is missing; allowed: gradalign reference PROBLEM --output FILE"
             )
         if specification:
-            resolved = ReferenceSpecification.model_validate_json(specification.read_text())
+            resolved = _specified(ReferenceSpecification, specification)
             _same("problem", problem, resolved.problem, specification)
         else:
             resolved = load(_given(config)).reference(problem)
@@ -150,7 +150,7 @@ def study(
         if name not in module_names("studies"):
             raise unknown_name("study", name, module_names("studies"))
         if specification:
-            resolved = StudySpecification.model_validate_json(specification.read_text())
+            resolved = _specified(StudySpecification, specification)
             _same("study", name, resolved.study, specification)
         else:
             resolved = load(_given(config)).study(name)
@@ -323,9 +323,16 @@ def _run_settings(run: str, config: list[Path], specification: Path | None) -> A
 
     if specification is None:
         return load(_given(config)).run(run)
-    settings = RunSpecification.model_validate_json(specification.read_text())
+    settings = _specified(RunSpecification, specification)
     _same("run", run, settings.name, specification)
     return settings
+
+
+def _specified(model: Any, path: Path) -> Any:
+    """The settings of a kind in a file."""
+    from gradalign.untrusted import contents
+
+    return model.model_validate_json(contents(path))
 
 
 def _reference_of(settings: Any, path: Path) -> Any:
@@ -359,8 +366,10 @@ def _prepare_jax(device: str = "cpu") -> None:
     """64-bit types, full-precision products, a cache of compiled programs; a CPU run keeps away from a GPU."""
     import jax
 
+    from gradalign import jax_settings
     from gradalign.precision import enable_float64
 
+    jax_settings.fix(_say)
     enable_float64()
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
@@ -419,6 +428,14 @@ def _user_errors() -> Iterator[None]:
             "permission to write. What was finished is kept: free space or name another --output, and start it again",
             err=True,
         )
+        raise typer.Exit(1) from None
+
+    except Exception as error:
+        from gradalign.machine import out_of_memory
+
+        if not (said := out_of_memory(error)):
+            raise
+        typer.echo(said, err=True)
         raise typer.Exit(1) from None
 
 

@@ -11,7 +11,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from gradalign.errors import ConfigurationError, RunRecordError
+from gradalign import untrusted
+from gradalign.errors import ConfigurationError, ForeignFileError, RunRecordError
 from gradalign.files import write_atomically
 from gradalign.settings import RunSpecification, differing
 
@@ -41,9 +42,9 @@ def require_same_settings(directory: Path, specification: RunSpecification) -> N
     asked = json.loads(specification.model_dump_json(exclude=FREE))
     way_on = f"name another directory, or remove {CHECKSUMS} there to give that run up"
     try:
-        found = json.loads((directory / SPECIFICATION).read_text(encoding="utf-8"))
+        found = json.loads(untrusted.contents(directory / SPECIFICATION))
         differences = differing({name: value for name, value in found.items() if name not in FREE}, asked)
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         if damage(directory):
             return
         raise ConfigurationError(
@@ -78,21 +79,29 @@ def seal(directory: Path, files: Iterable[Path]) -> None:
 def damage(directory: Path) -> str:
     """What is wrong with the files of a run; an empty text where all are those that were written."""
     try:
-        lines = (directory / CHECKSUMS).read_text(encoding="utf-8").splitlines()
+        lines = untrusted.contents(directory / CHECKSUMS).decode("utf-8").splitlines()
     except FileNotFoundError:
         return f"{CHECKSUMS} is missing: the run is not finished"
+    except ForeignFileError as error:
+        return f"{CHECKSUMS} {error.what}"
     except (OSError, UnicodeDecodeError) as error:
         return f"{CHECKSUMS} cannot be read ({error})"
     if not lines:
         return f"{CHECKSUMS} is empty"
+    listed = {line.partition("  ")[2] for line in lines}
+    if len(listed) < len(lines):  # one large file a thousand times
+        return f"{CHECKSUMS} lists a file twice"
     for line in lines:
         digest, _, name = line.partition("  ")
         path = directory / name
         if not name or directory.resolve() not in path.resolve().parents or not path.is_file():
             return f"{name or CHECKSUMS} is not there, though {CHECKSUMS} names it"
-        if _digest(path) != digest:
+        try:
+            agrees = _digest(path) == digest
+        except ForeignFileError as error:
+            return f"{name} {error.what}"
+        if not agrees:
             return f"{name} does not agree with its checksum"
-    listed = {line.partition("  ")[2] for line in lines}
     found = [*directory.glob("parameters/*.safetensors"), *directory.glob(SPECIFICATION)]
     left = {path.relative_to(directory).as_posix() for path in found}
     if unlisted := sorted({"runs.csv", "curves.csv", *left} - listed):
@@ -127,5 +136,5 @@ def set_aside(directory: Path) -> str:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with untrusted.opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
