@@ -45,15 +45,15 @@ def test_commands_have_one_set_of_settings_and_say_what_was_otherwise(changed):
 @pytest.mark.parametrize(("name", "value"), [("jax_threefry_partitionable", False), ("jax_random_seed_offset", 7)])
 def test_a_program_that_imports_gradalign_is_told_that_its_draws_are_others(name, value):
     before = jax.config.values[name]
-    expected = np.asarray(jax.random.key_data(randomness.(0)))
+    expected = np.asarray(jax.random.key_data(randomness.stream(0, "a")))
     jax.config.update(name, value)
     try:
         with pytest.raises(ConfigurationError, match=f"{name} is {value} in JAX"):
-            randomness.(0)
+            randomness.stream(0, "a")
         assert jax.config.values[name] == value  # the user's own
     finally:
         jax.config.update(name, before)
-    np.testing.assert_array_equal(jax.random.key_data(randomness.(0)), expected)
+    np.testing.assert_array_equal(jax.random.key_data(randomness.stream(0, "a")), expected)
 
 
 @pytest.mark.parametrize(
