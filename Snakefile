@@ -6,12 +6,28 @@
 #   snakemake --cores all results/laptop/figures/X.pdf   one target
 #   snakemake -n                                         what would run, and why
 
+import sys
+from importlib.util import find_spec
+
+from snakemake.exceptions import WorkflowError
+
+# Before anything is imported, which would fail with another word for it
+if sys.version_info < (3, 11) or find_spec("gradalign") is None:
+    old = f"Python {sys.version_info.major}.{sys.version_info.minor}, and gradalign needs 3.11 or newer"
+    raise WorkflowError(
+        f"this snakemake runs in {sys.prefix} with "
+        f"{old if sys.version_info < (3, 11) else 'a Python that does not have gradalign installed'}; "
+        "use the environment that make creates: make environment, then source .venv/bin/activate"
+    )
+
 
 report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/lock.smk"
+include: "workflow/rules/clock.smk"
+include: "workflow/rules/specifications.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/references.smk"
 include: "workflow/rules/studies.smk"
@@ -26,6 +42,7 @@ include: "workflow/rules/verify.smk"
 
 # With a cluster, these run where Snakemake does: a hundred jobs of seconds would wait in a queue for nothing.
 localrules:
+    sources,
     reference_specification,
     study_specification,
     run_specification,
@@ -50,7 +67,15 @@ rule all:
         rules.verify.output,
 
 
+include: "workflow/rules/targets.smk"
+
+
 onstart:
+    refuse_inputs_of_the_future()
+    # For its estimate of the time left, our own logger needs to know which jobs there will be
+    if workflow.output_settings.log_handler_settings:
+        planned = [(job.rule.name, " ".join(job.wildcards_dict.values())) for job in workflow.dag.needrun_jobs()]
+        logger.info("", extra={"planned": planned})
     # Snakemake starts at most 100 jobs a second, and for that its scheduler wakes up every second once more for each job
     # that has ended (9.27): after a hundred jobs it keeps half a core busy. On this machine there is nothing to limit
     if workflow.local_exec:

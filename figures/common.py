@@ -5,6 +5,7 @@ the summary tables and nothing else; ``arguments`` are those of the item, so tha
 """
 
 import math
+import os
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,12 @@ from functools import cache, lru_cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+# Matplotlib reads these when it is imported. Nothing of the user's: it stops at a backend that it does not know, and at
+# files that it cannot read. The folder is for its list of fonts
+os.environ["MPLBACKEND"] = "agg"
+os.environ["MATPLOTLIBRC"] = str(Path(__file__).with_name("style.mplstyle"))
+os.environ["MPLCONFIGDIR"] = str(Path(__file__).resolve().parents[1] / ".cache" / "matplotlib")
 
 import matplotlib as mpl
 import matplotlib.style
@@ -137,6 +144,7 @@ def render_item(name: str, summary: Path, output: Path) -> list[Path]:
         raise unknown_name("figure or table", name, items)
     mpl.use("Agg")
     with mpl.rc_context():
+        mpl.rcdefaults()  # what a user's matplotlibrc sets is no part of a figure
         mpl.style.use(FIGURES / "style.mplstyle")
         result = import_module(Path(items[name]["script"]).stem).render(summary, **items[name].get("arguments", {}))
         if isinstance(result, Figure):

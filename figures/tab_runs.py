@@ -36,9 +36,11 @@ def render(summary: Path) -> pd.DataFrame:
 
 
 def short_commit(commit: str) -> str:
-    """The first ten digits of a commit, with its mark where the checkout was changed.
+    """The first ten digits of a commit, with its mark where the checkout was changed; a version as it is.
 
-    >>> short_commit("0123456789abcdef-dirty")
-    '0123456789-dirty'
+    >>> short_commit("0123456789abcdef-dirty"), short_commit("version 1.10.12rc1")
+    ('0123456789-dirty', 'version 1.10.12rc1')
     """
+    if commit.startswith("version "):
+        return commit
     return commit[:10] + ("-dirty" if commit.endswith("-dirty") else "")

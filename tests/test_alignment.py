@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from oracles import score as oracle
 from tolerances import BELOW_ROUNDING_SQUARED, DIFFERENCES, IDENTITY, ROUNDING, SINGLE
+from types_of_32_bits import without_64_bit_types
 
 from gradalign.alignment import (
     alignment,
@@ -124,7 +125,7 @@ def test_trees_are_not_concatenated():
 
 def test_float32_products_are_summed_by_blocks():
     # How a long product is summed is up to the device; blocks bound the error on every one
-    with jax.enable_x64(False):
+    with without_64_bit_types():
         program = jax.make_jaxpr(alignment_score)(jnp.ones((2, 100_000))).jaxpr
     products = [equation for equation in equations(program) if equation.primitive.name == "dot_general"]
     assert products
@@ -194,7 +195,7 @@ def test_float32_sums_of_large_trees_are_safe_without_64_bit_types():
     generator = np.random.default_rng(1)
     vectors = (1 + 0.5 * generator.standard_normal((2, 1_000_000))).astype(np.float32)
     u = vectors.astype(np.float64) / np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-    with jax.enable_x64(False):
+    with without_64_bit_types():
         assert jnp.asarray(vectors).dtype == jnp.float32
         score, defect = compiled(alignment_score, misalignment)(vectors)
         assert float(score) == pytest.approx(float(u[0] @ u[1]), rel=SINGLE, abs=0)
@@ -219,6 +220,20 @@ def test_misalignment_of_nearly_parallel_vectors_keeps_its_digits(epsilon):
     # Three of four equal: s = 4 - (1 - cos) terms give 1 - A = 4 * 3/16 * (1 - cos)
     four = jnp.concatenate([pair[:1]] * 3 + [pair[1:]])
     assert float(measure(four)) == pytest.approx(3 / 4 * expected, rel=IDENTITY, abs=0)
+
+
+@pytest.mark.parametrize("fused", [True, False], ids=["fused", "operation by operation"])
+@pytest.mark.parametrize("n", [2, 5, 12])
+def test_misalignment_has_all_digits_however_its_program_rounds(n, fused):
+    # Compilers may sum the rows of a matrix in unlike orders, and may keep a product unrounded that they subtract from
+    # a rounded one. Either costs (1.1e-16)^2 where lengths and unit vectors are formed before they are compared.
+    epsilon = 1e-20
+    common = jnp.asarray(draw(1, 257)[0])
+    steps = np.arange(n) - (n - 1) / 2
+    trees = [{"common": common, "own": jnp.asarray([step * epsilon])} for step in steps]
+    expected = 2 / n * float(np.sum(steps**2)) * epsilon**2 / float(common @ common)
+    measure = jax.jit(misalignment) if fused else misalignment
+    assert float(measure(trees)) == pytest.approx(expected, rel=IDENTITY, abs=0)
 
 
 @pytest.mark.parametrize("epsilon", [1e-10, 1e-13, 1e-16])

@@ -1,9 +1,10 @@
 """The command line: it answers questions, refuses wrong input before any compute, and its stages fit together."""
 
 import dataclasses
-import importlib
+import importlib.metadata
 import json
 import os
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
@@ -21,7 +22,7 @@ from gradalign.reference_listing import horizon, listing
 from gradalign.settings import Scale, StrictModel
 
 TABLES = ["errors", "errors-in-time"]
-COMMANDS = ["reference", "claim", "study", "train", "evaluate", "summarise", "render", "verify"]
+COMMANDS = ["reference", "claim", "study", "train", "evaluate", "summarise", "render", "verify", "cite"]
 
 
 def call(*arguments):
@@ -35,17 +36,8 @@ def test_every_command_explains_itself(command):
     assert "Usage" in found.output
 
 
-def test_lists_of_methods_and_references():
-    methods = call("train", "--list-methods").output
-    assert all(name in methods for name in ("adam: ", "soap: ", "gauss_newton: ", "Cost per step"))
-
-
-@pytest.mark.parametrize("method", module_names("optimizers"))
-def test_the_list_of_methods_says_what_each_costs_and_is_for(method):
-    lines = dict(line.split(": ", 1) for line in call("train", "--list-methods").output.strip().splitlines())
-    places = [lines[method].find(part) for part in ("Cost per step: ", "Memory: ", "Precision: ", "Use it when ")]
-    assert places == sorted(places)
-    assert places[0] > 0
+def test_the_version_is_said():
+    assert call("--version").output == f"gradalign {importlib.metadata.version('gradalign')}\n"
 
 
 def blocks(output):
@@ -130,8 +122,12 @@ def test_the_horizon_is_that_of_the_settings_and_steady_problems_have_none():
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["reference", "burgers", "--output", "x.npz"], "--config FILE"),
+        (["reference", "heat", "--output", "x.npz"], "unknown problem 'heat'; allowed: allen_cahn, burgers, "),
         (["reference", "--config", "a.yaml"], "gradalign reference PROBLEM"),
+        (["claim", "score"], "gradalign claim TOPIC --output FILE"),
+        (["claim", "--output", "x.csv"], "gradalign claim TOPIC --output FILE"),
+        (["study", "published_cavity"], "gradalign study NAME --output FILE"),
+        (["train", "burgers-adam", "--specification", "run.json", "--output", "o"], "--reference with --specification"),
         (["reference", "burgers", "--config", "missing.yaml", "--output", "x.npz"], "missing.yaml"),
         (["claim", "astrology", "--output", "x.csv"], "unknown topic of claims 'astrology'; allowed:"),
         (["train", "burgers-adam"], "gradalign train RUN --reference FILE --output DIR"),
@@ -152,6 +148,72 @@ def test_wrong_input_is_refused_with_what_is_allowed(arguments, named, tmp_path,
     assert named in " ".join(found.output.split())
     assert "Traceback" not in found.output
     assert not list(tmp_path.iterdir())
+
+
+def test_settings_that_are_not_given_are_those_that_ship_with_the_package(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = call("reference", "wave", "--output", "wave.npz", "--dry-run")
+    assert found.exit_code == 0, found.output
+    assert found.stderr.count("settings: the scale smoke, small and quick (") == 1
+    assert "smoke.yaml); --config FILE gives others" in found.stderr
+    settings = load([Path(__file__).parents[1] / "workflow/config/smoke.yaml"]).reference("wave").reference_settings
+    assert settings["times"] == 50
+    assert "would solve wave with times=50 points=32 " in found.output
+    study = call("study", "published_cavity", "--output", "x.csv", "--dry-run")
+    assert "would make the study published_cavity with reynolds=[100.0] cells=[16, 32, 64]" in study.output
+
+
+def test_a_run_without_a_reference_makes_its_own_and_is_scored_against_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    solved, used = [], []
+
+    def compute(settings, progress, problem_settings):
+        solved.append(settings)
+        return line_reference()
+
+    monkeypatch.setattr(importlib.import_module("gradalign.references.burgers"), "compute", compute)
+    monkeypatch.setattr("gradalign.runs.train", lambda settings, solution, *_: used.append(solution))
+    monkeypatch.setattr("gradalign.run_records.require_sound", lambda directory: None)
+    monkeypatch.setattr(
+        "gradalign.evaluation.evaluate", lambda settings, directory, solution: used.append(solution) or 1 / 0
+    )
+    dry = call("train", "burgers-soap", "--output", "run", "--dry-run")
+    assert dry.exit_code == 0, dry.output
+    assert dry.stderr.count("settings: the scale smoke") == 1
+    assert "would solve burgers with times=51 points=128" in dry.output
+    assert "would train burgers-soap for 200 steps" in dry.output
+    assert not solved
+    assert not Path("run").exists()
+    for _ in range(2):  # the second time it is there
+        trained = call("train", "burgers-soap", "--output", "run")
+        assert trained.exit_code == 0, trained.output
+        assert [given.times for given in solved] == [51]
+    outputs = [f"--{name}={name}" for name in ("output", "fields", *TABLES)]
+    call("evaluate", "run", "--run", "burgers-soap", *outputs)
+    assert len(used) == 3
+    for solution in used:
+        np.testing.assert_array_equal(solution.fields["u"], line_reference().fields["u"])
+
+
+def test_a_run_on_a_gpu_is_asked_for_a_reference(tmp_path):
+    (tmp_path / "gpu.yaml").write_text("device: gpu")
+    smoke = Path(__file__).parents[1] / "workflow/config/smoke.yaml"
+    given = ("burgers-soap", "--config", smoke, "--config", tmp_path / "gpu.yaml", "--output", tmp_path / "run")
+    found = call("train", *given)
+    assert found.exit_code == 1
+    assert "--reference is missing, which a run on a gpu needs" in found.output
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_package_of_the_pipeline_is_named(tmp_path, monkeypatch):
+    (tmp_path / "common.py").write_text("import package_of_figures")
+    monkeypatch.delitem(sys.modules, "common", raising=False)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    found = call("render", "fig_x", "--summary", "s", "--output", tmp_path / "o", "--figures", tmp_path)
+    assert found.exit_code == 1
+    assert "the package package_of_figures is not installed" in found.output
+    assert "pip install '.[pipeline]'" in found.output
 
 
 def test_a_specification_of_another_run_is_refused(tmp_path):

@@ -1,12 +1,17 @@
-"""The static import closure, its digest, and the commit."""
+"""The static import closure, the digest of its code, and the commit."""
 
+import ast
+import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from gradalign.provenance import SOURCE, commit, import_closure, source_digest
+from gradalign import provenance
+from gradalign.discovery import module_names
+from gradalign.provenance import SOURCE, commit, import_closure, source_digest, sources
 
 FILES = {
     "tree/__init__.py": "",
@@ -68,7 +73,7 @@ def test_one_method_does_not_depend_on_another_nor_on_a_problem():
     assert not {name for name in names if "/problems/" in name and not name.endswith("__init__.py")}
 
 
-def test_digest_changes_with_any_file_of_the_closure_and_no_other(roots):
+def test_digest_changes_with_the_code_of_any_file_of_the_closure_and_no_other(roots):
     before = source_digest(["tree.leaf"], roots)
     (roots[0] / "tree/late.py").write_text("x = 1\n")
     assert source_digest(["tree.leaf"], roots) == before
@@ -77,34 +82,239 @@ def test_digest_changes_with_any_file_of_the_closure_and_no_other(roots):
     assert len(before) == 64
 
 
+CODE = '''"""What the module is about."""
+
+import numpy as np
+
+RATE = 0.5  # a half
+"""Of what there is."""
+
+
+class Decay:
+    """It becomes less."""
+
+    def step(self, u, scale=1):
+        """One step."""
+        return np.exp(-RATE) * u if u is not None else "none"
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("What the module is about.", "Something else."),
+        ('"""What the module is about."""\n', ""),
+        ("# a half", "# one of two"),
+        ("Of what there is.", "Of all."),
+        ("It becomes less.", "It vanishes."),
+        ('        """One step."""\n', ""),
+        ("import numpy as np\n", "import numpy as np\n\n\n"),
+        ("np.exp(-RATE) * u if", "(np.exp(-RATE)\n            * u) if"),
+        ('"none"', "'none'"),
+        ("0.5", "5e-1"),
+    ],
+)
+def test_words_and_layout_change_no_digest(tmp_path, old, new):
+    assert digests(tmp_path, CODE) == digests(tmp_path, CODE.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("0.5", "0.5000000000000001"),
+        ("scale=1", "scale=1.0"),
+        ("scale=1", "scale=True"),
+        ("scale=1", "*, scale=1"),
+        ("scale=1", "scale: int = 1"),
+        ("-RATE", "RATE"),
+        ("* u if", "+ u if"),
+        ("is not None", "is None"),
+        ('"none"', '"None"'),
+        ('"none"', 'b"none"'),
+        ('"none"', "None"),
+        ("step", "leap"),
+        ("RATE = 0.5", "RATE = 0.5\nRATE = 0.5"),
+        ("class Decay:", "class Decay(dict):"),
+        ("import numpy as np", "import jax.numpy as np"),
+    ],
+)
+def test_a_change_of_code_changes_the_digest(tmp_path, old, new):
+    assert digests(tmp_path, CODE) != digests(tmp_path, CODE.replace(old, new, 1))
+
+
+def digests(folder: Path, code: str) -> dict[str, str]:
+    """Digests of a module with this code, without the versions of libraries."""
+    (folder / "one.py").write_text(code)
+    return {name: digest for name, digest in sources(["one"], (folder,)).items() if name.endswith(".py")}
+
+
+def test_fields_that_a_later_python_adds_to_its_syntax_trees_do_not_count(tmp_path, monkeypatch):
+    before = digests(tmp_path, CODE)
+    provenance._code.cache_clear()
+    monkeypatch.setattr(ast.FunctionDef, "_fields", (*ast.FunctionDef._fields, "new"))
+    monkeypatch.setattr(ast.FunctionDef, "new", [], raising=False)
+    assert digests(tmp_path, CODE) == before
+    monkeypatch.setattr(ast.FunctionDef, "new", ["used"])
+    provenance._code.cache_clear()
+    assert digests(tmp_path, CODE) != before
+    provenance._code.cache_clear()
+
+
+def test_the_time_of_a_file_does_not_count(tmp_path):
+    (tmp_path / "one.py").write_text(CODE)
+    before = sources(["one"], (tmp_path,))
+    os.utime(tmp_path / "one.py", (0, 0))
+    assert sources(["one"], (tmp_path,)) == before
+    (tmp_path / "one.py").write_text(CODE.replace("0.5", "0.25"))
+    os.utime(tmp_path / "one.py", (1, 1))  # as `rsync -a` and `tar` leave an edited file
+    assert sources(["one"], (tmp_path,)) != before
+
+
+def test_data_files_count_for_the_modules_that_read_them():
+    """The published tables of the cavity, for the figure that shows them and no other, and for no result."""
+    tables = {path.relative_to(SOURCE).as_posix() for path in (SOURCE / "gradalign/data").iterdir()}
+    figures = SOURCE.parent / "figures"
+    kinds = ("claims", "references", "studies", "problems")
+    modules = [f"gradalign.{kind}.{name}" for kind in kinds for name in module_names(kind)]
+    readers = {
+        module: tables & sources([module], (SOURCE, figures)).keys()
+        for module in [*modules, "gradalign.runs", *(path.stem for path in figures.glob("fig_*.py"))]
+    }
+    assert len(tables) == 4
+    assert {module: found for module, found in readers.items() if found} == {
+        "fig_lid_driven_cavity_centrelines": tables
+    }
+
+
+def test_the_bytes_of_a_data_file_count(tmp_path):
+    (tmp_path / "tree/data").mkdir(parents=True)
+    (tmp_path / "tree/__init__.py").touch()
+    (tmp_path / "tree/table.py").write_text("from importlib.resources import files\n")
+    (tmp_path / "tree/user.py").write_text("from tree.table import files\n")
+    (tmp_path / "tree/other.py").write_text("")
+    table = tmp_path / "tree/data/table.csv"
+    found = []
+    for content in ("1,2\n", "1,3\n"):
+        table.write_text(content)
+        os.utime(table, (0, 0))
+        found.append(sources(["tree.user"], (tmp_path,)))
+    assert [name for name in found[0] if found[0][name] != found[1][name]] == ["tree/data/table.csv"]
+    assert "tree/data/table.csv" not in sources(["tree.other"], (tmp_path,))
+
+
+def test_versions_count_where_a_library_is_used(monkeypatch):
+    monkeypatch.setattr(provenance, "_version", lambda name: f"{name} of today")
+    before = {name: sources([f"gradalign.{name}"]) for name in ("networks", "optimizers.soap", "reference", "errors")}
+    versions = {name: [key for key in found if not key.startswith("gradalign/")] for name, found in before.items()}
+    assert versions == {
+        "networks": ["jax", "jaxlib", "numpy", "scipy"],
+        "optimizers.soap": ["jax", "jaxlib", "numpy", "optax", "scipy"],
+        "reference": ["numpy"],
+        "errors": [],
+    }
+    assert before["networks"]["jax"] == "jax of today"
+    monkeypatch.setattr(provenance, "_version", lambda name: f"{name} of {'tomorrow' if name == 'jax' else 'today'}")
+    changed = {name: source_digest([f"gradalign.{name}"]) for name in before}
+    monkeypatch.setattr(provenance, "_version", lambda name: f"{name} of today")
+    same = {name for name in before if source_digest([f"gradalign.{name}"]) == changed[name]}
+    assert same == {"reference", "errors"}
+
+
+def test_versions_are_those_that_are_imported():
+    import jax
+    import numpy as np
+
+    found = sources(["gradalign.runs"])
+    assert (found["jax"], found["numpy"]) == (jax.__version__, np.__version__)
+
+
 def test_provenance_imports_the_standard_library_only():
     code = "import sys, gradalign.provenance; print([n for n in ('jax', 'numpy', 'pydantic') if n in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
 
 
-def test_commit_says_dirty_when_a_tracked_file_changed(tmp_path):
-    def git(*arguments: str) -> str:
-        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
-        run = subprocess.run(["git", *identity, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True)
-        return run.stdout.strip()
-
-    assert commit(tmp_path) == "unknown"
-    git("init", "--quiet")
-    (tmp_path / "a.txt").write_text("1")
-    git("add", "a.txt")
-    git("commit", "--quiet", "--message", "first")
-    head = git("rev-parse", "HEAD")
-    assert commit(tmp_path) == head
-    (tmp_path / "untracked.txt").write_text("1")
-    assert commit(tmp_path) == head
-    (tmp_path / "a.txt").write_text("2")
-    assert commit(tmp_path) == f"{head}-dirty"
+def git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_commit_is_unknown_without_git(monkeypatch):
+def package(folder: Path) -> Path:
+    """``folder`` with a package of our name in it."""
+    (folder / "gradalign").mkdir(parents=True)
+    (folder / "gradalign/__init__.py").touch()
+    return folder
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A repository that has the package at ``src/gradalign``."""
+    package(tmp_path / "ours/src")
+    git(tmp_path / "ours", "init", "--quiet")
+    git(tmp_path / "ours", "add", ".")
+    git(tmp_path / "ours", "commit", "--quiet", "--message", "first")
+    return tmp_path / "ours"
+
+
+def test_commit_says_dirty_when_a_tracked_file_changed(checkout):
+    head = git(checkout, "rev-parse", "HEAD")
+    assert commit(checkout / "src") == head
+    (checkout / "untracked.txt").write_text("1")
+    assert commit(checkout / "src") == head
+    (checkout / "src/gradalign/__init__.py").write_text("x = 1\n")
+    assert commit(checkout / "src") == f"{head}-dirty"
+
+
+def test_the_commit_of_another_repository_is_not_ours(checkout):
+    """A wheel in a virtual environment inside of a repository, tracked or not, and a tarball unpacked there."""
+    wheel = package(checkout / ".venv/lib/python3.11/site-packages")
+    assert commit(wheel) == "unknown"
+    (wheel / "gradalign-1.2.3.dist-info").mkdir()
+    (wheel / "gradalign-1.2.3.dist-info/METADATA").write_text(
+        "Metadata-Version: 2.1\nName: gradalign\nVersion: 1.2.3\n"
+    )
+    assert commit(wheel) == "version 1.2.3"
+    tarball = package(checkout / "vendor/gradalign/src")
+    (tarball.parent / "pyproject.toml").write_text('[project]\nname = "gradalign"\nversion = "4.5.6"\n')
+    assert commit(tarball) == "version 4.5.6"
+    git(checkout, "add", "--force", ".")
+    git(checkout, "commit", "--quiet", "--message", "all of it")
+    assert [commit(wheel), commit(tarball)] == ["version 1.2.3", "version 4.5.6"]
+
+
+def test_a_package_at_its_place_that_the_repository_does_not_track_has_no_commit(checkout):
+    git(checkout, "rm", "--quiet", "--cached", "src/gradalign/__init__.py")
+    git(checkout, "commit", "--quiet", "--message", "not ours any more", "--allow-empty")
+    assert commit(checkout / "src") == "unknown"
+
+
+def test_the_repository_of_a_git_hook_is_not_taken_for_ours(checkout, tmp_path, monkeypatch):
+    head = git(checkout, "rev-parse", "HEAD")
+    other = tmp_path / "other"
+    package(other / "src")
+    git(other, "init", "--quiet")
+    git(other, "add", ".")
+    git(other, "commit", "--quiet", "--message", "another first")
+    wheel = package(tmp_path / "site-packages")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    assert commit(checkout / "src") == head
+    assert commit(wheel) == "unknown"
+    monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git/index"))
+    assert commit(checkout / "src") == head
+    assert commit(wheel) == "unknown"
+
+
+@pytest.mark.parametrize("text", ["", "[project", "[project]\nname = 'other'\nversion = '1'", "project = 1"])
+def test_the_version_of_another_project_is_not_ours(tmp_path, text):
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert commit(package(tmp_path / "src")) == "unknown"
+
+
+def test_without_git_the_version_is_known(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    assert commit() == "unknown"
+    declared = tomllib.loads((SOURCE.parent / "pyproject.toml").read_text())["project"]["version"]
+    assert commit() == f"version {declared}"
 
 
 def test_an_edited_file_is_read_again(tmp_path):

@@ -10,7 +10,7 @@ from experiments import line_reference, specification
 
 from gradalign import checkpoints
 from gradalign.errors import ConfigurationError, DeviceError, NonFiniteLossError, TimeLimitError
-from gradalign.runs import FEW_LOGS, QUICK_COMPILATION, _compiled, _identity, device_name, require_device, train
+from gradalign.runs import FEW_LOGS, QUICK_COMPILATION, _compiled, _identity, _known, device_name, require_device, train
 from gradalign.training import build
 
 pytestmark = pytest.mark.usefixtures("shared_programs")
@@ -89,7 +89,14 @@ def test_operations_add_up_and_the_recipe_is_named(finished):
     assert recipe.endswith("loss weights by gradient norm, 1 window")
 
 
+def test_options_that_this_xla_does_not_have_are_left_out():
+    assert _known(QUICK_COMPILATION | {"xla_no_such_option": True}) == _known(QUICK_COMPILATION)
+    with pytest.raises(jax.errors.JaxRuntimeError):
+        _known({"xla_backend_optimization_level": "not a number"})
+
+
 def test_only_diagnostics_that_are_logged_a_few_times_are_compiled_in_a_hurry(monkeypatch):
+    monkeypatch.setattr("gradalign.runs._known", dict)
     for logs, hurried in ((FEW_LOGS, [QUICK_COMPILATION]), (FEW_LOGS + 1, [])):
         given, options = specification("adam"), []
         training = given.training.model_copy(update={"steps": logs * given.training.log_every})

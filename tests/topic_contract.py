@@ -9,6 +9,7 @@ import functools
 import jax
 import numpy as np
 import pytest
+from types_of_32_bits import without_64_bit_types
 
 from gradalign import records
 from gradalign.errors import ConfigurationError
@@ -72,7 +73,7 @@ class TopicContract:
         assert all(np.all(np.isfinite(curve.x)) for curve in curves)
 
     def test_checks_need_64_bit_types(self):
-        with jax.enable_x64(False), pytest.raises(ConfigurationError, match="64-bit"):
+        with without_64_bit_types(), pytest.raises(ConfigurationError, match="64-bit"):
             self.topic.check()
 
     def test_one_bad_number_is_never_confirmed(self, checked):

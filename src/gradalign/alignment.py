@@ -199,16 +199,20 @@ def misalignment(vectors: Vectors) -> Array:
     divisors = jnp.where(scales > 0, scales, 1)[:, None]
     squares = jnp.diagonal(_gram(leaves, scales))
     defined = jnp.isfinite(squares) & (squares > 0)
-    inverse = jnp.where(defined, jax.lax.rsqrt(jnp.where(defined, squares, 1)), jnp.nan)
+    lengths = jnp.where(defined, jnp.sqrt(jnp.where(defined, squares, 1)), jnp.nan)
+    rows = [_widen(leaf) / divisors for leaf in leaves]
+    # u_i - u_1 = (v_i - v_1) / ||v_i|| + v_1 (1 / ||v_i|| - 1 / ||v_1||), whose last factor is that of
+    # ||v_1||^2 - ||v_i||^2 = <v_1 - v_i, v_1 + v_i>: the rounding of a unit vector or a length would cost its square
+    gaps = jnp.sum(jnp.stack([jnp.diagonal(_products(row[:1] - row, row[:1] + row)) for row in rows]), axis=0)
+    gaps = gaps / (lengths * lengths[0] * (lengths + lengths[0]))
 
-    def deviations(leaf: Array) -> Array:
+    def deviations(row: Array) -> Array:
         # Two differences, because the mean of u is itself rounded to the rounding unit of u
-        unit = _widen(leaf) / divisors * inverse[:, None]
-        relative = unit - unit[:1]
+        relative = (row - row[:1]) / lengths[:, None] + row[:1] * gaps[:, None]
         centred = relative - jnp.mean(relative, axis=0)
         return jnp.sum(jnp.diagonal(_leaf_gram(centred)))
 
-    return 2 / squares.size * jnp.sum(jnp.stack([deviations(leaf) for leaf in leaves]))
+    return 2 / squares.size * jnp.sum(jnp.stack([deviations(row) for row in rows]))
 
 
 def conflict_fraction(cosines: Array) -> Array:
@@ -376,12 +380,20 @@ def _scales(leaves: list[Array]) -> Array:
     return jax.lax.stop_gradient(jnp.max(jnp.stack(largest), axis=0))
 
 
+def _products(left: Array, right: Array) -> Array:
+    """The inner product of each row of one matrix with each of another."""
+    if left.dtype == jnp.float64:
+        return jnp.matmul(left, right.T, precision="highest")
+    blocks = -(-left.shape[1] // _BLOCK)
+    left, right = (
+        jnp.pad(rows, ((0, 0), (0, blocks * _BLOCK - rows.shape[1]))).reshape(rows.shape[0], blocks, _BLOCK)
+        for rows in (left, right)
+    )
+    return jnp.sum(jnp.einsum("ibk,jbk->bij", left, right, precision="highest"), axis=0)
+
+
 def _leaf_gram(rows: Array) -> Array:
-    if rows.dtype == jnp.float64:
-        return jnp.matmul(rows, rows.T, precision="highest")
-    blocks = -(-rows.shape[1] // _BLOCK)
-    padded = jnp.pad(rows, ((0, 0), (0, blocks * _BLOCK - rows.shape[1]))).reshape(rows.shape[0], blocks, _BLOCK)
-    return jnp.sum(jnp.einsum("ibk,jbk->bij", padded, padded, precision="highest"), axis=0)
+    return _products(rows, rows)
 
 
 def _gram(leaves: list[Array], scales: Array) -> Array:

@@ -5,7 +5,9 @@ Every file carries a SHA-256 checksum of its content, so that no damaged number 
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -123,11 +125,17 @@ def _main_file(directory: Path, step: int) -> Path:
 
 def _main_files(directory: Path) -> list[Path]:
     """The files that complete a checkpoint, the latest first."""
-    return sorted((path for path in directory.glob("step-*.safetensors") if "-part-" not in path.name), reverse=True)
+    return sorted((path for path in _files(directory) if "-part-" not in path.name), reverse=True)
+
+
+def _files(directory: Path) -> list[Path]:
+    """The files of all checkpoints: those that ``save_step`` wrote, and not those of other programs."""
+    named = re.compile(r"step-\d{12}(-part-\d+)?\.safetensors")
+    return [path for path in directory.glob("step-*.safetensors") if named.fullmatch(path.name)]
 
 
 def _remove_all_but(directory: Path, kept: list[Path]) -> None:
-    for path in directory.glob("step-*.safetensors"):
+    for path in _files(directory):
         if not any(path.name.startswith(main.stem) for main in kept):
             path.unlink(missing_ok=True)
 
@@ -144,7 +152,13 @@ def _write(path: Path, arrays: Arrays, metadata: dict[str, Any]) -> str:
 
 
 def _read(path: Path, checksum: str | None = None) -> tuple[Arrays, dict[str, Any]]:
-    """Arrays and metadata of a file, which must be the one with ``checksum`` where that is given."""
+    """Arrays and metadata of a file, which must be the one with ``checksum`` where that is given.
+
+    Raises ``OSError`` where the system does not let it read: that file need not be damaged, and no state is given up.
+    """
+    # The reader below maps the file: it calls too many open files "No such file", and a disk that fails would end us
+    with suppress(FileNotFoundError, IsADirectoryError):
+        path.read_bytes()
     try:
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping

@@ -1,6 +1,7 @@
 """The command line: names and paths in, files out. Every command checks its input before it spends any compute."""
 
 import hashlib
+import io
 import math
 import os
 import platform
@@ -12,10 +13,31 @@ from typing import Annotated, Any
 
 import typer
 
-from gradalign.errors import ConfigurationError, GradalignError, TimeLimitError
-from gradalign.files import write_table
+from gradalign.errors import ConfigurationError, GradalignError, TimeLimitError, described
+from gradalign.files import require_own, write_table
 
-application = typer.Typer(
+PIPE_CLOSED = 128 + 13
+"""Exit code of a program whose output nobody reads any more, as shells report it (SIGPIPE)."""
+
+
+class _Application(typer.Typer):
+    """Commands on terminals of any encoding, and in front of pipes that are closed early."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # an encoding without our symbols shows question marks
+        try:
+            return super().__call__(*arguments, **options)
+        finally:
+            try:
+                sys.stdout.flush()
+            except BrokenPipeError:
+                _close_output()
+                sys.exit(PIPE_CLOSED)
+
+
+application = _Application(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -23,15 +45,43 @@ application = typer.Typer(
 )
 
 ConfigurationFiles = Annotated[
-    list[Path], typer.Option("--config", help="configuration file (YAML); later ones are merged over earlier ones")
+    list[Path],
+    typer.Option(
+        "--config",
+        help="configuration file (YAML); later ones are merged over earlier ones; the one of the scale smoke, "
+        "which ships with gradalign, where none is given",
+    ),
 ]
 SpecificationFile = Annotated[
     Path | None, typer.Option("--specification", help="resolved settings (JSON), in place of --config")
 ]
 Output = Annotated[Path, typer.Option("--output", help="file or directory to write")]
-ReferenceFile = Annotated[Path, typer.Option("--reference", help="reference solution (.npz)")]
+Listed = Annotated[bool, typer.Option("--list", help="list what there is, with a sentence about each")]
+ReferenceFile = Annotated[
+    Path | None,
+    typer.Option("--reference", help="reference solution (.npz); where none is given, reference.npz of the run"),
+]
 SummaryDirectory = Annotated[Path, typer.Option("--summary", help="directory of the summary tables")]
+OWN_REFERENCE = "reference.npz"
+"""The reference solution in the directory of a run that was given none."""
 DryRun = Annotated[bool, typer.Option("--dry-run", help="check everything, say what would be done, and stop")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import gradalign
+
+        _say(f"gradalign {gradalign.__version__}")
+        raise typer.Exit
+
+
+@application.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="show the version and stop")
+    ] = False,
+) -> None:
+    """The options of no command in particular."""
 
 
 @application.command()
@@ -73,6 +123,7 @@ def reference(
         else:
             resolved = load(_given(config)).reference(problem)
         require_npz(output)
+        require_own(output, "solver", "checksum")
         _prepare_jax()  # initial conditions are written in it
         recipe, posed = (import_module(f"gradalign.{package}.{problem}") for package in ("references", "problems"))
         settings = recipe.Settings.model_validate_json(json.dumps(resolved.reference_settings))
@@ -97,9 +148,10 @@ def reference(
 
 @application.command()
 def claim(
-    topic: Annotated[str, typer.Argument(help="topic to check, a module in gradalign.claims")],
-    output: Output,
+    topic: Annotated[str | None, typer.Argument(help="topic to check, a module in gradalign.claims")] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="file to write (.csv)")] = None,
     curves: Annotated[Path | None, typer.Option("--curves", help="file for the points of its figures (.csv)")] = None,
+    listing: Listed = False,
     dry_run: DryRun = False,
 ) -> None:
     """Check the numbered claims of one topic in float64; writes a row per record and per point of its figures."""
@@ -109,8 +161,16 @@ def claim(
         from gradalign.discovery import module_names
         from gradalign.errors import unknown_name
 
+        if listing:
+            _list("claims")
+            return
+        if topic is None or output is None:
+            raise ConfigurationError("the topic or --output is missing; allowed: gradalign claim TOPIC --output FILE")
         if topic not in module_names("claims"):
             raise unknown_name("topic of claims", topic, module_names("claims"))
+        require_own(output, "claim", "verdict")
+        if curves:
+            require_own(curves, "claim", "series")
         if dry_run:
             _say(f"would check the claims of {topic} and write {output}{f' and {curves}' if curves else ''}")
             return
@@ -131,10 +191,11 @@ def claim(
 
 @application.command()
 def study(
-    name: Annotated[str, typer.Argument(help="study to make, a module in gradalign.studies")],
-    output: Output,
+    name: Annotated[str | None, typer.Argument(help="study to make, a module in gradalign.studies")] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="file to write (.csv)")] = None,
     config: ConfigurationFiles = [],  # noqa: B006 - typer copies it
     specification: SpecificationFile = None,
+    listing: Listed = False,
     dry_run: DryRun = False,
 ) -> None:
     """Find the error of published reference data with a solver of their quality; writes a row per point."""
@@ -147,6 +208,11 @@ def study(
         from gradalign.errors import unknown_name
         from gradalign.settings import StudySpecification
 
+        if listing:
+            _list("studies")
+            return
+        if name is None or output is None:
+            raise ConfigurationError("the study or --output is missing; allowed: gradalign study NAME --output FILE")
         if name not in module_names("studies"):
             raise unknown_name("study", name, module_names("studies"))
         if specification:
@@ -154,6 +220,7 @@ def study(
             _same("study", name, resolved.study, specification)
         else:
             resolved = load(_given(config)).study(name)
+        require_own(output, "study", "quantity")
         _prepare_jax()
         module = import_module(f"gradalign.studies.{name}")
         settings = module.Settings.model_validate_json(json.dumps(resolved.settings))
@@ -171,7 +238,7 @@ def study(
 @application.command()
 def train(
     run: Annotated[str | None, typer.Argument(help="name of the run, by default PROBLEM-METHOD")] = None,
-    reference: Annotated[Path | None, typer.Option("--reference", help="reference solution (.npz)")] = None,
+    reference: ReferenceFile = None,
     output: Annotated[Path | None, typer.Option("--output", help="directory to write")] = None,
     config: ConfigurationFiles = [],  # noqa: B006 - typer copies it
     specification: SpecificationFile = None,
@@ -183,36 +250,44 @@ def train(
 ) -> None:
     """Train all seeds of one run, log its diagnostics, and keep what is needed to go on after a kill."""
     with _user_errors():
-        from gradalign.discovery import module_names
-
         if list_methods:
-            from importlib import import_module
+            from gradalign.listings import methods
 
-            for name in module_names("optimizers"):
-                _say(f"{name}: {_headline(import_module(f'gradalign.optimizers.{name}'))}")
+            _say("\n\n".join(methods()))
             return
-        if run is None or reference is None or output is None:
+        if run is None or output is None or (specification and reference is None):
             raise ConfigurationError(
-                "the run, --reference or --output is missing; allowed: "
+                "the run or --output is missing, or --reference with --specification; allowed: "
                 "gradalign train RUN --reference FILE --output DIR"
             )
         # Read when SciPy is loaded, whose OpenBLAS factorises for JAX on a CPU: on matrices as small as SOAP's its
         # threads wait for those of JAX, which made a new basis five times dearer on two cores. Not a default only:
         # Snakemake sets it to the cores of the rule
         os.environ["OPENBLAS_NUM_THREADS"] = "1"
+        config = config if specification else _given(config)
         settings = _run_settings(run, config, specification)
+        if reference is None and settings.device != "cpu":  # solved on a CPU, and a process has one device
+            raise ConfigurationError(
+                f"--reference is missing, which a run on a {settings.device} needs; allowed: the file that "
+                f"'gradalign reference {settings.problem} --output FILE' writes"
+            )
         _prepare_jax(settings.device)
         from gradalign.parallel import mesh_for
         from gradalign.precision import require_precision
-        from gradalign.run_records import require_same_settings
+        from gradalign.run_records import require_run_directory, require_same_settings
         from gradalign.runs import Progress, require_device
         from gradalign.runs import train as train_run
 
         require_device(settings.device, settings.scale)
         mesh_for(settings.points)  # refuses what its devices cannot share out
         require_precision(settings.training.precision)
-        solution = _reference_of(settings, reference)
+        require_run_directory(output)
         require_same_settings(output, settings)
+        if reference is None:
+            reference = output / OWN_REFERENCE
+            if not reference.is_file():
+                _solve(settings.problem, config, reference, dry_run)
+        solution: Any = None if dry_run and not reference.is_file() else _reference_of(settings, reference)
         if dry_run:
             _say(f"would train {run} for {settings.training.steps} steps with seeds {settings.seeds}; writes {output}")
             return
@@ -229,11 +304,11 @@ def train(
 @application.command()
 def evaluate(
     run_directory: Annotated[Path, typer.Argument(help="directory written by train")],
-    reference: ReferenceFile,
     output: Output,
     fields: Annotated[Path, typer.Option("--fields", help="file for the fields of the first seed (.npz)")],
     errors: Annotated[Path, typer.Option("--errors", help="file for the errors of every quantity (.csv)")],
     errors_in_time: Annotated[Path, typer.Option("--errors-in-time", help="file for the errors against time (.csv)")],
+    reference: ReferenceFile = None,
     run: Annotated[str | None, typer.Option("--run", help="name of the run; the directory's name by default")] = None,
     config: ConfigurationFiles = [],  # noqa: B006 - typer copies it
     specification: SpecificationFile = None,
@@ -242,9 +317,14 @@ def evaluate(
     """Score the trained networks of one run against the reference."""
     with _user_errors():
         settings = _run_settings(run or run_directory.name, config, specification)
+        require_own(output, "run", "relative_l2")
+        require_own(fields, "reference_*", "predicted_*")
+        require_own(errors, "run", "quantity")
+        require_own(errors_in_time, "run", "t")
         from gradalign.run_records import require_same_settings, require_sound
 
         _prepare_jax()  # scoring is cheap: any device will do
+        reference = reference or run_directory / OWN_REFERENCE
         solution = _reference_of(settings, reference)
         require_sound(run_directory)
         require_same_settings(run_directory, settings)
@@ -298,7 +378,14 @@ def render(
             _say(f"would render {item} from {summary} into {output}")
             return
         sys.path.insert(0, str(figures.resolve()))
-        for path in importlib.import_module("common").render_item(item, summary, output):
+        try:
+            written = importlib.import_module("common").render_item(item, summary, output)
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(
+                f"the package {error.name} is not installed, which figures and tables need; allowed: an environment "
+                "with the packages of the pipeline (pip install '.[pipeline]' in the checkout)"
+            ) from None
+        for path in written:
             _say(str(path))
 
 
@@ -313,8 +400,34 @@ def verify(
     with _user_errors():
         from gradalign.verification import verify as check
 
+        require_own(output, "expectation", "verdict")
         if not check(expectations, scale, summary, output):
             raise typer.Exit(1)
+
+
+@application.command()
+def cite(
+    run: Annotated[
+        str | None, typer.Argument(help="name of a run, or directory written by train: adds the papers that it uses")
+    ] = None,
+    config: ConfigurationFiles = [],  # noqa: B006 - typer copies it
+    specification: SpecificationFile = None,
+) -> None:
+    """Print BibTeX for gradalign and the paper it checks, and for the method, equation and solvers of a run."""
+    with _user_errors():
+        from gradalign.citation import bibtex
+
+        if run is None:
+            _say(bibtex())
+            return
+        from gradalign.run_records import SPECIFICATION
+        from gradalign.settings import RunSpecification
+
+        recorded = Path(run) / SPECIFICATION
+        if recorded.is_file() and not config and specification is None:
+            _say(bibtex(RunSpecification.model_validate_json(recorded.read_text())))
+        else:
+            _say(bibtex(_run_settings(run, config, specification)))
 
 
 def _run_settings(run: str, config: list[Path], specification: Path | None) -> Any:
@@ -340,12 +453,14 @@ def _reference_of(settings: Any, path: Path) -> Any:
 
 
 def _given(config: list[Path]) -> list[Path]:
-    if not config:
-        raise ConfigurationError(
-            "no settings were given; allowed: --config FILE (for instance workflow/config/laptop.yaml) "
-            "or --specification FILE"
-        )
-    return config
+    """The files that were given; otherwise those of the scale smoke, which is then said."""
+    if config:
+        return config
+    from gradalign.shipped import shipped
+
+    path = shipped("smoke.yaml")
+    typer.echo(f"settings: the scale smoke, small and quick ({path}); --config FILE gives others", err=True)
+    return [path]
 
 
 def _same(kind: str, asked: str, found: str, path: Path) -> None:
@@ -389,9 +504,15 @@ def _compiled_programs() -> Path | None:
     return caches / "gradalign" / "compiled" / processor
 
 
-def _headline(module: Any) -> str:
-    """The first paragraph of a module's docstring, as one line."""
-    return " ".join((module.__doc__ or "").split("\n\n")[0].split())
+def _solve(problem: str, config: list[Path], output: Path, dry_run: bool) -> None:
+    """``gradalign reference``, from a command that has no reference solution."""
+    reference(problem, config, output=output, dry_run=dry_run)
+
+
+def _list(package: str) -> None:
+    from gradalign.listings import names
+
+    _say(names(package))
 
 
 def _say(line: str) -> None:
@@ -402,31 +523,37 @@ def _say(line: str) -> None:
 def _user_errors() -> Iterator[None]:
     """Show an error that is meant for the user as such, without a traceback, and exit with 1.
 
-    A solver that stops (``FloatingPointError``) and a disk that is full or may only be read are such errors. Exit 75
+    A solver that stops (``FloatingPointError``) and what the system refuses (``OSError``) are such errors. Exit 75
     (EX_TEMPFAIL of sysexits.h) says that a run has used up its time and goes on when started again.
     """
     from pydantic import ValidationError
 
     try:
         yield
-    except (GradalignError, FileNotFoundError, ValidationError, FloatingPointError) as error:
+    except (GradalignError, ValidationError, FloatingPointError) as error:
         typer.echo(f"{type(error).__name__}: {error}", err=True)
         raise typer.Exit(75 if isinstance(error, TimeLimitError) else 1) from None
+    except BrokenPipeError:  # `gradalign ... | head`: nobody reads on
+        _close_output()
+        raise typer.Exit(PIPE_CLOSED) from None
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        typer.echo(
-            f"OSError: {error.strerror or error}{where}. The usual causes are a full disk and a directory without "
-            "permission to write. What was finished is kept: free space or name another --output, and start it again",
-            err=True,
-        )
+        typer.echo(f"OSError: {described(error)}. What was finished is kept: the same command resumes", err=True)
         raise typer.Exit(1) from None
+
+
+def _close_output() -> None:
+    """Nothing more is written into a pipe that was closed, not even what Python flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
 def _progress(title: str, steps: int = 100) -> Iterator[Any]:
     """A callable (share done, text): a progress bar on a terminal, plain lines in a log file."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.progress import TimeElapsedColumn as Elapsed
+    from rich.progress import TimeRemainingColumn as Remaining
+    from rich.table import Column
 
     console = Console()
     if not console.is_terminal:
@@ -441,8 +568,10 @@ def _progress(title: str, steps: int = 100) -> Iterator[Any]:
 
         yield plain
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bars:
+    text = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
+    narrow = console.width < 60  # the share in place of the bar, and the text gives way, never the time left
+    share = (TaskProgressColumn(),) if narrow else (BarColumn(console.width // 12), Elapsed())
+    with Progress(text, *share, Remaining(), console=console, expand=True) as bars:
         task = bars.add_task(title, total=steps)
         yield lambda share, text="": bars.update(task, completed=share * steps, description=f"{title} {text}")
 

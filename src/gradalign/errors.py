@@ -1,6 +1,31 @@
 """Errors that reach a user: what was given, what is allowed, the usual cause, what to do."""
 
+import errno
+import os
 from collections.abc import Iterable
+
+REMEDIES = {
+    "EACCES": "You have no permission for it: correct that, or name another path",
+    "EPERM": "The system does not permit it: ask the owner of the file, or name another path",
+    "EROFS": "The file system may only be read: name a path on another one",
+    "ENOSPC": "The disk is full: free space, or name a path on another one",
+    "EDQUOT": "Your quota is used up: free space, or name a path on another disk",
+    "EFBIG": "The file is larger than the file system or 'ulimit -f' allows: raise the limit, or name another path",
+    "ENOENT": "There is nothing of this name: correct the path",
+    "EISDIR": "It is a folder: name a file",
+    "ENOTDIR": "A part of the path is a file and no folder: correct the path",
+    "ENOTEMPTY": "The folder is not empty: name another one",
+    "EEXIST": "It is there already: remove it, or name another path",
+    "ENAMETOOLONG": "Name a shorter path",
+    "ELOOP": "Symbolic links of the path lead in a circle: correct them",
+    "EMFILE": "This process has too many files open: raise the limit with 'ulimit -n'",
+    "ENFILE": "The machine has too many files open: end other programs, or ask who runs it",
+    "ENOMEM": "The memory is used up: end other programs",
+    "EIO": "The disk or the network failed: copy what matters elsewhere, and have the device checked",
+    "ESTALE": "The network file system lost the file: mount it again",
+    "ETIMEDOUT": "The network did not answer in time: try again when it does",
+}
+"""What to do about an ``OSError`` by the name of its ``errno``; without an entry, nothing is guessed."""
 
 
 class GradalignError(Exception):
@@ -29,6 +54,28 @@ class TimeLimitError(GradalignError, TimeoutError):
 
 class NonFiniteLossError(GradalignError, ArithmeticError):
     """Training met a loss that is infinite or not a number, and stopped."""
+
+
+def described(error: OSError) -> str:
+    """What the system said: its words, the name of ``errno``, the file, and what to do where that is known.
+
+    An error without a number, such as a library raises for its own reasons, is said in the words it came with.
+
+    >>> described(OSError(errno.ENOSPC, "No space left on device", "runs.csv"))
+    'No space left on device (ENOSPC): runs.csv. The disk is full: free space, or name a path on another one'
+    >>> described(OSError(errno.EXDEV, "Invalid cross-device link", "a", None, "b"))
+    'Invalid cross-device link (EXDEV): a -> b'
+    >>> described(OSError("not a folder of fonts"))
+    'not a folder of fonts'
+    """
+    if error.errno is None:
+        return str(error) or type(error).__name__
+    name = errno.errorcode.get(error.errno, f"error {error.errno}")
+    files = " -> ".join(
+        os.fsdecode(file) for file in (error.filename, error.filename2) if isinstance(file, str | bytes)
+    )
+    said = f"{error.strerror} ({name})" + (f": {files}" if files else "")
+    return f"{said}. {REMEDIES[name]}" if name in REMEDIES else said
 
 
 def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> ConfigurationError:

@@ -188,7 +188,7 @@ def evaluate(specification: RunSpecification, directory: Path, reference: Refere
 
 def save_arrays(path: Path, arrays: Fields) -> None:
     """Write named arrays as one compressed ``.npz`` file, all or nothing."""
-    write_atomically(path, lambda temporary: np.savez_compressed(temporary, allow_pickle=False, **arrays))
+    write_atomically(path, lambda temporary: np.savez_compressed(temporary, **arrays))
 
 
 def _for_figures(reference: Reference, predicted: Fields) -> Fields:

@@ -1,5 +1,6 @@
 """Reference solutions with their stated errors, and the files that hold them."""
 
+import errno
 import hashlib
 import math
 import os
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradalign.errors import ConfigurationError
+from gradalign.errors import ConfigurationError, described
 from gradalign.files import write_atomically
 from gradalign.provenance import commit
 
@@ -217,10 +218,13 @@ def stated_error(path: Path) -> float:
 def set_aside(path: Path, problem: str) -> str:
     """Rename a file that does not hold a sound reference of ``problem`` to ``<stem>.damaged.npz``.
 
-    Returns what is wrong and what was done; an empty text where the file is sound, or where there is none.
+    Returns what is wrong and what was done; an empty text where the file is sound, or where there is none. Raises
+    ``OSError`` where the system does not let it read: such a file need not be damaged.
     """
     if not path.exists():
         return ""
+    if not path.is_dir():
+        path.open("rb").close()
     try:
         Reference.load(path, problem)
     except ConfigurationError as error:
@@ -228,7 +232,7 @@ def set_aside(path: Path, problem: str) -> str:
         try:
             os.replace(path, damaged)
         except OSError as obstacle:
-            return f"{error}\n{path.name} could not be renamed ({obstacle.strerror}): remove it yourself"
+            return f"{error}\n{path.name} could not be renamed: remove it yourself. {described(obstacle)}"
         return f"{error}\n{path.name} was renamed to {damaged.name}, so that it is computed again"
     return ""
 
@@ -292,6 +296,11 @@ def _read(path: Path, *names: str) -> dict[str, NDArray[Any]]:
             f"{path}: cannot be opened ({error.strerror}); allowed: a file that you may read; correct its permissions, "
             "or give another path"
         ) from error
+    except OSError as error:
+        if error.errno in (None, errno.EINVAL):  # no error of the system: a damaged archive names wrong places in it
+            raise _damaged(path, f"cannot be read as a reference solution ({error})") from error
+        error.filename = str(path)
+        raise
     except Exception as error:  # damaged bytes make the readers of zip and npy fail in many ways
         raise _damaged(path, f"cannot be read as a reference solution ({error})") from error
 

@@ -8,12 +8,13 @@ and the solution is computed.
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from gradalign import equation
-from gradalign.errors import ConfigurationError
+from gradalign.errors import ConfigurationError, described
 from gradalign.provenance import source_digest
 from gradalign.reference import Reference
 from gradalign.settings import StrictModel
@@ -68,7 +69,7 @@ def fetch(problem: str, inputs: str, say: Say) -> Reference | None:
         if found.inputs != inputs:
             raise ConfigurationError(f"{path}: holds a solution of other settings or sources; the file was renamed")
     except (ConfigurationError, OSError, RuntimeError) as error:
-        say(f"warning: the solution in the cache is not used. {error}")
+        say(f"warning: the solution in the cache is not used. {_said(error)}")
         return None
     with suppress(OSError):  # a cache that may only be read
         os.utime(path)
@@ -83,8 +84,14 @@ def store(reference: Reference, say: Say) -> None:
     try:
         path = location(reference.problem, reference.inputs)
         reference.save(path)
-        files = sorted(path.parent.glob(f"{reference.problem}-*.npz"), key=lambda file: file.stat().st_mtime_ns)
+        stored = re.compile(rf"{reference.problem}-[0-9a-f]+\.npz")
+        files = [file for file in path.parent.iterdir() if stored.fullmatch(file.name)]
+        files.sort(key=lambda file: file.stat().st_mtime_ns)
         for file in files[:-KEPT]:
             file.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:
-        say(f"warning: the solution is not kept in the cache. {error}")
+        say(f"warning: the solution is not kept in the cache. {_said(error)}")
+
+
+def _said(error: Exception) -> object:
+    return described(error) if isinstance(error, OSError) else error

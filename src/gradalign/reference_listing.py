@@ -1,8 +1,6 @@
 """What ``gradalign reference --list`` shows: every problem with its statement, settings, solver and stated errors."""
 
 import json
-import shutil
-import textwrap
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +12,7 @@ from gradalign.configuration import Configuration
 from gradalign.discovery import module_names
 from gradalign.errors import ConfigurationError
 from gradalign.exact_start import FORMULATION
+from gradalign.listings import aligned
 from gradalign.reference import stated_error
 from gradalign.settings import Scale, StrictModel
 
@@ -69,14 +68,8 @@ def horizon(problem: Any, given: Mapping[str, Any]) -> str:
 
 def _block(lines: Mapping[str, list[str]]) -> str:
     """Labels and lines in two columns, wrapped to the width of the terminal."""
-    wrap = textwrap.TextWrapper(
-        width=max(shutil.get_terminal_size((120, 24)).columns, 2 * LABEL + 20),
-        subsequent_indent=" " * (LABEL + 4),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    rows = [(label if not i else "", line) for label, part in lines.items() for i, line in enumerate(part)]
-    return "\n".join(wrap.fill(f"  {label:{LABEL}}{line.strip()}") for label, line in rows)
+    rows = [(label if not i else "", line.strip()) for label, part in lines.items() for i, line in enumerate(part)]
+    return "\n".join(aligned(rows, LABEL, indent=2, hanging=2))
 
 
 def _values(model: type[StrictModel], given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -8,15 +8,24 @@ the run's directory finds the same. It is written last: without it a run is not 
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from gradalign.errors import ConfigurationError, RunRecordError
+from gradalign import files
+from gradalign.errors import ConfigurationError, RunRecordError, described
 from gradalign.files import write_atomically
 from gradalign.settings import RunSpecification, differing
 
 CHECKSUMS = "checksums.sha256"
+DAMAGED = "checksums.damaged.sha256"
 SPECIFICATION = "specification.json"
+
+CHECKPOINT = re.compile(r"checkpoints/seed-\d+/step-\d{12}(-part-\d+)?\.safetensors")
+LEFTOVER = re.compile(
+    r"\.lock|reference\.npz|curves-failed-\d+\.csv|parameters|checkpoints|checkpoints/seed-\d+|(parameters/)?\.snakemake_timestamp"
+)
+"""Paths in the directory of a run that has no checkpoint yet: its lock, its own reference, what Snakemake prepared."""
 
 FREE = {"seeds", "name", "changed"}
 """Settings that change nothing in what one seed computes: a run may be gone on with when they differ."""
@@ -27,6 +36,68 @@ def record(directory: Path, specification: RunSpecification) -> Path:
     path, text = directory / SPECIFICATION, specification.model_dump_json(indent=2) + "\n"
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     return path
+
+
+def require_run_directory(directory: Path) -> None:
+    """Raise ``ConfigurationError`` where ``directory`` may not become, or remain, that of a run.
+
+    It may where it does not exist or is empty, and where training made it: it has checkpoints, or checksums that list
+    ``runs.csv``, or a specification. Other files beside those are left alone. Symbolic links are refused, and so are
+    those of its own folders: what is outside of a directory is not a run's to remove.
+    """
+    for path in (directory, *_folders(directory)):
+        if path.is_symlink():
+            raise ConfigurationError(
+                f"{path}: is a symbolic link, to {os.path.realpath(path)}; allowed: a folder, for files of a run are "
+                "removed and written anew; remove the link, or name the folder itself"
+            )
+    if not os.path.lexists(directory):
+        return
+    if not directory.is_dir():
+        raise ConfigurationError(f"{directory}: is a file; allowed: a folder for a run; name another one")
+    if _made_by_training(directory):
+        return
+    foreign = [path.relative_to(directory).as_posix() for path in _within(directory)]
+    for name in sorted(foreign):
+        if LEFTOVER.fullmatch(name) or files.PARTIAL.fullmatch(Path(name).name):
+            continue
+        raise ConfigurationError(
+            f"{directory}: holds {name}, which no training wrote; allowed: a new or empty folder, or that of a "
+            "run; name another folder, for instance one in it"
+        )
+
+
+def _folders(directory: Path) -> list[Path]:
+    """The folders in the directory of a run, links among them included."""
+    checkpoints = directory / "checkpoints"
+    return [directory / "parameters", checkpoints, *sorted(checkpoints.glob("seed-*"))]
+
+
+def _within(directory: Path) -> list[Path]:
+    """All that lies in a directory and in the folders of a run in it."""
+    return [path for folder in (directory, *_folders(directory)) if folder.is_dir() for path in folder.iterdir()]
+
+
+def _made_by_training(directory: Path) -> bool:
+    """Whether anything in a directory says so that nothing but training writes."""
+    if any(CHECKPOINT.fullmatch(path.relative_to(directory).as_posix()) for path in directory.glob("checkpoints/*/*")):
+        return True
+    for name in (CHECKSUMS, DAMAGED):
+        path = directory / name
+        if path.is_file() and re.search(rb"(?m)^[0-9a-f]{64}  runs\.csv$", path.read_bytes()):
+            return True
+    try:
+        found = json.loads((directory / SPECIFICATION).read_bytes())
+    except (FileNotFoundError, IsADirectoryError, ValueError):
+        return False
+    return isinstance(found, dict) and {"problem", "method", "network", "training"} <= found.keys()  # of any version
+
+
+def remove_partial(directory: Path) -> None:
+    """Remove what killed trainings left of unfinished files in the directory of a run, and in its own folders alone."""
+    for folder in (directory, *_folders(directory)):
+        if folder.is_dir():
+            files.remove_partial(folder)
 
 
 def require_same_settings(directory: Path, specification: RunSpecification) -> None:
@@ -43,7 +114,7 @@ def require_same_settings(directory: Path, specification: RunSpecification) -> N
     try:
         found = json.loads((directory / SPECIFICATION).read_text(encoding="utf-8"))
         differences = differing({name: value for name, value in found.items() if name not in FREE}, asked)
-    except (OSError, ValueError, AttributeError):
+    except (FileNotFoundError, ValueError, AttributeError):
         if damage(directory):
             return
         raise ConfigurationError(
@@ -76,12 +147,15 @@ def seal(directory: Path, files: Iterable[Path]) -> None:
 
 
 def damage(directory: Path) -> str:
-    """What is wrong with the files of a run; an empty text where all are those that were written."""
+    """What is wrong with the files of a run; an empty text where all are those that were written.
+
+    Raises ``OSError`` where the system does not let it see: a file that cannot be read now need not be damaged.
+    """
     try:
         lines = (directory / CHECKSUMS).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return f"{CHECKSUMS} is missing: the run is not finished"
-    except (OSError, UnicodeDecodeError) as error:
+    except (IsADirectoryError, UnicodeDecodeError) as error:
         return f"{CHECKSUMS} cannot be read ({error})"
     if not lines:
         return f"{CHECKSUMS} is empty"
@@ -114,15 +188,17 @@ def set_aside(directory: Path) -> str:
     """Take back that a run with a damaged file is finished; returns what was wrong and done, or an empty text.
 
     ``checksums.sha256`` gets the name ``checksums.damaged.sha256``, so that the pipeline, which asks for it, trains the
-    run again. A run without that file is left alone: it was never finished.
+    run again. A run without that file is left alone: it was never finished. Raises ``ConfigurationError`` where the
+    directory is no run's (see ``require_run_directory``), and ``OSError`` where a file cannot be read.
     """
+    require_run_directory(directory)
     path = directory / CHECKSUMS
     if not path.exists() or not (found := damage(directory)):
         return ""
     try:
-        os.replace(path, path.with_suffix(".damaged.sha256"))
+        os.replace(path, directory / DAMAGED)
     except OSError as obstacle:
-        return f"{directory}: {found}\n{CHECKSUMS} could not be renamed ({obstacle.strerror}): remove it yourself"
+        return f"{directory}: {found}\n{CHECKSUMS} could not be renamed: remove it yourself. {described(obstacle)}"
     return f"{directory}: {found}\n{CHECKSUMS} was renamed, so that the run is trained again from its last checkpoint"
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 from gradalign import checkpoints, equation, faults, parallel, provenance, randomness, run_records, trees
 from gradalign.errors import ConfigurationError, DeviceError, NonFiniteLossError, TimeLimitError
 from gradalign.evaluation import predictor, quantities, thinned, window_of
-from gradalign.files import exclusive, remove_partial, write_table
+from gradalign.files import exclusive, write_table
 from gradalign.method import load_method
 from gradalign.operations import OperationCount
 from gradalign.precision import require_precision
@@ -40,7 +40,7 @@ QUICK_COMPILATION: dict[str, str | bool] = {
     "xla_cpu_use_fusion_emitters": False,
     "xla_cpu_parallel_codegen_split_count": "1",
 }
-"""Options of XLA for a program that runs a few times."""
+"""Options of XLA for a program that runs a few times; those that another version of it does not have are left out."""
 
 
 class Progress(NamedTuple):
@@ -106,17 +106,19 @@ def train(
 
     Raises, before any compute, ``DeviceError`` or ``ConfigurationError``: for points that the devices cannot share out
     (see ``parallel``), for a reference of another equation (see ``equation``), and where ``directory`` holds a finished
-    run of other settings (see ``run_records``). Then ``NonFiniteLossError`` with step, problem, method, seed and tensor
-    after saving the log so far as ``curves-failed-<seed>.csv``, ``TimeLimitError`` when the time is used up.
+    run of other settings, or files that no training wrote (see ``run_records``). Then ``NonFiniteLossError`` with step,
+    problem, method, seed and tensor after saving the log so far as ``curves-failed-<seed>.csv``, ``TimeLimitError``
+    when the time is used up.
     """
     require_device(specification.device, specification.scale)
     require_precision(specification.training.precision)
     equation.require_same(reference, specification)
+    run_records.require_run_directory(directory)
     deadline = time.monotonic() + max_seconds
     experiment = build(specification, parallel.mesh_for(specification.points))
     # A pipeline that was killed may have left a training behind that still runs
     with exclusive(directory / ".lock", say):
-        remove_partial(directory)
+        run_records.remove_partial(directory)
         run_records.require_same_settings(directory, specification)
         runner = _Runner(experiment, reference, directory, listen, say, deadline)
         finished = [runner.finish(seed) for seed in specification.seeds]
@@ -313,12 +315,26 @@ def _compiled(experiment: Experiment) -> tuple[Callable[..., Any], ...]:
     several = len(experiment.specification.training.stage_steps) > 1
     return (
         jax.jit(experiment.advance, donate_argnums=1, **everywhere).lower(key, loop, np.int32(1)).compile(),
-        jax.jit(experiment.diagnose, **everywhere).lower(key, loop).compile(QUICK_COMPILATION if few else None),
+        jax.jit(experiment.diagnose, **everywhere).lower(key, loop).compile(_known(QUICK_COMPILATION) if few else None),
         next_stage.lower(key, loop).compile() if several else next_stage,
         jax.jit(experiment.solution, **everywhere).lower(loop).compile()
         if experiment.windows > 1
         else experiment.solution,
     )
+
+
+def _known(options: dict[str, str | bool]) -> dict[str, str | bool]:
+    """Those of the options that this version of XLA has."""
+    trivial, known = jax.jit(lambda: 0).lower(), {}
+    for name, value in options.items():
+        try:
+            trivial.compile({name: value})
+        except jax.errors.JaxRuntimeError as error:
+            if "No such compile option" not in str(error):
+                raise
+        else:
+            known[name] = value
+    return known
 
 
 def _identity(specification: RunSpecification, reference: Reference) -> str:

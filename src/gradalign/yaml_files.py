@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from gradalign.errors import ConfigurationError
+from gradalign.errors import ConfigurationError, described
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -19,8 +19,10 @@ def read(path: Path) -> dict[str, Any]:
     try:
         with path.open(encoding="utf-8") as file:
             content = _Loader(file).get_single_data()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: cannot be read ({error}); allowed: a YAML file; check the path") from error
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read; allowed: a YAML file. {described(error)}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: cannot be read ({error}); allowed: a YAML file, in UTF-8") from error
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigurationError(
             f"{path}: not readable as YAML, {error}\n  allowed: a mapping without repeated keys; correct the line"

@@ -115,13 +115,49 @@ def test_a_published_error_is_compared_with_the_same_setting_alone(common, summa
     assert sorted(ratio == "–" for ratio in ratios["Kuramoto–Sivashinsky equation"]) == [False, False, True, True]
 
 
-def test_bytes_are_the_same_in_another_process(shape_and_summary, rendered, tmp_path):
+HOSTILE = """
+text.usetex: true
+font.family: serif
+font.size: 30
+lines.linewidth: 9
+axes.xmargin: 0.4
+axes.unicode_minus: false
+figure.figsize: 3, 2
+savefig.bbox: tight
+savefig.facecolor: red
+path.simplify: false
+path.sketch: 5, 50, 5
+pdf.compression: 0
+image.origin: lower
+image.interpolation: bicubic
+legend.fancybox: false
+"""
+"""Settings that a user may have, none of which is in the style of the figures."""
+
+
+def test_bytes_are_the_same_in_another_process_of_a_user_with_settings_for_matplotlib(
+    shape_and_summary, rendered, tmp_path
+):
     code = "import sys; from pathlib import Path; from common import render_item\n"
     code += "for name in sys.argv[3:]: render_item(name, Path(sys.argv[1]), Path(sys.argv[2]))"
     names = [name for name in (*WITH_PDF, "tab_claims") if name in rendered]
+    (tmp_path / "stylelib").mkdir()
+    for path in ("matplotlibrc", "stylelib/mine.mplstyle", "unreadable"):
+        (tmp_path / path).write_bytes(b"# \xff")
+    if "fig_claims" in names:  # of the working directory, which Matplotlib reads before that of MATPLOTLIBRC
+        (tmp_path / "here").mkdir()
+        (tmp_path / "here/matplotlibrc").write_text(HOSTILE)
     subprocess.run(
         [sys.executable, "-c", code, str(shape_and_summary[1]), str(tmp_path), *names],
-        env=dict(os.environ, PYTHONHASHSEED="12345", PYTHONPATH=str(FIGURES)),
+        cwd=tmp_path / "here" if "fig_claims" in names else FIGURES,
+        env=dict(
+            os.environ,
+            PYTHONHASHSEED="12345",
+            PYTHONPATH=os.pathsep.join([str(FIGURES), os.environ.get("PYTHONPATH", "")]),
+            MPLBACKEND="none of this name",
+            MPLCONFIGDIR=str(tmp_path),
+            MATPLOTLIBRC=str(tmp_path / "unreadable"),
+        ),
         check=True,
     )
     for path in (path for name in names for path in rendered[name]):

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,6 +30,7 @@ HEAT = {
         for method in ("adam", "soap")
     ],
 }
+SPECIFICATIONS = ("sources", "reference_specification", "study_specification", "run_specification")  # the rules
 
 
 class Workflow:
@@ -49,10 +50,13 @@ class Workflow:
             (folder / f"src/gradalign/{package}/heat.py").write_text(text.replace("problems.burgers", "problems.heat"))
         smoke = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())
         (folder / "two.yaml").write_text(yaml.safe_dump(HEAT | {"problems": {"heat": smoke["problems"]["burgers"]}}))
+        self.snakemake("--cores", "1", "--until", *SPECIFICATIONS)
         for output in re.findall(r"^    output: (.*)$", self.snakemake("--dry-run", "--forceall"), re.MULTILINE):
             for name in output.split(", "):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                if Path(name).name == "parameters":  # a folder
+                if "/specifications/" in name:
+                    assert (folder / name).stat().st_size, name
+                elif Path(name).name == "parameters":  # a folder
                     (folder / name).mkdir(exist_ok=True)
                 elif Path(name).parent.name == "references" and name.endswith(".npz"):
                     dataclasses.replace(line_reference(), problem=Path(name).stem).save(folder / name)
@@ -91,13 +95,18 @@ class Workflow:
         }
 
     @contextmanager
-    def edited(self, name: str, change: Callable[[str], str] = lambda text: text + "\n\n") -> Iterator[None]:
+    def edited(self, name: str, change: Callable[[str], str] = lambda text: f"{text}\n_EDITED = 1\n") -> Iterator[None]:
+        """A file with other content and a time of long ago, as `rsync -a` and `tar` leave one; then the old one."""
         path = self.folder / name
         text, times = path.read_text(), path.stat()
+        assert change(text) != text
         path.write_text(change(text))
-        yield
-        path.write_text(text)
-        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        os.utime(path, (1e9, 1e9))
+        try:
+            yield
+        finally:
+            path.write_text(text)
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 @pytest.fixture(scope="module")
@@ -123,30 +132,115 @@ def test_nothing_reruns_when_nothing_changed(workflow):
     assert workflow.planned() == set()
 
 
+def runs(*names: str) -> set[str]:
+    """Jobs of runs that are trained again."""
+    return {f"{rule} {name}" for rule in ("run_specification", "train", "evaluate") for name in names}
+
+
 def test_editing_a_problem_retrains_only_that_problem(workflow):
     with workflow.edited("src/gradalign/problems/heat.py"):
         planned = workflow.planned()
-    runs = {f"{rule} heat-{method}" for rule in ("train", "evaluate") for method in ("adam", "soap")}
-    assert planned == {"reference heat"} | runs | AFTER_SUMMARY
+    sources = {f"sources evaluation/heat-{method}" for method in ("adam", "soap")}
+    reference = {"reference_specification heat", "reference heat"}
+    assert planned == reference | runs("heat-adam", "heat-soap") | sources | AFTER_SUMMARY
 
 
 def test_editing_a_method_retrains_only_that_method(workflow):
     with workflow.edited("src/gradalign/optimizers/soap.py"):
         planned = workflow.planned()
-    runs = {f"{rule} {problem}-soap" for rule in ("train", "evaluate") for problem in ("burgers", "heat")}
-    assert planned == runs | {"claim definitions"} | AFTER_SUMMARY  # that topic takes a step of SOAP
+    claim = {"sources claims/definitions", "claim definitions"}  # that topic takes a step of SOAP
+    assert planned == runs("burgers-soap", "heat-soap") | claim | AFTER_SUMMARY
+
+
+ALL_RUNS = [f"{problem}-{method}" for problem in ("burgers", "heat") for method in ("adam", "soap")]
 
 
 def test_editing_the_loop_retrains_everything_but_solves_nothing_again(workflow):
     with workflow.edited("src/gradalign/runs.py"):
         planned = workflow.planned()
-    runs = {
-        f"{rule} {problem}-{method}"
-        for rule in ("train", "evaluate")
-        for problem in ("burgers", "heat")
-        for method in ("adam", "soap")
-    }
-    assert planned == runs | AFTER_SUMMARY
+    assert planned == runs(*ALL_RUNS) | AFTER_SUMMARY
+
+
+WORDS = {
+    "src/gradalign/problems/heat.py": ('\n"""\n', '\n"""\n# a comment\n'),
+    "src/gradalign/runs.py": ("\nimport", "\n# a comment\nimport"),
+    "src/gradalign/line_search.py": ('"""', '"""Words. '),
+    "src/gradalign/claims/score.py": ('"""', '"""Words. '),
+    "src/gradalign/summary.py": ('"""', '"""Words. '),
+    "src/gradalign/verification.py": ('"""', '"""Words. '),
+    "src/gradalign/errors.py": ('"""', '"""Words. '),
+}
+
+
+def test_editing_words_plans_nothing_and_neither_does_a_new_time(workflow):
+    with ExitStack() as stack:
+        for name, change in WORDS.items():
+            stack.enter_context(workflow.edited(name, lambda text, change=change: text.replace(*change, 1)))
+            os.utime(workflow.folder / name)
+        for path in (workflow.folder / "results/smoke/specifications").glob("*/*"):
+            times = path.stat()
+            stack.callback(os.utime, path, ns=(times.st_atime_ns, times.st_mtime_ns))
+            os.utime(path)
+        assert workflow.planned() == set()
+
+
+def restore(hidden: Path, path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    hidden.rename(path)
+
+
+def test_without_the_notes_of_snakemake_other_code_is_noticed_all_the_same(workflow):
+    hidden = (workflow.folder / ".snakemake/metadata").rename(workflow.folder / "hidden")
+    try:
+        with workflow.edited("src/gradalign/claims/inter_step.py"):
+            text = workflow.snakemake("--dry-run")
+    finally:
+        restore(hidden, workflow.folder / ".snakemake/metadata")
+    said = "results/smoke: gradalign/claims/inter_step.py changed since these were computed: claims/inter_step\n"
+    assert text.count(said) == 1
+    assert workflow.jobs(text) == {"sources claims/inter_step", "claim inter_step"} | AFTER_SUMMARY
+
+
+def test_what_the_paper_takes_from_a_docstring_typesets_it(workflow):
+    with workflow.edited(
+        "src/gradalign/problems/heat.py", lambda text: text.replace("What is hard", "What is hard now")
+    ):
+        assert workflow.planned() == {"paper", "publish", "verify"}
+
+
+def test_editing_a_table_of_published_data_redraws_what_shows_it(workflow):
+    with workflow.edited("src/gradalign/data/ldc_ghia1982_u.csv", lambda text: text.replace("-0.20581", "-0.20582")):
+        assert workflow.planned() == {"figure fig_lid_driven_cavity_centrelines", *AFTER_ITEMS}
+
+
+def test_another_version_of_jax_computes_all_that_uses_it(workflow):
+    package = workflow.folder / "src/jax-99.9.dist-info"  # found before the one that is installed
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: jax\nVersion: 99.9\n")
+    try:
+        text = workflow.snakemake("--dry-run")
+    finally:
+        shutil.rmtree(package)
+    planned = workflow.jobs(text)
+    assert "results/smoke: jax changed since these were computed: claims/" in text
+    assert runs(*ALL_RUNS) | {"reference burgers", "claim score", "sources evaluation/heat-adam"} <= planned
+    assert "sources stages/verification" not in planned
+
+
+@pytest.mark.parametrize(("name", "change"), [("runs/heat-adam.json", "edited"), ("runs/heat-adam.sources", "removed")])
+def test_a_specification_that_somebody_edited_is_written_again(workflow, name, change):
+    path = workflow.folder / "results/smoke/specifications" / name
+    text, times = path.read_text(), path.stat()
+    try:
+        if change == "removed":
+            path.unlink()
+        else:
+            path.write_text(text.replace("0", "1", 1))
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        assert workflow.planned() == runs("heat-adam") | AFTER_SUMMARY
+    finally:
+        path.write_text(text)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 @pytest.mark.parametrize("script", ["figures/fig_claims.py", "figures/fig_problem_error.py"])
@@ -168,7 +262,7 @@ def test_editing_what_all_figures_share_redraws_all_and_computes_nothing(workflo
 
 def test_editing_a_claim_checks_only_that_topic(workflow):
     with workflow.edited("src/gradalign/claims/inter_step.py"):
-        assert workflow.planned() == {"claim inter_step"} | AFTER_SUMMARY
+        assert workflow.planned() == {"sources claims/inter_step", "claim inter_step"} | AFTER_SUMMARY
 
 
 def test_editing_the_paper_typesets_only_the_paper(workflow):
@@ -184,9 +278,7 @@ def test_editing_the_expectations_only_verifies_and_typesets(workflow):
 def test_changing_the_settings_of_a_method_retrains_only_its_runs(workflow):
     (workflow.folder / "changed.yaml").write_text("methods: {soap: {b1: 0.5}}")
     planned = workflow.planned(files=("two.yaml", "changed.yaml"))
-    runs = {f"{rule} {problem}-soap" for rule in ("train", "evaluate") for problem in ("burgers", "heat")}
-    specifications = {f"run_specification {problem}-soap" for problem in ("burgers", "heat")}
-    assert planned == runs | specifications | AFTER_SUMMARY
+    assert planned == runs("burgers-soap", "heat-soap") | AFTER_SUMMARY
 
 
 def test_a_removed_figure_is_drawn_again_and_nothing_is_computed(workflow):
@@ -324,3 +416,30 @@ def test_a_damaged_reference_comes_back_bit_for_bit_from_the_cache(workflow):
     assert "taken from the cache" in (workflow.folder / log).read_text()
     assert "Nothing to be done" in workflow.snakemake(*command, files=("tiny.yaml",), scale="laptop")
     shutil.rmtree(workflow.folder / "results/laptop")
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("figures/fig_claims.py", "results/smoke/figures/fig_claims.pdf"),
+        ("results/smoke/runs/heat-adam/parameters", "results/smoke/evaluation/heat-adam.csv"),
+    ],
+)
+def test_an_input_of_the_future_is_refused_before_anything_is_computed(workflow, name, target):
+    file, output = workflow.folder / name, workflow.folder / target
+    dated = file / ".snakemake_timestamp" if file.is_dir() else file
+    times, kept = dated.stat(), output.rename(output.with_suffix(".kept"))
+    now = dated.stat().st_mtime
+    try:
+        os.utime(dated, (now + 100_000, now + 100_000))
+        text = workflow.snakemake("--cores", "1", target, check=False)
+        assert "the time of these files lies in the future, nothing was started" in text
+        assert f"touch {name}\n" in text
+        assert f"  {name}: 20" in text
+        assert "Traceback" not in text
+        assert not re.search(r"^(?:local)?rule ", text, re.MULTILINE)
+        assert not output.exists()
+        assert not (output.parent / ".snakemake_timestamp").exists()
+    finally:
+        os.utime(dated, ns=(times.st_atime_ns, times.st_mtime_ns))
+        kept.rename(output)

@@ -9,7 +9,7 @@ rule claims:
 
 rule claim:
     input:
-        sources=claim_sources,
+        sources=f"{results}/specifications/claims/{{topic}}.sources",
     output:
         records=f"{results}/claims/{{topic}}.csv",
         curves=f"{results}/claims/curves/{{topic}}.csv",

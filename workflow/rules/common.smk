@@ -1,6 +1,7 @@
-# What all rules share: the checked configuration, the list of figures and tables, and the files behind an entry point.
+# What all rules share: the checked configuration, the list of figures and tables, and what is behind an entry point.
 
 import functools
+import hashlib
 import os
 import shlex
 import sys
@@ -12,8 +13,8 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from gradalign import configuration as settings
-from gradalign.errors import GradalignError, unknown_name
-from gradalign.provenance import import_closure
+from gradalign.errors import GradalignError, described, unknown_name
+from gradalign.provenance import import_closure, sources
 from gradalign.reference import set_aside
 from gradalign.run_records import set_aside as set_aside_run
 
@@ -49,46 +50,63 @@ wildcard_constraints:
     table="|".join(table_names),
 
 
+def warn_of_damage(set_aside, *arguments):
+    """Say what was renamed because it is damaged; stop where that cannot be known, or is not ours to rename."""
+    try:
+        if damage := set_aside(*arguments):
+            logger.warning(damage)
+    except (GradalignError, OSError) as error:
+        said = described(error) if isinstance(error, OSError) else error
+        raise WorkflowError(f"the results are not as they should be, nothing was started\n{said}") from None
+
+
+roots = (Path("src"), Path("figures"), Path("paper"))
+
+
 @functools.cache
-def closure(*modules):
-    """Files that an entry point depends on, found by reading imports: editing one of them reruns it."""
-    return [str(path) for path in import_closure(modules, roots=(Path("src"), Path("figures"), Path("paper")))]
+def code(*modules):
+    """What numbers of an entry point depend on, found by reading imports: digests of code and data, versions."""
+    return sources(modules, roots)
 
 
-def reference_sources(wildcards):
-    return closure(f"gradalign.references.{wildcards.problem}")
+@functools.cache
+def scripts(*modules):
+    """Files of figures and paper behind an entry point. All of them counts, words too: they are what is shown."""
+    return [str(path) for path in import_closure(modules, roots) if not path.is_relative_to("src")]
 
 
-def claim_sources(wildcards):
-    return closure(f"gradalign.claims.{wildcards.topic}")
+@functools.cache
+def contents(*files, modules=()):
+    """A digest of files and of the code of modules: an edit that left no later time is noticed by it."""
+    parts = [*(Path(file).read_bytes() for file in files), repr(code(*modules)).encode() if modules else b""]
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
 
 
-def study_sources(wildcards):
-    return closure(f"gradalign.studies.{wildcards.study}")
+def training_modules(run):
+    run = configuration.run(run)
+    return ["gradalign.runs", f"gradalign.problems.{run.problem}", f"gradalign.optimizers.{run.method}"]
 
 
-def training_sources(wildcards):
-    run = configuration.run(wildcards.run)
-    return closure("gradalign.runs", f"gradalign.problems.{run.problem}", f"gradalign.optimizers.{run.method}")
+def item_modules(name):
+    return ("common", Path(items[name]["script"]).stem)
 
 
-def evaluation_sources(wildcards):
-    return closure(
-        "gradalign.evaluation",
-        f"gradalign.problems.{configuration.run(wildcards.run).problem}",
-    )
+def item_scripts(wildcards):
+    return scripts(*item_modules(wildcards[0]))
 
 
-def item_sources(name):
-    return closure("common", Path(items[name]["script"]).stem)
+def item_contents(*files):
+    def digest(wildcards):
+        modules = item_modules(wildcards[0])
+        return contents(*files, *scripts(*modules), modules=modules)
+
+    return digest
 
 
-def figure_sources(wildcards):
-    return item_sources(wildcards.figure)
-
-
-def table_sources(wildcards):
-    return item_sources(wildcards.table)
+def hard(*problems):
+    """A digest of the docstrings of problems, of which the paper takes what is hard about them."""
+    texts = [Path(f"src/gradalign/problems/{problem}.py").read_text(encoding="utf-8") for problem in problems]
+    return hashlib.sha256("".join(text[: text.find('"""', 3)] for text in texts).encode()).hexdigest()[:16]
 
 
 def figure_caption(wildcards):
@@ -105,18 +123,6 @@ def figure_category(wildcards):
 
 def table_category(wildcards):
     return items[wildcards.table]["category"]
-
-
-def reference_specification(wildcards):
-    return configuration.reference(wildcards.problem).model_dump_json(indent=2)
-
-
-def study_specification(wildcards):
-    return configuration.study(wildcards.study).model_dump_json(indent=2)
-
-
-def run_specification(wildcards):
-    return configuration.run(wildcards.run).model_dump_json(indent=2)
 
 
 def reference_of_run(wildcards):

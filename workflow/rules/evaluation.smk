@@ -3,12 +3,12 @@
 
 rule evaluate:
     input:
-        specification=rules.run_specification.output,
+        specification=rules.run_specification.output.settings,
         reference=reference_of_run,
         runs=rules.train.output.runs,
         checksums=rules.train.output.checksums,
         parameters=rules.train.output.parameters,
-        sources=evaluation_sources,
+        sources=f"{results}/specifications/evaluation/{{run}}.sources",
     output:
         table=f"{results}/evaluation/{{run}}.csv",
         fields=f"{results}/evaluation/{{run}}.npz",

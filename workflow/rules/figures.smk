@@ -22,7 +22,7 @@ rule tables:
 rule figure:
     input:
         summary=rules.summary.output,
-        sources=figure_sources,
+        sources=item_scripts,
         style="figures/style.mplstyle",
     output:
         pdf=f"{results}/figures/{{figure}}.pdf",
@@ -35,6 +35,7 @@ rule figure:
         f"{results}/logs/figures/{{figure}}.log",
     params:
         caption=figure_caption,
+        contents=item_contents("figures/style.mplstyle"),
         arguments=lambda wildcards: items[wildcards.figure].get("arguments", {}),  # of the script: redraw on a change
         summary=subpath(input[0], parent=True),
         directory=subpath(output.pdf, parent=True),
@@ -45,7 +46,7 @@ rule figure:
 rule table:
     input:
         summary=rules.summary.output,
-        sources=table_sources,
+        sources=item_scripts,
         verdicts="figures/verdicts.yaml",
     output:
         csv=report(
@@ -59,6 +60,7 @@ rule table:
         f"{results}/logs/tables/{{table}}.log",
     params:
         caption=table_caption,
+        contents=item_contents("figures/verdicts.yaml"),
         arguments=lambda wildcards: items[wildcards.table].get("arguments", {}),  # of the script: redraw on a change
         summary=subpath(input[0], parent=True),
         directory=subpath(output.csv, parent=True),

@@ -6,23 +6,32 @@ rule paper_pdf:
         "paper/build/paper.pdf",
 
 
+paper_text = [
+    "workflow/config/expectations.yaml",
+    "figures/manifest.yaml",
+    "paper/main.typ",
+    "paper/notation.typ",
+    "paper/references.bib",
+    *sorted(map(str, Path("paper/proofs").glob("*.typ"))),
+    *scripts("build"),
+]
+
+
 rule paper:
     input:
         figures=rules.figures.input,
         tables=rules.tables.input,
         summary=rules.summary.output,
-        specifications=expand(rules.run_specification.output, run=configuration.run_names),
-        expectations="workflow/config/expectations.yaml",
-        manifest="figures/manifest.yaml",
-        text=["paper/main.typ", "paper/notation.typ", "paper/references.bib"],
-        proofs=sorted(map(str, Path("paper/proofs").glob("*.typ"))),
-        sources=closure("build"),
+        specifications=expand(rules.run_specification.output.settings, run=configuration.run_names),
+        text=paper_text,
     output:
         f"{results}/paper/paper.pdf",
     log:
         f"{results}/logs/paper.log",
     params:
         results=subpath(output[0], ancestor=2),
+        contents=lambda wildcards: contents(*paper_text, modules=("build",)),
+        hard=lambda wildcards: hard(*configuration.references),
     shell:
         "python paper/build.py --results {params.results} --output {output} > {log} 2>&1"
 

@@ -3,8 +3,7 @@
 # Damaged files give way to new ones. Jobs read this file too, on a cluster elsewhere: they find theirs as they are.
 if workflow.is_main_process:
     for problem in configuration.references:
-        if damage := set_aside(Path(f"{results}/references/{problem}.npz"), problem):
-            logger.warning(damage)
+        warn_of_damage(set_aside, Path(f"{results}/references/{problem}.npz"), problem)
 
 
 rule references:
@@ -13,20 +12,25 @@ rule references:
 
 
 rule reference_specification:
+    input:
+        none_but_written_again("references"),
     output:
-        f"{results}/specifications/references/{{problem}}.json",
+        settings=f"{results}/specifications/references/{{problem}}.json",
+        sources=f"{results}/specifications/references/{{problem}}.sources",
     log:
         f"{results}/logs/specifications/references/{{problem}}.log",
     params:
-        text=reference_specification,
+        settings=settings_text("references"),
+        sources=sources_text("references"),
     shell:
-        "printf '%s\\n' {params.text:q} > {output} 2> {log}"
+        "printf '%s\\n' {params.settings:q} > {output.settings} 2> {log} && "
+        "printf '%s\\n' {params.sources:q} > {output.sources} 2>> {log}"
 
 
 rule reference:
     input:
-        specification=rules.reference_specification.output,
-        sources=reference_sources,
+        specification=rules.reference_specification.output.settings,
+        sources=rules.reference_specification.output.sources,
     output:
         f"{results}/references/{{problem}}.npz",
     log:

@@ -13,6 +13,7 @@ rule report:
         f"{results}/logs/report.log",
     params:
         configuration=report_configuration,
+        contents=contents("workflow/report/workflow.rst", "workflow/report/item.rst"),
     shell:
         # A second Snakemake that only reads: the lock is that of the first one, which waits for it.
         "snakemake figures tables --cores {threads} --nolock --report {output} {params.configuration:q} > {log} 2>&1"

@@ -4,8 +4,7 @@
 # Jobs read this file too, on a cluster elsewhere: they find theirs as they are.
 if workflow.is_main_process:
     for run in configuration.run_names:
-        if damage := set_aside_run(Path(f"{results}/runs/{run}")):
-            logger.warning(damage)
+        warn_of_damage(set_aside_run, Path(f"{results}/runs/{run}"))
 
 
 rule runs:
@@ -18,21 +17,26 @@ rule runs:
 
 
 rule run_specification:
+    input:
+        none_but_written_again("runs"),
     output:
-        f"{results}/specifications/runs/{{run}}.json",
+        settings=f"{results}/specifications/runs/{{run}}.json",
+        sources=f"{results}/specifications/runs/{{run}}.sources",
     log:
         f"{results}/logs/specifications/runs/{{run}}.log",
     params:
-        text=run_specification,
+        settings=settings_text("runs"),
+        sources=sources_text("runs"),
     shell:
-        "printf '%s\\n' {params.text:q} > {output} 2> {log}"
+        "printf '%s\\n' {params.settings:q} > {output.settings} 2> {log} && "
+        "printf '%s\\n' {params.sources:q} > {output.sources} 2>> {log}"
 
 
 rule train:
     input:
-        specification=rules.run_specification.output,
+        specification=rules.run_specification.output.settings,
         reference=reference_of_run,
-        sources=training_sources,
+        sources=rules.run_specification.output.sources,
     output:
         runs=f"{results}/runs/{{run}}/runs.csv",
         curves=f"{results}/runs/{{run}}/curves.csv",

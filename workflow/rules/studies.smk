@@ -7,20 +7,25 @@ rule studies:
 
 
 rule study_specification:
+    input:
+        none_but_written_again("studies"),
     output:
-        f"{results}/specifications/studies/{{study}}.json",
+        settings=f"{results}/specifications/studies/{{study}}.json",
+        sources=f"{results}/specifications/studies/{{study}}.sources",
     log:
         f"{results}/logs/specifications/studies/{{study}}.log",
     params:
-        text=study_specification,
+        settings=settings_text("studies"),
+        sources=sources_text("studies"),
     shell:
-        "printf '%s\\n' {params.text:q} > {output} 2> {log}"
+        "printf '%s\\n' {params.settings:q} > {output.settings} 2> {log} && "
+        "printf '%s\\n' {params.sources:q} > {output.sources} 2>> {log}"
 
 
 rule study:
     input:
-        specification=rules.study_specification.output,
-        sources=study_sources,
+        specification=rules.study_specification.output.settings,
+        sources=rules.study_specification.output.sources,
     output:
         f"{results}/studies/{{study}}.csv",
     log:

@@ -13,7 +13,7 @@ rule summary:
         fields=expand(rules.evaluate.output.fields, run=configuration.run_names),
         errors=expand(rules.evaluate.output.errors, run=configuration.run_names),
         errors_in_time=expand(rules.evaluate.output.errors_in_time, run=configuration.run_names),
-        sources=closure("gradalign.summary"),
+        sources=f"{results}/specifications/stages/summary.sources",
     output:
         claims=f"{results}/summary/claims.csv",
         claim_curves=f"{results}/summary/claim_curves.csv",

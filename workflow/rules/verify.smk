@@ -5,7 +5,7 @@ rule verify:
     input:
         summary=rules.summary.output,
         expectations="workflow/config/expectations.yaml",
-        sources=closure("gradalign.verification"),
+        sources=f"{results}/specifications/stages/verification.sources",
         # Only so that everything else is done when an expectation fails. Not ancient(): Snakemake 9 would then miss the
         # reasons of this rule itself whenever one of these files is made anew.
         last=[rules.paper.output, rules.report.output],
@@ -16,6 +16,7 @@ rule verify:
         text=f"{results}/logs/verify.log",
     params:
         scale=scale,
+        contents=contents("workflow/config/expectations.yaml"),
         summary=subpath(input[0], parent=True),
     shell:
         "gradalign verify --expectations {input.expectations} --scale {params.scale} --summary {params.summary} "

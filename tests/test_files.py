@@ -1,0 +1,163 @@
+"""Files: locks where there are none, files of others, leftovers; and what is said of every refusal of the system."""
+
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from experiments import line_reference, specification
+
+from gradalign import run_records, runs
+from gradalign.errors import REMEDIES, ConfigurationError, described
+from gradalign.files import WITHOUT_LOCKS, exclusive, lock, remove_partial, require_own, write_atomically
+
+
+def refusing(number):
+    def flock(file, operation):
+        raise OSError(number, os.strerror(number))
+
+    return flock
+
+
+@pytest.mark.parametrize("number", sorted(WITHOUT_LOCKS))
+def test_a_file_system_without_locks_is_warned_of_once_and_used(number, tmp_path, monkeypatch):
+    monkeypatch.setattr(fcntl, "flock", refusing(number))
+    said, done = [], False
+    with exclusive(tmp_path / "run" / ".lock", said.append):
+        done = True
+    assert done
+    (warning,) = said
+    assert warning.startswith(f"warning: the file system of {tmp_path / 'run'} has no locks")
+    assert errno.errorcode[number] in warning
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EBADF])
+def test_another_failure_of_a_lock_is_an_error_that_names_itself(number, tmp_path, monkeypatch):
+    monkeypatch.setattr(fcntl, "flock", refusing(number))
+    with pytest.raises(OSError) as caught, exclusive(tmp_path / ".lock", print):  # noqa: PT011 - described says which
+        pytest.fail("went on without the lock")
+    assert described(caught.value).startswith(f"{os.strerror(number)} ({errno.errorcode[number]}): {tmp_path}/.lock")
+
+
+def test_a_lock_is_taken_and_a_second_one_waits(tmp_path):
+    with (tmp_path / "lock").open("a") as one, (tmp_path / "lock").open("a") as two:
+        assert lock(one, pytest.fail)
+        with pytest.raises(BlockingIOError):
+            lock(two, pytest.fail)
+
+
+def test_only_our_leftovers_in_the_folder_itself_are_removed(tmp_path):
+    ours, others = (
+        ".table.71.partial.csv",
+        (".movie.partial", ".table.partial.csv", "table.7.partial.csv", ".a.7.partial.b.c"),
+    )
+    below = tmp_path / "data" / ".table.71.partial.csv"
+    below.parent.mkdir()
+    for path in (below, *(tmp_path / name for name in (ours, *others))):
+        path.touch()
+    remove_partial(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, "data"])
+    assert below.exists()
+
+
+def test_a_training_leaves_files_of_others_in_its_folder_alone(tmp_path):
+    given = specification("adam", steps=4)
+    runs.train(given, line_reference(), tmp_path / "run")
+    kept = tmp_path / "run" / "sub" / ".movie.7.partial"
+    kept.parent.mkdir()
+    kept.touch()
+    left = tmp_path / "run" / "parameters" / ".seed-0.7.partial.safetensors"
+    left.touch()
+    runs.train(given, line_reference(), tmp_path / "run")
+    assert kept.exists()
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("name", ["runs.csv", "photo.jpg", "data/a.txt"])
+def test_a_folder_with_files_of_others_is_no_run(name, tmp_path):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(ConfigurationError, match=rf"{tmp_path}: holds {name.split('/')[0]}, which no training wrote"):
+        runs.train(specification("adam"), line_reference(), tmp_path)
+    assert (tmp_path / name).read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == [name.split("/")[0]]
+
+
+@pytest.mark.parametrize("linked", ["", "parameters", "checkpoints"])
+def test_a_run_folder_that_is_a_link_is_refused(linked, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "run" / linked if linked else tmp_path / "run"
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(tmp_path / "elsewhere")
+    for refused in (run_records.require_run_directory, run_records.set_aside):
+        with pytest.raises(ConfigurationError, match=f"{link}: is a symbolic link, to {tmp_path}/elsewhere"):
+            refused(tmp_path / "run")
+
+
+def test_new_empty_and_own_folders_are_runs(tmp_path):
+    run_records.require_run_directory(tmp_path / "new")
+    run_records.require_run_directory(tmp_path)
+    runs.train(specification("adam", steps=4), line_reference(), tmp_path / "own")
+    run_records.require_run_directory(tmp_path / "own")
+
+
+def test_files_of_others_are_not_replaced(tmp_path):
+    table, archive, unreadable = tmp_path / "mine.csv", tmp_path / "mine.npz", tmp_path / "text.npz"
+    table.write_text("name,age\nme,7\n")
+    np.savez(archive, data=np.ones(2))
+    unreadable.write_text("a letter")
+    for path, marks in ((table, ("run", "seed")), (archive, ("checksum",)), (unreadable, ("checksum",))):
+        with pytest.raises(ConfigurationError, match=f"{path}: is there already, and gradalign did not write it"):
+            require_own(path, *marks)
+    for path, what in ((tmp_path, "a folder"), (os.devnull, "a device or a pipe")):
+        with pytest.raises(ConfigurationError, match=what):
+            require_own(type(tmp_path)(path), "run")
+    require_own(archive, "da*")
+    require_own(table, "age")
+    table.write_text("")
+    require_own(table, "run")
+
+
+@pytest.mark.parametrize("place", ["fsync", "replace"])
+def test_an_error_without_a_name_gets_that_of_the_file(place, tmp_path, monkeypatch):
+    def failing(*arguments):
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    monkeypatch.setattr(os, place, failing)
+    with pytest.raises(OSError, match="quota") as caught:
+        write_atomically(tmp_path / "table.csv", lambda temporary: temporary.write_text("a"))
+    assert described(caught.value) == (f"Disk quota exceeded (EDQUOT): {tmp_path / 'table.csv'}. {REMEDIES['EDQUOT']}")
+
+
+def test_every_remedy_has_a_number_of_this_system_and_nothing_is_guessed_for_others():
+    assert set(REMEDIES) <= set(errno.errorcode.values())
+    assert described(OSError(errno.EXDEV, "Invalid cross-device link")) == "Invalid cross-device link (EXDEV)"
+    assert described(OSError(99999, "odd", b"raw")) == "odd (error 99999): raw"
+
+
+COMMAND = [sys.executable, "-m", "gradalign.cli"]
+
+
+def test_a_pipe_that_is_closed_early_ends_in_silence():
+    shell = f"{' '.join(COMMAND)} train --list-methods | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] in ("0", "141")  # 0 where all was written before the end
+
+
+def test_a_pipe_that_nobody_reads_ends_in_silence():
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([*COMMAND, "train", "--list-methods"], stdout=write, stderr=subprocess.PIPE, timeout=60)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_terminal_without_our_symbols_shows_others():
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "COLUMNS": "400"}
+    done = subprocess.run([*COMMAND, "reference", "--list"], env=environment, capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"?" in done.stdout

@@ -1,0 +1,129 @@
+"""What comes before all else of a pipeline: ``profiles/default`` lets Snakemake run this file in its own process.
+
+Snakemake ends with a traceback where its caches cannot be written, at a target behind ``--config``, and when it is
+stopped a second time, all of that before or outside of the Snakefile.
+"""
+
+import getpass
+import os
+import shlex
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType, TracebackType
+
+ROOM = 2**16
+"""Bytes that a folder of caches must take: a full quota still lets empty files be made."""
+
+
+def misplaced_targets(arguments: Sequence[str]) -> str:
+    """What is said of targets behind ``--config``, which Snakemake takes for settings; empty where there are none.
+
+    >>> print(misplaced_targets(["--cores", "4", "--config", "scale=smoke", "results/smoke/verified"]))
+    'results/smoke/verified' is behind --config, where Snakemake takes it for a setting. Targets come first:
+      snakemake results/smoke/verified --cores 4 --config scale=smoke
+    >>> misplaced_targets(["figures", "--config", "scale=smoke", "--", "tables"])
+    ''
+    """
+    targets, others, settings = [], [], False
+    for argument in arguments:
+        if argument.startswith("-"):
+            settings = argument in ("--config", "-C")
+        if settings and not argument.startswith("-") and "=" not in argument:
+            targets.append(argument)
+        else:
+            others.append(argument)
+    if not targets:
+        return ""
+    return (
+        f"{', '.join(map(repr, targets))} is behind --config, where Snakemake takes it for a setting. Targets come "
+        f"first:\n  snakemake {shlex.join([*targets, *others])}"
+    )
+
+
+def fault(folder: Path) -> str:
+    """Why a folder, which is made where it is missing, takes no files; empty where it does."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(ROOM))
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def choose_folder(variable: str, usual: Path | None, own: Path) -> None:
+    """Let Snakemake and all jobs use the folder ``own`` where the usual one takes no files; None is one not known.
+
+    Raises ``SystemExit`` with a sentence where neither does.
+    """
+    reason = fault(usual) if usual else "the home directory is not known"
+    if not reason:
+        return
+    if reason_own := fault(own):
+        raise SystemExit(
+            f"{variable}: {usual or 'no folder'} takes no files ({reason}), nor does {own} ({reason_own}). Set "
+            f"{variable} to a folder that can be written"
+        )
+    os.environ[variable] = str(own)
+    print(f"{usual or 'no folder'} takes no files ({reason}): {variable} is now {own}", file=sys.stderr, flush=True)
+
+
+def cache_folder() -> Path | None:
+    """Where caches go by the rules of XDG."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        return None
+
+
+def name_user() -> None:
+    """Snakemake asks for the user's name, which a user of a container may not have."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["LOGNAME"] = str(os.getuid())
+
+
+stopped = False
+
+
+def stop(number: int, frame: FrameType | None) -> None:
+    """End the jobs and say so in one line; the second time, end at once, as after a kill: all that is kept is whole."""
+    global stopped
+    if stopped:
+        os._exit(130)
+    stopped = True
+    from snakemake.logging import logger
+
+    # Each job that Ctrl-C ended would be reported as one that failed, with its log
+    logger.addFilter(lambda record: False)
+    os.write(2, b"\nstopped: the same command resumes. Running jobs are being ended; Ctrl-C again does not wait.\n")
+    raise KeyboardInterrupt
+
+
+def hide_interrupt(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """No traceback of a stop before the first job."""
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+
+
+def prepare(arguments: Sequence[str], checkout: Path) -> None:
+    if message := misplaced_targets(arguments):
+        raise SystemExit(message)
+    choose_folder("XDG_CACHE_HOME", cache_folder(), checkout / ".cache")
+    choose_folder("TMPDIR", Path(os.environ.get("TMPDIR") or "/tmp"), checkout / ".cache" / "tmp")
+    tempfile.tempdir = None  # looked up again
+    name_user()
+    # Not where it is ignored, as under nohup
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        with suppress(ValueError):  # a thread, not a program of its own
+            signal.signal(signal.SIGINT, stop)
+            sys.excepthook = hide_interrupt
+
+
+if __name__ == "__main__":
+    prepare(sys.argv[1:], Path.cwd())
