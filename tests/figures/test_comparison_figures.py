@@ -242,7 +242,7 @@ class TestScoreAgainstError:
 
 
 class TestVerdictOnScores:
-    """One text for README and paper, from the table."""
+    """One text for docs and paper, from the table."""
 
     def verdict(self, **intervals):
         rows = [
