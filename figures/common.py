@@ -29,6 +29,7 @@ import yaml
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from gradalign import untrusted
 from gradalign.errors import ConfigurationError, unknown_name
 from gradalign.files import write_atomically
 from gradalign.records import claim_number
@@ -217,9 +218,9 @@ def _parsed(path: Path, state: tuple[int, ...]) -> pd.DataFrame | None:
 
     The curves of a hundred runs have 40 MB, and a figure or the paper asks for them once for every run and quantity.
     """
-    if not path.read_text(encoding="utf-8").strip():
+    if not untrusted.contents(path, untrusted.LARGEST_TABLE).strip():
         return None
-    return pd.read_csv(path, keep_default_na=False, na_values=["", "nan", "NaN"])
+    return untrusted.table(path, keep_default_na=False, na_values=["", "nan", "NaN"])
 
 
 def read_fields(summary: Path, run: str) -> dict[str, NDArray[np.float64]]:
@@ -230,8 +231,7 @@ def read_fields(summary: Path, run: str) -> dict[str, NDArray[np.float64]]:
     path = summary / "fields" / f"{run}.npz"
     if not path.is_file():
         raise ConfigurationError(f"{path} is missing; run the stage that writes it first (snakemake summary)")
-    with np.load(path, allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in stored.files}
+    arrays = untrusted.arrays(path)
     if not any(name.startswith("predicted_") for name in arrays):
         raise ConfigurationError(
             f"{path} has no array predicted_<field>; found: {', '.join(arrays)}; run the stage `evaluate` again"

@@ -22,6 +22,7 @@ import pandas as pd
 import typst
 import yaml
 
+from gradalign import untrusted
 from gradalign.alignment import null_value
 from gradalign.comparison import BUDGETS, CORRELATIONS, RANKS
 from gradalign.errors import ConfigurationError, GradalignError
@@ -205,7 +206,7 @@ def _settings(results: Path, runs: list[str]) -> dict[str, Any]:
         path = results / "specifications" / "runs" / f"{run}.json"
         if not path.is_file():
             raise ConfigurationError(f"{path} is missing; it is written before the run (snakemake {path})")
-        specification = json.loads(path.read_text(encoding="utf-8"))
+        specification = json.loads(untrusted.contents(path))
         kind = (str(specification.get("problem")), str(specification.get("method")))
         if specification.get("changed") and kind in plain:
             variations[run] = (plain[kind], specification["changed"])

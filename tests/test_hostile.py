@@ -33,9 +33,11 @@ def rejected(tmp_path, overlay):
     return message
 
 
-def test_ten_megabytes_are_refused_like_any_other_name(tmp_path):
+def test_a_megabyte_is_refused_like_any_other_name_and_ten_unread(tmp_path):
     run = "".join(f", {name}: {value}" for name, value in RUN.items())
-    assert "runs[0].name" in rejected(tmp_path, f"runs: [{{name: {'x' * 10_000_000}{run}}}]")
+    assert "runs[0].name" in rejected(tmp_path, f"runs: [{{name: {'x' * 1_000_000}{run}}}]")
+    found = rejected(tmp_path, f"runs: [{{name: {'x' * 10_000_000}{run}}}]")
+    assert "mine.yaml: has 10.0 MB; allowed: at most 1.0 MB" in found
 
 
 @pytest.mark.parametrize("text", [*COMMANDS, *WAYS_OUT, LONG], ids=lambda text: repr(text[:12]))

@@ -109,7 +109,7 @@ def test_missing_and_damaged_files_are_readable_errors(tmp_path, reference):
         path.write_bytes(content)
         with pytest.raises(ConfigurationError, match=r"burgers.npz: cannot be read .* damaged .*reference PROBLEM"):
             Reference.load(path)
-    with pytest.raises(ConfigurationError, match=r"cannot be opened .*; allowed: a file that you may read"):
+    with pytest.raises(ConfigurationError, match=r"is a directory; allowed: a regular file"):
         Reference.load(tmp_path)
     np.save(tmp_path / "single.npy", np.zeros(3))
     with pytest.raises(ConfigurationError, match="cannot be read"):
@@ -322,7 +322,7 @@ def test_a_file_that_cannot_be_renamed_is_said_to_be_in_the_way(tmp_path):
     path = tmp_path / "burgers.npz"
     path.write_bytes(b"damaged")
     (tmp_path / "burgers.damaged.npz").mkdir()
-    assert "could not be renamed (Is a directory): remove it yourself" in set_aside(path, "burgers")
+    assert "could not be renamed: remove it yourself. Is a directory (EISDIR)" in set_aside(path, "burgers")
     assert path.exists()
 
 

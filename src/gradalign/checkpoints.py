@@ -17,7 +17,8 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save as serialised
 
-from gradalign.errors import CheckpointError
+from gradalign import untrusted
+from gradalign.errors import CheckpointError, ForeignFileError
 from gradalign.files import write_atomically
 from gradalign.trees import Tree, named_leaves
 
@@ -157,10 +158,10 @@ def _read(path: Path, checksum: str | None = None) -> tuple[Arrays, dict[str, An
     Raises ``OSError`` where the system does not let it read: that file need not be damaged, and no state is given up.
     """
     # The reader below maps the file: it calls too many open files "No such file", and a disk that fails would end us
-    with suppress(FileNotFoundError, IsADirectoryError):
-        path.read_bytes()
+    with suppress(FileNotFoundError, ForeignFileError), untrusted.opened(path) as readable:
+        readable.read()
     try:
-        with safe_open(path, framework="numpy") as file:
+        with untrusted.opened(path), safe_open(path, framework="numpy") as file:  # which would wait for a named pipe
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
             entry = json.loads((file.metadata() or {}).get("gradalign", "{}"))
         if entry["checksum"] != _checksum(arrays, entry["metadata"]):

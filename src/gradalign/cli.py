@@ -118,7 +118,7 @@ def reference(
                 "the problem or --output is missing; allowed: gradalign reference PROBLEM --output FILE"
             )
         if specification:
-            resolved = ReferenceSpecification.model_validate_json(specification.read_text())
+            resolved = _specified(ReferenceSpecification, specification)
             _same("problem", problem, resolved.problem, specification)
         else:
             resolved = load(_given(config)).reference(problem)
@@ -216,7 +216,7 @@ def study(
         if name not in module_names("studies"):
             raise unknown_name("study", name, module_names("studies"))
         if specification:
-            resolved = StudySpecification.model_validate_json(specification.read_text())
+            resolved = _specified(StudySpecification, specification)
             _same("study", name, resolved.study, specification)
         else:
             resolved = load(_given(config)).study(name)
@@ -425,7 +425,7 @@ def cite(
 
         recorded = Path(run) / SPECIFICATION
         if recorded.is_file() and not config and specification is None:
-            _say(bibtex(RunSpecification.model_validate_json(recorded.read_text())))
+            _say(bibtex(_specified(RunSpecification, recorded)))
         else:
             _say(bibtex(_run_settings(run, config, specification)))
 
@@ -436,9 +436,16 @@ def _run_settings(run: str, config: list[Path], specification: Path | None) -> A
 
     if specification is None:
         return load(_given(config)).run(run)
-    settings = RunSpecification.model_validate_json(specification.read_text())
+    settings = _specified(RunSpecification, specification)
     _same("run", run, settings.name, specification)
     return settings
+
+
+def _specified(model: Any, path: Path) -> Any:
+    """The settings of a kind in a file."""
+    from gradalign.untrusted import contents
+
+    return model.model_validate_json(contents(path))
 
 
 def _reference_of(settings: Any, path: Path) -> Any:
@@ -474,8 +481,10 @@ def _prepare_jax(device: str = "cpu") -> None:
     """64-bit types, full-precision products, a cache of compiled programs; a CPU run keeps away from a GPU."""
     import jax
 
+    from gradalign import jax_settings
     from gradalign.precision import enable_float64
 
+    jax_settings.fix(_say)
     enable_float64()
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
@@ -538,6 +547,14 @@ def _user_errors() -> Iterator[None]:
         raise typer.Exit(PIPE_CLOSED) from None
     except OSError as error:
         typer.echo(f"OSError: {described(error)}. What was finished is kept: the same command resumes", err=True)
+        raise typer.Exit(1) from None
+
+    except Exception as error:
+        from gradalign.machine import out_of_memory
+
+        if not (said := out_of_memory(error)):
+            raise
+        typer.echo(said, err=True)
         raise typer.Exit(1) from None
 
 

@@ -46,7 +46,7 @@ def require_same(reference: Reference, specification: RunSpecification, source: 
         return
     try:
         solved = json.loads(reference.equation)
-    except ValueError:
+    except (ValueError, RecursionError):
         solved = None
     if not isinstance(solved, Mapping):
         raise ConfigurationError(f"{source}: its equation is {reference.equation!r:.100}; allowed: settings as JSON")

@@ -36,6 +36,18 @@ class ConfigurationError(GradalignError, ValueError):
     """A configuration, name or argument that was rejected before any compute was spent."""
 
 
+class ForeignFileError(ConfigurationError):
+    """A file that cannot be one of ours, found before it was read: no regular file, or larger than ours can be."""
+
+    def __init__(self, path: os.PathLike[str] | str, what: str) -> None:
+        super().__init__(f"{os.fspath(path)}: {what}; check the path, and where the file came from")
+        self.what = what
+
+
+class MemoryLimitError(GradalignError, MemoryError):
+    """A computation that needs more memory than there is."""
+
+
 class DeviceError(GradalignError, RuntimeError):
     """The settings ask for a device that this machine does not have."""
 

@@ -188,7 +188,8 @@ def evaluate(specification: RunSpecification, directory: Path, reference: Refere
 
 def save_arrays(path: Path, arrays: Fields) -> None:
     """Write named arrays as one compressed ``.npz`` file, all or nothing."""
-    write_atomically(path, lambda temporary: np.savez_compressed(temporary, **arrays))
+    named: dict[str, Any] = {**arrays}  # its types have a name for a flag of NumPy, which old versions store
+    write_atomically(path, lambda temporary: np.savez_compressed(temporary, **named))
 
 
 def _for_figures(reference: Reference, predicted: Fields) -> Fields:

@@ -34,11 +34,17 @@ def mesh_for(counts: Mapping[str, int], devices: Sequence[jax.Device] | None = N
     uneven = {name: count for name, count in counts.items() if count % parts}
     if uneven:
         given = ", ".join(f"{name!r} has {count} points" for name, count in uneven.items())
+        fewer = (
+            "one device: take --xla_force_host_platform_device_count out of XLA_FLAGS, and JAX_NUM_CPU_DEVICES out of "
+            "the environment; one device of a CPU has all of its cores"
+            if devices[0].platform == "cpu"
+            else "fewer devices: only the first GPU with the environment variable CUDA_VISIBLE_DEVICES=0"
+        )
         nearest = ", ".join(f"{name}: {-(-count // parts) * parts}" for name, count in uneven.items())
         raise ConfigurationError(
             f"JAX sees {parts} devices, which share out every set of points in equal parts: {given}; allowed: "
             f"multiples of {parts}. Change the key 'points' of the problem or of the run ({nearest}), or let JAX see "
-            "fewer devices: only the first GPU with the environment variable CUDA_VISIBLE_DEVICES=0"
+            + fewer
         )
     return None if parts == 1 else Mesh(np.asarray(devices), (AXIS,))
 

@@ -27,7 +27,7 @@ LIBRARIES = {
 """Libraries that numbers depend on: the name in an import, and the distributions whose versions count then."""
 
 READS_DATA = "importlib.resources"
-"""A module that imports this one reads the package's folder ``data``: every file there counts for it."""
+"""A module that imports this one reads the package's folder ``data``: every table (CSV) there counts for it."""
 
 _IGNORED = {"ctx", "kind", "type_comment", "type_ignores"}  # fields of a syntax tree that follow from the others
 _ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE")
@@ -52,7 +52,7 @@ def sources(modules: Sequence[str], roots: Sequence[Path] = (SOURCE,)) -> dict[s
 
     Every Python file of ``import_closure(modules)`` stands under its name below its root, with the digest of its code:
     the first 16 hexadecimal digits of the SHA-256 of its syntax tree, in which docstrings, comments, places and other
-    strings that are a statement of their own have no part. So do the files of a package's folder ``data`` for a module
+    strings that are a statement of their own have no part. So do the tables of a package's folder ``data`` for a module
     that reads them (``READS_DATA``), with the digest of their bytes. The ``LIBRARIES`` that one of the modules imports
     stand with their versions. The version of Python does not count; one that read a file as another tree would give
     another digest, so that a result is computed once too often, and never too seldom.
@@ -68,7 +68,7 @@ def sources(modules: Sequence[str], roots: Sequence[Path] = (SOURCE,)) -> dict[s
         name = path.relative_to(root)
         found[name.as_posix()] = code.digest
         if READS_DATA in code.imports:
-            files = sorted(file for file in (root / name.parts[0] / "data").glob("[!.]*") if file.is_file())
+            files = sorted(file for file in (root / name.parts[0] / "data").glob("[!.]*.csv") if file.is_file())
             found |= {file.relative_to(root).as_posix(): _digest(file.read_bytes()) for file in files}
         for library in {imported.partition(".")[0] for imported in code.imports} & LIBRARIES.keys():
             found |= {distribution: _version(distribution) for distribution in LIBRARIES[library]}

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradalign.errors import ConfigurationError, described
+from gradalign import untrusted
+from gradalign.errors import ConfigurationError, ForeignFileError, described
 from gradalign.files import write_atomically
 from gradalign.provenance import commit
 
@@ -223,7 +224,7 @@ def set_aside(path: Path, problem: str) -> str:
     """
     if not path.exists():
         return ""
-    if not path.is_dir():
+    if path.is_file():
         path.open("rb").close()
     try:
         Reference.load(path, problem)
@@ -287,11 +288,12 @@ def part_of(progress: Progress, start: float, end: float) -> Progress:
 def _read(path: Path, *names: str) -> dict[str, NDArray[Any]]:
     """The named entries of an ``.npz`` file, or all of them; the archive has checksums of its own for each."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            return {name: stored[name] for name in names or stored.files}
+        return untrusted.arrays(path, *names)
+    except ForeignFileError:
+        raise
     except FileNotFoundError:
         raise ConfigurationError(f"{path}: no such file; allowed: a reference solution; {_ADVICE}") from None
-    except (PermissionError, IsADirectoryError) as error:
+    except PermissionError as error:
         raise ConfigurationError(
             f"{path}: cannot be opened ({error.strerror}); allowed: a file that you may read; correct its permissions, "
             "or give another path"

@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from gradalign import files
-from gradalign.errors import ConfigurationError, RunRecordError, described
+from gradalign import files, untrusted
+from gradalign.errors import ConfigurationError, ForeignFileError, RunRecordError, described
 from gradalign.files import write_atomically
 from gradalign.settings import RunSpecification, differing
 
@@ -84,11 +84,11 @@ def _made_by_training(directory: Path) -> bool:
         return True
     for name in (CHECKSUMS, DAMAGED):
         path = directory / name
-        if path.is_file() and re.search(rb"(?m)^[0-9a-f]{64}  runs\.csv$", path.read_bytes()):
+        if path.is_file() and re.search(rb"(?m)^[0-9a-f]{64}  runs\.csv$", untrusted.contents(path)):
             return True
     try:
-        found = json.loads((directory / SPECIFICATION).read_bytes())
-    except (FileNotFoundError, IsADirectoryError, ValueError):
+        found = json.loads(untrusted.contents(directory / SPECIFICATION))
+    except (FileNotFoundError, ForeignFileError, ValueError, RecursionError):
         return False
     return isinstance(found, dict) and {"problem", "method", "network", "training"} <= found.keys()  # of any version
 
@@ -112,9 +112,9 @@ def require_same_settings(directory: Path, specification: RunSpecification) -> N
     asked = json.loads(specification.model_dump_json(exclude=FREE))
     way_on = f"name another directory, or remove {CHECKSUMS} there to give that run up"
     try:
-        found = json.loads((directory / SPECIFICATION).read_text(encoding="utf-8"))
+        found = json.loads(untrusted.contents(directory / SPECIFICATION))
         differences = differing({name: value for name, value in found.items() if name not in FREE}, asked)
-    except (FileNotFoundError, ValueError, AttributeError):
+    except (FileNotFoundError, ValueError, AttributeError, RecursionError):
         if damage(directory):
             return
         raise ConfigurationError(
@@ -152,21 +152,29 @@ def damage(directory: Path) -> str:
     Raises ``OSError`` where the system does not let it see: a file that cannot be read now need not be damaged.
     """
     try:
-        lines = (directory / CHECKSUMS).read_text(encoding="utf-8").splitlines()
+        lines = untrusted.contents(directory / CHECKSUMS).decode("utf-8").splitlines()
     except FileNotFoundError:
         return f"{CHECKSUMS} is missing: the run is not finished"
-    except (IsADirectoryError, UnicodeDecodeError) as error:
+    except ForeignFileError as error:
+        return f"{CHECKSUMS} {error.what}"
+    except UnicodeDecodeError as error:
         return f"{CHECKSUMS} cannot be read ({error})"
     if not lines:
         return f"{CHECKSUMS} is empty"
+    listed = {line.partition("  ")[2] for line in lines}
+    if len(listed) < len(lines):  # one large file a thousand times
+        return f"{CHECKSUMS} lists a file twice"
     for line in lines:
         digest, _, name = line.partition("  ")
         path = directory / name
         if not name or directory.resolve() not in path.resolve().parents or not path.is_file():
             return f"{name or CHECKSUMS} is not there, though {CHECKSUMS} names it"
-        if _digest(path) != digest:
+        try:
+            agrees = _digest(path) == digest
+        except ForeignFileError as error:
+            return f"{name} {error.what}"
+        if not agrees:
             return f"{name} does not agree with its checksum"
-    listed = {line.partition("  ")[2] for line in lines}
     found = [*directory.glob("parameters/*.safetensors"), *directory.glob(SPECIFICATION)]
     left = {path.relative_to(directory).as_posix() for path in found}
     if unlisted := sorted({"runs.csv", "curves.csv", *left} - listed):
@@ -203,5 +211,5 @@ def set_aside(directory: Path) -> str:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with untrusted.opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,9 +3,9 @@
 import hashlib
 import json
 import math
-import os
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,8 +13,8 @@ import jax
 import numpy as np
 import pandas as pd
 
-from gradalign import checkpoints, equation, faults, parallel, provenance, randomness, run_records, trees
-from gradalign.errors import ConfigurationError, DeviceError, NonFiniteLossError, TimeLimitError
+from gradalign import checkpoints, equation, faults, machine, parallel, provenance, randomness, run_records, trees
+from gradalign.errors import DeviceError, MemoryLimitError, NonFiniteLossError, TimeLimitError
 from gradalign.evaluation import predictor, quantities, thinned, window_of
 from gradalign.files import exclusive, write_table
 from gradalign.method import load_method
@@ -70,20 +70,36 @@ def require_device(device: str, scale: str) -> None:
 def device_name() -> str:
     """The devices of a run as the tables name them, for instance ``cpu (2 cores)``; all that JAX sees take part.
 
-    ``NPROC`` in the environment is the number of cores that XLA uses, all of them where it is not set; raises
-    ``ConfigurationError`` where it is anything else than a whole number of 1 or more.
+    Cores are those that XLA's threads get (``machine.cores``, which raises ``ConfigurationError`` for a wrong NPROC).
     """
     devices = jax.devices()
     if devices[0].platform != "cpu":
         return f"{devices[0].device_kind} x{len(devices)}"
-    given = os.environ.get("NPROC") or str(os.cpu_count() or 1)
-    if not given.isdecimal() or int(given) < 1:
-        raise ConfigurationError(
-            f"NPROC is {given!r} in the environment; allowed: the number of cores that XLA may use, 1 or more. "
-            "Unset it for all cores, or set it as in NPROC=1 gradalign train ..."
+    cores = machine.cores()
+    return f"cpu ({cores:g} core{'s' if cores != 1 else ''})" + (f" x{len(devices)}" if len(devices) > 1 else "")
+
+
+def require_memory(run: str, programs: Iterable[Any]) -> None:
+    """Refuse to start where a compiled program of a run needs more memory than can be had (``MemoryLimitError``).
+
+    XLA knows before it runs a program how much that takes: its arguments, results and all in between, on each device.
+    """
+    needed, devices = 0, jax.devices()
+    for program in programs:
+        if (sizes := getattr(program, "memory_analysis", lambda: None)()) is not None:
+            results = sizes.output_size_in_bytes - sizes.alias_size_in_bytes
+            needed = max(needed, sizes.argument_size_in_bytes + sizes.temp_size_in_bytes + results)
+    free = machine.available_memory()
+    if stats := devices[0].memory_stats():  # of a GPU; a CPU has none
+        left = stats.get("bytes_limit", sys.maxsize) - stats.get("bytes_in_use", 0)
+        free = machine.Memory(left, f"the memory of {devices[0].device_kind}")
+    else:
+        needed *= len(devices)
+    if needed > free.free:
+        raise MemoryLimitError(
+            f"the run {run!r} needs {machine.readable(needed)} of memory for its step or its diagnostics, and "
+            f"{machine.readable(free.free)} are free in {free.where}. {machine.ways_on(devices[0].platform)}"
         )
-    cores = int(given)
-    return f"cpu ({cores} core{'s' if cores > 1 else ''})" + (f" x{len(devices)}" if len(devices) > 1 else "")
 
 
 def train(
@@ -106,7 +122,8 @@ def train(
 
     Raises, before any compute, ``DeviceError`` or ``ConfigurationError``: for points that the devices cannot share out
     (see ``parallel``), for a reference of another equation (see ``equation``), and where ``directory`` holds a finished
-    run of other settings, or files that no training wrote (see ``run_records``). Then ``NonFiniteLossError`` with step,
+    run of other settings, or files that no training wrote (see ``run_records``). After compilation,
+    ``MemoryLimitError`` where the programs need more memory than there is. Then ``NonFiniteLossError`` with step,
     problem, method, seed and tensor after saving the log so far as ``curves-failed-<seed>.csv``, ``TimeLimitError``
     when the time is used up.
     """
@@ -155,6 +172,7 @@ class _Runner:
         start = time.perf_counter()
         self.advance, self.diagnose, self.next_stage, self.solution = _compiled(experiment)
         self.compile_seconds = time.perf_counter() - start
+        require_memory(self.specification.name, (self.advance, self.diagnose, self.next_stage, self.solution))
 
     def finish(self, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Train one seed to its end, or take it from its checkpoint; returns its row and its curves."""

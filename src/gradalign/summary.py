@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from gradalign import untrusted
 from gradalign.comparison import derived_tables
 from gradalign.errors import ConfigurationError
 from gradalign.files import write_atomically, write_table
@@ -103,7 +104,7 @@ def _present(path: Path) -> Path:
 
 
 def _table(path: Path) -> pd.DataFrame:
-    return pd.read_csv(_present(path))
+    return untrusted.table(_present(path))
 
 
 def _reference_row(path: Path, problem: str, scale: str) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from gradalign import untrusted
 from gradalign.errors import ConfigurationError
 from gradalign.files import write_atomically
 from gradalign.settings import Name, Scale, StrictModel
@@ -229,4 +230,4 @@ def select(selector: Selector, tables: dict[str, pd.DataFrame]) -> float:
 def _table(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise ConfigurationError(f"{path} is missing; run the stage `summary` first (snakemake summary)")
-    return pd.read_csv(path)
+    return untrusted.table(path)

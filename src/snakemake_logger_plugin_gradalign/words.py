@@ -14,6 +14,7 @@ class Words(NamedTuple):
 
 SETTINGS = Words("writing the settings of {}", "file of settings", "files of settings")
 WORDS = {
+    "sources": Words("listing the sources of {}", "list of sources", "lists of sources"),
     "claim": Words("checking the claims of {}", "topic of claims", "topics of claims"),
     "reference_specification": SETTINGS,
     "study_specification": SETTINGS,
@@ -30,7 +31,7 @@ WORDS = {
     "report": Words("writing the report", "report", "reports"),
     "verify": Words("comparing with the expectations", "comparison with the expectations", "comparisons"),
 }
-SMALL = {"reference_specification", "study_specification", "run_specification"}
+SMALL = {"sources", "reference_specification", "study_specification", "run_specification"}
 """Rules whose jobs take no time and are many."""
 GATHERING = {"all", "claims", "references", "studies", "runs", "figures", "tables", "paper_pdf"}
 """Rules that only gather files: their jobs do nothing."""

@@ -55,7 +55,7 @@ def main(command: list[str]) -> int:
     left = seconds(subprocess.run(query, check=True, capture_output=True, text=True).stdout.strip())
     code = subprocess.run([*command, "--max-seconds", str(piece(left))]).returncode
     if code != TIME_USED_UP:
-        return code
+        return code if code >= 0 else 128 - code  # killed by a signal, as shells count
     print(f"the time of Slurm job {job} is nearly used up: it goes back into the queue", flush=True)
     if subprocess.run(["scontrol", "requeue", job]).returncode:
         print("Slurm did not take it back: Snakemake's --retries must start it again", flush=True)
