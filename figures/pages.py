@@ -22,7 +22,7 @@ import tab_verdicts
 from common import markdown, number, problem_name, problem_order, read_runs, read_table, spread
 from tab_runs import short_commit
 
-from gradalign.errors import ConfigurationError, GradalignError, unknown_name
+from gradalign.errors import ConfigurationError, GradalignError
 from gradalign.files import write_atomically
 from gradalign.records import tally
 
