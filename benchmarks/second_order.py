@@ -74,7 +74,7 @@ CASES = (
 
 
 def specification(case: Case) -> RunSpecification:
-    """A run as in the section "Accurate solutions" of README."""
+    """A run as of docs/how-to/accurate.md."""
     windows = None if case.problem == "wave" else {"count": 20, "network": "warm"}
     return RunSpecification(
         name=f"{case.problem}-gauss_newton",

@@ -1,6 +1,6 @@
 """Cost of one training step: derivatives for the batch at once against point by point, and SOAP against Adam.
 
-python benchmarks/steps.py                 the table of README, a quarter of an hour on two cores
+python benchmarks/steps.py                 the table of docs/results/speed.md, a quarter of an hour on two cores
 python benchmarks/steps.py --problem wave  one problem, and no table
 
 Point by point derivatives are taken as in the authors' two public codes, see point_by_point.py.

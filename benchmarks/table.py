@@ -1,7 +1,7 @@
 """The tables of speed in Markdown, from what the benchmarks have written.
 
-python benchmarks/table.py             on the screen
-python benchmarks/table.py README.md   into the block of README, so that no value there is typed by hand
+python benchmarks/table.py                         on the screen
+python benchmarks/table.py docs/results/speed.md   into its block, so that no value there is typed by hand
 """
 
 import sys
@@ -14,8 +14,8 @@ import pandas as pd
 sys.path.append(str(Path(__file__).parents[1] / "figures"))
 
 from common import markdown, number, problem_name
+from pages import replace_block
 from point_by_point import EXAMPLES
-from readme_table import replace_block
 from tab_runs import short_commit
 
 from gradalign.files import write_atomically

@@ -8,7 +8,7 @@ from equal_cost import LABELS, read_progress
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from published import CONDITIONS, RELATIVE_L2
+from published_errors import CONDITIONS, RELATIVE_L2
 from training_plots import TITLE, WIDTH, plain_numbers
 
 from gradalign.comparison import at_equal_budget

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from published import CONDITIONS, RELATIVE_L2
+from published_errors import CONDITIONS, RELATIVE_L2
 from training_plots import error_figure
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from common import BLACK, BLUE, GREEN, GREY, SKY, VERMILLION, notice
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from published import CONDITIONS, RELATIVE_L2
+from published_errors import CONDITIONS, RELATIVE_L2
 from study_tables import ALLEN_CAHN, BURGERS, CAVITY, CAVITY_FILES, Studies, error_text
 
 LIDS = {"sharp": (VERMILLION, "o"), "regularised": (BLUE, "s")}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 from common import number, problem_name, problem_order, read_runs, read_table, spread
-from published import CONDITIONS, RELATIVE_L2, SETTINGS
+from published_errors import CONDITIONS, RELATIVE_L2, SETTINGS
 
 COLUMNS = ["run", "problem", "conditions", "windows", "network", "parameters", "points", "train_seconds", "relative_l2"]
 COLUMNS += ["horizon", "reynolds", "viscosity", "rayleigh"]

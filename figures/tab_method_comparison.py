@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 from common import method_look, number, problem_name, problem_order, read_runs, read_table, spread
-from published import CONDITIONS, RELATIVE_L2, SOURCE
+from published_errors import CONDITIONS, RELATIVE_L2, SOURCE
 
 HEADER = ["problem", "method", "relative L2 error", "Adam / method", "time per step / Adam"]
 HEADER += ["published error", "published Adam / method", "source of the published"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 from common import number
-from published import CONDITIONS, RELATIVE_L2
+from published_errors import CONDITIONS, RELATIVE_L2
 from study_tables import ALLEN_CAHN, BURGERS, CAVITY, CAVITY_FILES, MEASURED_ON_THE_FILES, Studies, error_text
 
 HEADER = ["problem", "published SOAP error", "solution", "against", "relative L2", "largest error", "uncertainty"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 from common import method_look, number, problem_name, spread
 from equal_cost import read_progress
-from published import CONDITIONS, RELATIVE_L2
+from published_errors import CONDITIONS, RELATIVE_L2
 
 from gradalign.comparison import time_to_reach
 

@@ -1,4 +1,4 @@
-"""The guide of README for a new PDE, followed with the heat equation on a copy of the package."""
+"""The guide docs/how-to/new-equation.md, followed with the heat equation on a copy of the package."""
 
 import os
 import shutil

@@ -44,9 +44,9 @@ def summarise(results: Path, claims: list[str], references: list[str], studies: 
     """Write the tables of ``TABLES`` and of ``derived_tables`` (.csv) and ``fields/<run>.npz`` in ``summary/``.
 
     ``results`` is the directory of one scale; the lists name what belongs to the summary, so that a file left over
-    from another configuration is not taken in. README describes the columns. Raises ``ConfigurationError`` where a
-    named input is missing, where ``results`` is no directory, and where no input is named; ``RunRecordError`` where a
-    file of a run is not the one that was written.
+    from another configuration is not taken in. ``docs/reference/summary-tables.md`` describes the columns. Raises
+    ``ConfigurationError`` where a named input is missing, where ``results`` is no directory, and where no input is
+    named; ``RunRecordError`` where a file of a run is not the one that was written.
     """
     if not results.is_dir():
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""Heat equation: a sine that decays. The example of the guide in README. All quantities dimensionless.
+"""Heat equation: a sine that decays. The example of docs/how-to/new-equation.md. All quantities dimensionless.
 
     ∂u/∂t = κ ∂²u/∂x²,   x in [0, 1],   t in [0, 1],   u(0, x) = sin(πx),   u(t, 0) = u(t, 1) = 0
 

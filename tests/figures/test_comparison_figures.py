@@ -88,7 +88,7 @@ def test_error_against_cost(name, budget, tables, common):
     band = axis.collections[2].get_paths()[0].vertices
     assert [band[:, 1].min(), band[:, 1].max()] == [errors["value"].min(), errors["value"].max()]
     dotted = [float(line.get_ydata()[0]) for line in axis.lines if line.get_linestyle() == ":"]
-    assert dotted == [importlib.import_module("published").RELATIVE_L2["wave"]["soap"]]
+    assert dotted == [importlib.import_module("published_errors").RELATIVE_L2["wave"]["soap"]]
     (equal,) = (line.get_xdata()[0] for line in axis.lines if line.get_linestyle() == "--")
     # Adam and SOAP take 800 steps of 0.01224 seconds, the median over the seeds, and of 1e8 operations; Gauss-Newton 80
     # of 4 evaluations
@@ -242,7 +242,7 @@ class TestScoreAgainstError:
 
 
 class TestVerdictOnScores:
-    """One text for README and paper, from the table."""
+    """One text for docs and paper, from the table."""
 
     def verdict(self, **intervals):
         rows = [
@@ -272,7 +272,7 @@ class TestVerdictOnScores:
         problems = ("wave", "burgers", "allen_cahn", "korteweg_de_vries", "gray_scott", "ginzburg_landau")
         methods = ("adam", "soap", "gauss_newton", "my_method", "lbfgs")
         write_summary(tmp_path / "summary", Shape(methods, ("ic", "bc", "pde"), problems=problems))
-        block = importlib.import_module("readme_table").scores_table(tmp_path)
+        block = importlib.import_module("pages").scores_table(tmp_path)
         table = pd.read_csv(tmp_path / "summary" / "score_correlations.csv")
         text = importlib.import_module("score_against_error").verdict(table)
         assert text

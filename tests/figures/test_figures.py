@@ -25,7 +25,7 @@ ITEMS = {item["name"]: item for item in yaml.safe_load((FIGURES / "manifest.yaml
 EXAMPLES = (
     "common",
     "field_plots",
-    "readme_table",
+    "pages",
     "snapshot_plots",
     "soap_2024",
     "tab_mean_rank",

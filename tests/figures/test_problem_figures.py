@@ -133,7 +133,7 @@ def test_band_is_the_range_over_the_seeds(summary):
 
 
 def test_published_errors_are_dotted_with_what_they_are_for(summary, common):
-    published = importlib.import_module("published")
+    published = importlib.import_module("published_errors")
     assert list(published.RELATIVE_L2) == list(common.PROBLEMS)
     assert set(published.CONDITIONS) < set(common.PROBLEMS)
     for problem in ("lid_driven_cavity", "korteweg_de_vries"):

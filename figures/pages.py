@@ -1,9 +1,10 @@
-"""Write tables of README from summary tables, all or those that are named.
+"""Write the generated tables of README and docs, so that no value there is typed by hand.
 
-python figures/readme_table.py results/laptop README.md verdicts results
-python figures/readme_table.py results/laptop-methods README.md equal_time ranks scores
+python figures/pages.py results/laptop docs/understand/verdicts.md docs/results/laptop.md
+python figures/pages.py results/laptop-methods docs/results/equal-cost.md
+python figures/pages.py published/laptop-best docs/results/accurate.md
 
-Replaces what stands between the markers of each table, so that no value in README is typed by hand.
+Each replaces what stands between the markers of a page's tables.
 """
 
 import sys
@@ -16,11 +17,12 @@ import score_against_error
 import tab_equal_time
 import tab_mean_rank
 import tab_score_against_error
+import tab_soap_2024
 import tab_verdicts
 from common import markdown, number, problem_name, problem_order, read_runs, read_table, spread
 from tab_runs import short_commit
 
-from gradalign.errors import ConfigurationError, GradalignError, unknown_name
+from gradalign.errors import ConfigurationError, GradalignError
 from gradalign.files import write_atomically
 from gradalign.records import tally
 
@@ -95,12 +97,41 @@ def scores_table(results: Path) -> str:
     return "\n".join([markdown(tab_score_against_error.render(summary)), *([verdict, ""] if verdict else [])])
 
 
+def soap_2024_table(results: Path) -> str:
+    """SOAP beside its 2024 port, in Markdown, and the commit of the runs."""
+    summary = results / "summary"
+    ported = read_table(summary, "runs", ["variant", "commit"]).query("variant == 'soap-jax-2024'")
+    commits = ", ".join(sorted({short_commit(str(commit)) for commit in ported["commit"]}))
+    return f"Scale `{results.name}`, commit {commits}.\n\n{markdown(tab_soap_2024.render(summary))}"
+
+
+def published_table(name: str, results: Path) -> str:
+    """A table of errors that is shipped as ``<name>.csv``, in Markdown."""
+    path = results / f"{name}.csv"
+    if not path.is_file():
+        raise ConfigurationError(f"{path}: no such file; allowed: a folder of published/ that holds {name}.csv")
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    frame = pd.DataFrame({"problem": table["problem"].where(~table["problem"].duplicated(), "")})
+    for column in ("conditions", "windows"):
+        if column in table:
+            frame[column] = table[column].where(~table["problem"].duplicated(), "")
+    frame["method"] = table["method"]
+    frame["relative L2 error"] = table["median"] + " (" + table["smallest"] + " to " + table["largest"] + ")"
+    seconds = table["seconds"] + " to " + table["seconds_to"]
+    frame["seconds"] = seconds.where(table["seconds"] != table["seconds_to"], table["seconds"])
+    frame["published, SOAP"] = table["published_soap"].replace("", "–").where(~table["problem"].duplicated(), "")
+    return markdown(frame)
+
+
 TABLES = {
     "verdicts": verdicts_table,
     "equal_time": equal_time_table,
     "ranks": ranks_table,
     "scores": scores_table,
     "results": results_table,
+    "soap_2024": soap_2024_table,
+    "headline": partial(published_table, "headline"),
+    "stretch": partial(published_table, "stretch"),
 }
 """Tables by the name in their markers."""
 
@@ -127,20 +158,23 @@ def _command(target: str, scale: str) -> str:
     return f"snakemake --cores all {target}" + ("" if scale == "laptop" else f" --config scale={scale}")
 
 
-def main(results: Path, readme: Path, names: Sequence[str] = ()) -> int:
-    """Rewrite the named tables of ``readme``, all where none is named; 1 with a message where an input is missing."""
+def main(results: Path, pages: Sequence[Path]) -> int:
+    """Rewrite all tables of the pages; 1 with a message, and no page changed, where an input or a table is missing."""
     try:
-        if unknown := [name for name in names if name not in TABLES]:
-            raise unknown_name("table", unknown[0], TABLES)
-        text = readme.read_text(encoding="utf-8")
-        for name in names or TABLES:
-            text = replace_block(text, name, TABLES[name](results), readme)
-    except GradalignError as error:
+        texts = {page: page.read_text(encoding="utf-8") for page in pages}
+        for page, text in texts.items():
+            names = [name for name in TABLES if markers(name)[0] in text]
+            if not names:
+                raise ConfigurationError(f"{page}: has no table; allowed: the marker of one of {', '.join(TABLES)}")
+            for name in names:
+                texts[page] = replace_block(texts[page], name, TABLES[name](results), page)
+    except (GradalignError, FileNotFoundError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
-    write_atomically(readme, partial(Path.write_text, data=text, encoding="utf-8"))
+    for page, text in texts.items():
+        write_atomically(page, partial(Path.write_text, data=text, encoding="utf-8"))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]))
+    sys.exit(main(Path(sys.argv[1]), [Path(page) for page in sys.argv[2:]]))

@@ -1,0 +1,184 @@
+"""README and docs: blocks run and print what they say, commands and links exist, tables are generated."""
+
+import contextlib
+import importlib
+import io
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+import yaml
+from synthetic_results import SHAPES, curves, write_summary
+
+from gradalign.cli import application
+from gradalign.configuration import load
+from gradalign.errors import ConfigurationError
+from gradalign.records import Curve
+from gradalign.summary import REFERENCE_COLUMNS
+from gradalign.training import build
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+}
+PYTHON = re.compile(r"```python\n(.*?)```(?:\n\nprints\n\n```text\n(.*?)```)?", re.DOTALL)
+BLOCKS = [(name, *found) for name, text in PAGES.items() for found in PYTHON.findall(text)]
+
+
+def commands(program):
+    """Commands of a program in indented blocks, as lists of words, with lines that go on joined."""
+    for name, text in PAGES.items():
+        for line in re.findall(rf"^    ({program} .*)$", text.replace("\\\n", ""), re.MULTILINE):
+            yield name, line.split("#")[0].split()
+
+
+@pytest.fixture(scope="module")
+def pages():
+    sys.path.insert(0, str(ROOT / "figures"))
+    yield importlib.import_module("pages")
+    sys.path.remove(str(ROOT / "figures"))
+
+
+def test_the_front_page_is_read_in_two_minutes():
+    assert len(PAGES["README.md"].splitlines()) <= 150
+    assert len(PAGES["README.md"].encode()) <= 12_000
+
+
+@pytest.mark.parametrize(("name", "block", "printed"), BLOCKS, ids=[f"{b[0]}-{i}" for i, b in enumerate(BLOCKS)])
+def test_blocks_run_and_print_what_they_say(name, block, printed, tmp_path):
+    (tmp_path / "block.py").write_text(block, encoding="utf-8")
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        runpy.run_path(str(tmp_path / "block.py"))
+    assert output.getvalue() == (printed or output.getvalue())
+    assert printed or "print(" not in block or name != "README.md"
+
+
+def test_the_diagnosis_is_short():
+    (block,) = [block for _, block, _ in BLOCKS if "irreducible_conflict" in block]
+    assert len(block[block.index("\nsets = ") :].strip().splitlines()) < 20  # it is what follows the losses
+
+
+def test_settings_are_accepted(tmp_path):
+    blocks = re.findall(r"```yaml\n(.*?)```", "\n".join(PAGES.values()), re.DOTALL)
+    found = {}
+    for number, block in enumerate(blocks):
+        (tmp_path / f"{number}.yaml").write_text(block, encoding="utf-8")
+        configuration = load([ROOT / "workflow/config/smoke.yaml", tmp_path / f"{number}.yaml"])
+        found |= {name: configuration.run(name) for name in configuration.run_names}
+    assert found["burgers-soap-slow"].method_settings["learning_rate"] == 1e-3
+    experiment = build(found["korteweg_de_vries-gauss_newton"])
+    assert experiment.windows == 20
+    assert experiment.problem.exact_start is not None
+
+
+def test_commands_and_their_options_exist():
+    known = typer.main.get_command(application).commands
+    shown = set()
+    for page, (_, name, *words) in commands("gradalign"):
+        options = {option for parameter in known[name].params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= options, (page, name)
+        shown.add(name)
+    assert shown == known.keys()
+
+
+def test_targets_of_make_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for page, (_, target, *_) in commands("make"):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), (page, target)
+
+
+def test_links_lead_somewhere():
+    for name, text in PAGES.items():
+        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+            if "://" not in link:
+                assert (ROOT / name).parent.joinpath(link).exists(), (name, link)
+
+
+def test_every_page_is_reached_from_the_first():
+    reached, waiting = set(), ["README.md"]
+    while waiting:
+        name = waiting.pop()
+        if name in PAGES and name not in reached:
+            reached.add(name)
+            links = [link for link in re.findall(r"\]\(([^)#]+\.md)[^)]*\)", PAGES[name]) if "://" not in link]
+            waiting += [(ROOT / name).parent.joinpath(link).resolve().relative_to(ROOT).as_posix() for link in links]
+    assert reached == PAGES.keys()
+
+
+def test_every_column_and_quantity_is_described():
+    page = PAGES["docs/reference/summary-tables.md"]
+    columns = {
+        *REFERENCE_COLUMNS,
+        *Curve("T1", "", "", [0.0], [0.0]).rows()[0],
+        *curves(SHAPES["two methods, two terms"]).columns,
+    }
+    quantities = {re.sub("/.*", "", quantity) for quantity in curves(SHAPES["two methods, two terms"])["quantity"]}
+    for name in columns | quantities:
+        assert f"`{name}" in page, name
+
+
+def test_citation_file_names_the_authors_and_the_licence():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["authors"] == [{"name": "gradalign developers"}]
+    assert citation["license"] == "Apache-2.0"
+
+
+def without_tables(text, pages):
+    for name in pages.TABLES:
+        begin, end = pages.markers(name)
+        if begin in text:
+            before, rest = text.split(begin)
+            text = before + rest.split(end)[1]
+    return text
+
+
+SHOWN = {
+    "docs/understand/verdicts.md": r"^\| Two loss terms score the cosine .* \| 1 proven, 1 counterexample, ",
+    "docs/results/laptop.md": r"relative L2 error 4\.1e-4 \(3\.4e-4 to 4\.7e-4\), 3 seeds",
+    "docs/results/equal-cost.md": r"^\| Burgers' equation +\| [0-9.]+ +\| (Adam|SOAP)",
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_tables_are_replaced_and_only_they(name, pages, tmp_path):
+    write_summary(tmp_path / "smoke" / "summary", SHAPES["three methods, three terms"])
+    page, texts = tmp_path / "page.md", []
+    page.write_text(PAGES[name], encoding="utf-8")
+    for _ in range(2):
+        assert pages.main(tmp_path / "smoke", [page]) == 0
+        texts.append(page.read_text(encoding="utf-8"))
+    assert texts[0] == texts[1]
+    assert without_tables(texts[0], pages) == without_tables(PAGES[name], pages)
+    assert re.search(SHOWN[name], texts[0], re.MULTILINE)
+
+
+def test_shipped_tables_are_those_that_are_shown(pages, tmp_path):
+    (tmp_path / "page.md").write_text(PAGES["docs/results/accurate.md"], encoding="utf-8")
+    assert pages.main(ROOT / "published" / "laptop-best", [tmp_path / "page.md"]) == 0
+    assert (tmp_path / "page.md").read_text(encoding="utf-8") == PAGES["docs/results/accurate.md"]
+
+
+def test_tables_have_as_many_cells_in_every_row(pages):
+    text = "\n".join(PAGES.values())
+    for name in pages.TABLES:
+        begin, end = pages.markers(name)
+        rows = [row.replace(r"\|", "") for row in text.split(begin)[1].split(end)[0].splitlines() if row[:1] == "|"]
+        assert len({row.count("|") for row in rows}) == 1, name
+
+
+def test_a_page_that_cannot_be_written_is_left_alone(pages, tmp_path, capsys):
+    page = tmp_path / "page.md"
+    broken = PAGES["docs/results/laptop.md"].replace(pages.markers("results")[1], "")
+    write_summary(tmp_path / "smoke" / "summary", SHAPES["two methods, two terms"])
+    with pytest.raises(ConfigurationError, match="needs the markers <!-- results: begin -->"):
+        pages.replace_block(broken, "results", "block", page)
+    for text, results in ((broken, "smoke"), ("no table", "smoke"), (PAGES["docs/results/accurate.md"], "nowhere")):
+        page.write_text(text, encoding="utf-8")
+        assert pages.main(tmp_path / results, [page]) == 1
+        assert "ConfigurationError" in capsys.readouterr().err
+        assert page.read_text(encoding="utf-8") == text
