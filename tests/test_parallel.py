@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -15,7 +16,7 @@ from parallel_runs import RESUMED, RUNS
 from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
-from gradalign import parallel
+from gradalign import machine, parallel
 from gradalign.cli import application
 from gradalign.errors import ConfigurationError
 from gradalign.runs import train
@@ -78,7 +79,9 @@ def test_every_set_of_points_is_cut_into_eight(trained):
 
 def test_the_tables_name_the_number_of_devices(trained):
     names = [pd.read_csv(trained / count / RESUMED / "runs.csv")["device"][0] for count in ("1", "8")]
-    assert names == [f"cpu ({os.cpu_count()} cores)", f"cpu ({os.cpu_count()} cores) x8"]
+    cores = machine.cores()
+    one = f"cpu ({cores:g} core{'s' if cores != 1 else ''})"
+    assert names == [one, f"{one} x8"]
 
 
 def test_points_that_cannot_be_shared_out_are_refused_before_any_compute(monkeypatch, tmp_path):
@@ -94,6 +97,16 @@ def test_points_that_cannot_be_shared_out_are_refused_before_any_compute(monkeyp
     assert found.exit_code == 1
     assert "'bc' has 12 points" in " ".join(found.output.split())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run.json"]
+
+
+@pytest.mark.parametrize(
+    ("platform", "advice", "other"),
+    [("cpu", "--xla_force_host_platform_device_count", "CUDA"), ("gpu", "CUDA_VISIBLE_DEVICES=0", "XLA_FLAGS")],
+)
+def test_the_advice_about_devices_is_that_for_their_kind(platform, advice, other):
+    with pytest.raises(ConfigurationError, match=f"sees 3 devices.*multiples of 3.*{advice}") as caught:
+        parallel.mesh_for({"pde": 32}, [SimpleNamespace(platform=platform)] * 3)
+    assert other not in str(caught.value)
 
 
 def test_one_device_needs_no_mesh():

@@ -71,6 +71,13 @@ def test_a_training_that_fails_is_not_put_back_and_its_exit_code_is_kept(slurm):
     assert "scontrol" not in slurm.calls.read_text()
 
 
+def test_a_training_that_is_killed_ends_as_a_shell_says_it(slurm, tmp_path):
+    """Above 128, by the number of the signal: the workflow knows a lack of memory by 137."""
+    (tmp_path / "train").write_text("#!/bin/sh\nkill -9 $$\n")
+    (tmp_path / "train").chmod(0o755)
+    assert slurm_pieces.main(["train"]) == 137
+
+
 def test_where_slurm_takes_nothing_back_the_training_fails_for_snakemake_to_start_it_again(slurm, capfd):
     slurm.answer("train", code=75)
     slurm.answer("scontrol", code=1)

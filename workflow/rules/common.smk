@@ -20,7 +20,9 @@ from gradalign.run_records import set_aside as set_aside_run
 
 # `gradalign` in shell commands is that of the Python that runs Snakemake, activated or not.
 # A job that the system kills for want of memory cannot say so itself: its shell does.
-killed = "killed (signal 9). The usual cause is too little memory: run fewer jobs at a time, or raise the limit"
+killed = (
+    "killed (signal 9). The usual cause is too little memory: run fewer jobs at a time (--jobs 1), or raise the limit"
+)
 shell.prefix(
     f"set -euo pipefail; trap 'if [ $? -eq 137 ]; then echo \"{killed}\" >&2; fi' EXIT; "
     f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
