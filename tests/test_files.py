@@ -156,6 +156,16 @@ def test_a_pipe_that_nobody_reads_ends_in_silence():
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+def test_work_is_done_to_its_end_whether_or_not_anybody_reads_its_news(tmp_path):
+    read, write = os.pipe()
+    os.close(read)
+    command = [*COMMAND, "reference", "wave", "--no-cache", "--output", "wave.npz"]
+    done = subprocess.run(command, cwd=tmp_path, stdout=write, stderr=subprocess.PIPE, timeout=60)
+    os.close(write)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "wave.npz").stat().st_size > 1000
+
+
 def test_a_terminal_without_our_symbols_shows_others():
     environment = os.environ | {"PYTHONIOENCODING": "ascii", "COLUMNS": "400"}
     done = subprocess.run([*COMMAND, "reference", "--list"], env=environment, capture_output=True, timeout=60)

@@ -111,7 +111,7 @@ def reference(
             from gradalign.reference_listing import listing as blocks
 
             for block in blocks(load(config) if config else None, Path("results")):
-                _say(f"{block}\n")
+                _answer(f"{block}\n")
             return
         if problem is None or output is None:
             raise ConfigurationError(
@@ -253,7 +253,7 @@ def train(
         if list_methods:
             from gradalign.listings import methods
 
-            _say("\n\n".join(methods()))
+            _answer("\n\n".join(methods()))
             return
         if run is None or output is None or (specification and reference is None):
             raise ConfigurationError(
@@ -418,16 +418,16 @@ def cite(
         from gradalign.citation import bibtex
 
         if run is None:
-            _say(bibtex())
+            _answer(bibtex())
             return
         from gradalign.run_records import SPECIFICATION
         from gradalign.settings import RunSpecification
 
         recorded = Path(run) / SPECIFICATION
         if recorded.is_file() and not config and specification is None:
-            _say(bibtex(_specified(RunSpecification, recorded)))
+            _answer(bibtex(_specified(RunSpecification, recorded)))
         else:
-            _say(bibtex(_run_settings(run, config, specification)))
+            _answer(bibtex(_run_settings(run, config, specification)))
 
 
 def _run_settings(run: str, config: list[Path], specification: Path | None) -> Any:
@@ -521,11 +521,20 @@ def _solve(problem: str, config: list[Path], output: Path, dry_run: bool) -> Non
 def _list(package: str) -> None:
     from gradalign.listings import names
 
-    _say(names(package))
+    _answer(names(package))
+
+
+def _answer(line: str) -> None:
+    """Print what was asked for; ``BrokenPipeError`` where nobody reads it any more."""
+    print(line, flush=True)
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    """Print news of a work whose results are files: it is done to its end, whether or not anybody reads the news."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        _close_output()
 
 
 @contextmanager
