@@ -8,7 +8,7 @@ Each replaces what stands between the markers of a page's tables.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -123,7 +123,7 @@ def published_table(name: str, results: Path) -> str:
     return markdown(frame)
 
 
-TABLES = {
+TABLES: dict[str, Callable[[Path], str]] = {
     "verdicts": verdicts_table,
     "equal_time": equal_time_table,
     "ranks": ranks_table,
