@@ -69,7 +69,7 @@ def folder(tmp_path) -> Path:
 
 
 def on_terminal(folder: Path, columns: int, *arguments: str, press: bool = False) -> tuple[int, str]:
-    """Run Snakemake on a terminal so wide, pressing Ctrl-C in the middle where asked to: exit code and output."""
+    """Run Snakemake on a terminal so wide, pressing Ctrl-C in the middle if asked to: its exit code, what it said."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(

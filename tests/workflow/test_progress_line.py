@@ -159,9 +159,11 @@ def test_a_failure_shows_the_end_of_its_log_and_where_the_whole_is(tmp_path):
 @pytest.mark.parametrize("early", [True, False])
 def test_ctrl_c_is_one_line_and_jobs_that_it_ends_have_not_failed(terminal, early):
     killed = [COMMAND, failed(1, log="somewhere.log")]
-    events = [*killed, STOP, STOP] if early else [STOP, *killed, STOP]
     terminal.take(PLAN, job(1, name="a"), job(2, name="b"))
-    terminal.take(*events, LAST, END)
+    for events in (killed, [STOP, STOP]) if early else ([STOP], [*killed, STOP]):
+        terminal.take(*events, seconds=PATIENCE / 2)
+        terminal.face.tick()
+    terminal.take(LAST, END, seconds=2 * PATIENCE)
     terminal.face.tick()
     terminal.face.close()
     assert terminal.said().endswith("stopped: the same command resumes\n")
@@ -267,6 +269,16 @@ def test_only_the_end_of_a_log_is_read_and_none_of_an_earlier_run(tmp_path):
     assert logs.end_of(str(tmp_path)) == logs.end_of(str(tmp_path / "none")) == ""
     log.write_bytes(b"\xff\xfe train x: 999% seed")
     assert logs.share_in(logs.end_of(str(log))) == (1.0, "")
+
+
+def test_a_job_that_has_just_started_is_not_where_its_last_run_was(tmp_path):
+    log = tmp_path / "a.log"
+    log.write_text("train a:  42% seed 1\n")
+    screen = Screen()
+    screen.now = log.stat().st_mtime + 100
+    screen.take(PLAN, job(1, name="a", log=str(log)), seconds=2 * QUIET)
+    screen.face.tick()
+    assert screen.said().endswith(": training a\n")
 
 
 def test_the_time_left_is_that_of_the_work_left(tmp_path):
