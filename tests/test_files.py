@@ -11,7 +11,7 @@ import pytest
 from experiments import line_reference, specification
 
 from gradalign import run_records, runs
-from gradalign.errors import REMEDIES, ConfigurationError, described
+from gradalign.errors import REMEDIES, ConfigurationError, ForeignFileError, described
 from gradalign.files import WITHOUT_LOCKS, exclusive, lock, remove_partial, require_own, write_atomically
 
 
@@ -40,6 +40,12 @@ def test_another_failure_of_a_lock_is_an_error_that_names_itself(number, tmp_pat
     with pytest.raises(OSError) as caught, exclusive(tmp_path / ".lock", print):  # noqa: PT011 - described says which
         pytest.fail("went on without the lock")
     assert described(caught.value).startswith(f"{os.strerror(number)} ({errno.errorcode[number]}): {tmp_path}/.lock")
+
+
+def test_what_is_no_file_is_not_opened_as_a_lock(tmp_path):
+    os.mkfifo(tmp_path / ".lock")  # to open it for writing would wait for a reader
+    with pytest.raises(ForeignFileError, match=r"\.lock: is no regular file"), exclusive(tmp_path / ".lock", print):
+        pytest.fail("took a pipe for a lock")
 
 
 def test_a_lock_is_taken_and_a_second_one_waits(tmp_path):

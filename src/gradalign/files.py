@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from gradalign.errors import ConfigurationError
+from gradalign.errors import ConfigurationError, ForeignFileError
 
 WITHOUT_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 """How a file system says that it has no locks: some of Lustre, NFS and FUSE, as they are mounted."""
@@ -103,9 +103,12 @@ def lock(file: IO[Any], say: Callable[[str], object], *, wait: bool = False) -> 
 def exclusive(path: Path, say: Callable[[str], object]) -> Iterator[None]:
     """Hold the lock file ``path``; where another process holds it, say so and wait for it.
 
-    Where the file system has no locks, ``say`` hears that, and all else is done without one (see ``lock``).
+    Where the file system has no locks, ``say`` hears that, and all else is done without one (see ``lock``). Raises
+    ``ForeignFileError`` where something else than a file has its name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not path.is_file():  # to open a named pipe would wait for its reader
+        raise ForeignFileError(path, "is no regular file; allowed: one that holds the lock; remove it")
     with path.open("a") as file:  # not "w": whatever a link of this name leads to stays as it is
         try:
             lock(file, say)

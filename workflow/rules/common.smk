@@ -13,7 +13,8 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from gradalign import configuration as settings
-from gradalign.errors import GradalignError, described, unknown_name
+from gradalign import untrusted
+from gradalign.errors import ForeignFileError, GradalignError, described, unknown_name
 from gradalign.provenance import import_closure, sources
 from gradalign.reference import set_aside
 from gradalign.run_records import set_aside as set_aside_run
