@@ -132,7 +132,10 @@ class Face:
         shares = {(job.rule, job.name): 1.0 for job in self.run.finished}
         for number, job in self.run.running.items():
             found = progress.get(number)
-            shares[job.rule, job.name] = found[0] if found else 0.0
+            expected = self._weights.get((job.rule, job.name), 0.0)
+            shares[job.rule, job.name] = (
+                found[0] if found else time_left.guess(job.cores * (now - job.started), expected)
+            )
         share = time_left.share_done(self.run.planned, shares, self._weights) if self._weights else None
         return self._left.at(now, self.run.started, share)
 

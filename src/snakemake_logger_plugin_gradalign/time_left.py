@@ -3,9 +3,10 @@ r"""How long a run still takes, from the seconds that its jobs took before.
 Jobs differ by a factor of a thousand, so that their number says little. Each job :math:`j` of the plan gets the weight
 :math:`w_j`, the core-seconds that it took in an earlier run, here (``results/SCALE/logs/seconds.csv``) or on another
 machine (``published/SCALE/seconds.csv``). With :math:`p = \sum_j s_j w_j / \sum_j w_j`, where :math:`s_j` is the share
-of the job that is done, and the time :math:`t` since the first job, the time left is :math:`t (1 - p) / p`: the speed
-of the machine and the use of its cores are those of this run so far. Nothing is said while :math:`p` is below a
-twentieth, nor where a kind of job has no weight. What is shown follows new estimates slowly.
+of the job that is done (for a job whose log does not say it, its core-seconds so far over :math:`w_j`, at most 0.95),
+and the time :math:`t` since the first job, the time left is :math:`t (1 - p) / p`: the speed of the machine and the use
+of its cores are those of this run so far. Nothing is said while :math:`p` is below a twentieth, nor where a kind of job
+has no weight. What is shown follows new estimates slowly.
 """
 
 import csv
@@ -63,6 +64,15 @@ def share_done(
         whole += weight
         done += weight * shares.get(job, 0.0)
     return done / whole if whole > 0 else None
+
+
+def guess(spent: float, expected: float) -> float:
+    """The share of a job that is done where its log does not say it, from core-seconds spent and expected.
+
+    >>> guess(3.0, 6.0), guess(9.0, 6.0), guess(9.0, 0.0)
+    (0.5, 0.95, 0.0)
+    """
+    return min(0.95, spent / expected) if expected > 0 else 0.0
 
 
 class TimeLeft:

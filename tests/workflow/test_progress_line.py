@@ -287,15 +287,30 @@ def test_the_time_left_is_that_of_the_work_left(tmp_path):
     planned = {"event": None, "message": "", "planned": [("train", "a"), ("train", "b")]}
     screen = Screen(results=str(tmp_path / "results/smoke"))
     screen.take(PLAN, planned, job(1, name="a"), seconds=600)
+    screen.take(*done(1, of=1))
     screen.face.tick()
-    assert " left" not in screen.said()  # nothing is done yet
-    screen.take(*done(1, of=1), job(2, name="b"), seconds=0)
+    assert " left" not in screen.said()  # no line says it without a job that runs
+    log = tmp_path / "b.log"
+    log.write_text("train b:   0% seed 1\n")
+    screen.take(job(2, name="b", log=str(log)))
     screen.now += QUIET
     screen.face.tick()
     # A quarter of the work took 660 seconds: three quarters take 33 minutes, said as 35
     assert "about 35 min left: training b" in screen.said()
     screen.face.close()
     assert time_left.read(tmp_path / "results/smoke/logs/seconds.csv") == {("train", "a"): 600.0, ("train", "b"): 300.0}
+
+
+def test_a_long_job_whose_log_is_silent_does_not_make_the_time_left_grow(tmp_path):
+    (tmp_path / "results/smoke/logs").mkdir(parents=True)
+    time_left.write(tmp_path / "results/smoke/logs/seconds.csv", {("reference", "a"): 10.0, ("claim", "b"): 90.0})
+    planned = {"event": None, "message": "", "planned": [("reference", "a"), ("claim", "b")]}
+    screen = Screen(results=str(tmp_path / "results/smoke"))
+    screen.take(PLAN, planned, job(1, "reference", "a"), seconds=10)
+    screen.take(*done(1, of=1), job(2, "claim", "b"), seconds=QUIET)
+    screen.face.tick()
+    # As before: 70 of 100 seconds are done
+    assert "1 of 5 jobs, 1 min 10 s, under a minute left: checking the claims of b\n" in screen.said()
 
 
 def test_no_time_is_said_where_it_is_not_known(tmp_path):
