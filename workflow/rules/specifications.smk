@@ -61,7 +61,7 @@ if workflow.is_main_process and Path(results).is_dir():
             for suffix, text in specified(part).items():
                 try:
                     found = Path(f"{results}/specifications/{part}.{suffix}").read_bytes().decode(errors="replace")
-                except FileNotFoundError:
+                except OSError:
                     out_of_date.add(part)
                     continue
                 if found == f"{text}\n":
