@@ -201,6 +201,16 @@ def test_without_the_notes_of_snakemake_other_code_is_noticed_all_the_same(workf
     assert workflow.jobs(text) == {"sources claims/inter_step", "claim inter_step"} | AFTER_SUMMARY
 
 
+def test_a_result_whose_specification_was_written_before_a_kill_is_computed(workflow):
+    name = "claims/inter_step.sources"
+    write = ("--cores", "1", f"results/smoke/specifications/{name}")
+    with workflow.edited("src/gradalign/claims/inter_step.py"):
+        workflow.snakemake(*write)
+        assert workflow.planned() == {"claim inter_step"} | AFTER_SUMMARY
+    workflow.snakemake(*write)  # the old content with a new time
+    assert workflow.planned() == set()
+
+
 def test_what_the_paper_takes_from_a_docstring_typesets_it(workflow):
     with workflow.edited(
         "src/gradalign/problems/heat.py", lambda text: text.replace("What is hard", "What is hard now")
