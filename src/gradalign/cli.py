@@ -29,6 +29,10 @@ class _Application(typer.Typer):
                 stream.reconfigure(errors="replace")  # an encoding without our symbols shows question marks
         try:
             return super().__call__(*arguments, **options)
+        except OSError as error:  # of --help; the commands say theirs themselves
+            _close_output()
+            typer.echo(f"OSError: {described(_of_output(error))}", err=True)
+            sys.exit(1)
         finally:
             try:
                 sys.stdout.flush()
@@ -526,15 +530,25 @@ def _list(package: str) -> None:
 
 def _answer(line: str) -> None:
     """Print what was asked for; ``BrokenPipeError`` where nobody reads it any more."""
-    print(line, flush=True)
+    try:
+        print(line, flush=True)
+    except OSError as error:
+        _of_output(error)
+        raise
 
 
 def _say(line: str) -> None:
     """Print news of a work whose results are files: it is done to its end, whether or not anybody reads the news."""
     try:
-        print(line, flush=True)
+        _answer(line)
     except BrokenPipeError:
         _close_output()
+
+
+def _of_output(error: OSError) -> OSError:
+    """The error of a write that knows no file, with a name for what could not be written."""
+    error.filename = error.filename or "standard output"
+    return error
 
 
 @contextmanager
