@@ -61,7 +61,7 @@ if workflow.is_main_process and Path(results).is_dir():
             for suffix, text in specified(part).items():
                 try:
                     found = untrusted.contents(f"{results}/specifications/{part}.{suffix}").decode(errors="replace")
-                except FileNotFoundError:
+                except OSError:
                     out_of_date.add(part)
                     continue
                 except ForeignFileError as error:
