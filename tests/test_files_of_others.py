@@ -401,15 +401,6 @@ def closed_pipe(monkeypatch, capfd):  # which has an output of its own, to be re
         yield
 
 
-@pytest.mark.usefixtures("closed_pipe")
-@pytest.mark.parametrize("command", [["train", "--list-methods"], ["reference", "--list"]])
-def test_a_list_that_nobody_reads_ends_without_a_word(capfd, command):
-    with pytest.raises(SystemExit) as end:
-        cli.application(command)
-    assert end.value.code == 141
-    assert capfd.readouterr().err == ""
-
-
 def test_a_program_whose_list_nobody_reads_is_silent_to_its_end():
     """The end of the process too: what is left in the output is written there."""
     program = [sys.executable, "-c", "from gradalign.cli import application; application()", "train", "--list-methods"]

@@ -122,7 +122,7 @@ def test_missing_and_damaged_files_are_readable_errors(tmp_path, reference):
 def test_python_objects_in_a_file_are_refused(tmp_path):
     path = tmp_path / "burgers.npz"
     np.savez(path, coordinates=np.array([{}, None], dtype=object))
-    with pytest.raises(ConfigurationError, match="cannot be read"):
+    with pytest.raises(ConfigurationError, match="holds Python objects as 'coordinates'"):
         Reference.load(path)
 
 

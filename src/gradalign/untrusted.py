@@ -127,6 +127,8 @@ def arrays(path: Path | str, *names: str) -> "dict[str, NDArray[Any]]":
             _require_memory(path, declared, "the content")
             found = {}
             for name in names or members:
+                if name not in members:
+                    raise KeyError(f"{name} is not a file in the archive")
                 with archive.open(members[name]) as member:
                     _require_size(path, name, member, members[name].file_size)
                 with archive.open(members[name]) as member:

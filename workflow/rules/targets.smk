@@ -19,6 +19,8 @@ def possible_targets():
     }
     for known in workflow.rules:
         names = sorted(known.wildcard_names)
+        if not set(names) <= values.keys():  # made on the way, and no result
+            continue
         if not names:
             yield known.name
         for chosen in itertools.product(*(values[name] for name in names)):
