@@ -11,6 +11,9 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / "gradalign"
 
 LAYERS = [
     {"errors", "sines", "intervals"},
+    {"machine"},
+    {"untrusted"},
+    {"jax_settings"},
     {
         "files",
         "energy_spectrum",
@@ -68,6 +71,7 @@ LAYERS = [
     {"evaluation", "faults", "operations", "reference_listing", "studies"},
     {"runs"},
     {"cli"},
+    {"__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

@@ -264,6 +264,8 @@ def test_a_gpu_run_refuses_a_cpu_before_any_compute(tmp_path):
 
 @pytest.mark.parametrize(("cores", "said"), [("1", "cpu (1 core)"), ("3", "cpu (3 cores)")])
 def test_the_device_is_named_with_the_cores_that_a_run_may_use(monkeypatch, cores, said):
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(8)), raising=False)
     monkeypatch.setenv("NPROC", cores)
     assert device_name() == said
 
