@@ -6,11 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 import yaml
 from pydantic import ValidationError
 
-from gradalign import configuration, yaml_files
+from gradalign import configuration, machine, yaml_files
 from gradalign.errors import ConfigurationError
 from gradalign.settings import RunSpecification
 
@@ -111,3 +112,25 @@ def test_a_label_with_metacharacters_reaches_its_run_as_text(tmp_path):
     assert json.loads((checkout / target).read_text())["changed"] == label
     assert not list(tmp_path.rglob("harm"))  # nothing of this name: the checkout has more words in its own
     assert not (ROOT / "harm").exists()
+
+
+@pytest.mark.parametrize("given", ["JAX_DEBUG_NANS=perhaps", "JAX_DEFAULT_MATMUL_PRECISION=perhaps"])
+def test_a_value_that_jax_does_not_know_is_named_without_a_traceback(tmp_path, given):
+    """JAX refuses it when it is imported, before any of our settings."""
+    name, value = given.split("=")
+    command = [sys.executable, "-c", "from gradalign.cli import application; application()"]
+    asked = ["reference", "wave", "--no-cache", "--output", "wave.npz", "--config", str(SMOKE)]
+    environment = os.environ | {name: value}
+    run = subprocess.run([*command, *asked], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert "Traceback" not in run.stderr
+    assert run.stderr.startswith("ConfigurationError: JAX cannot start: ")
+    assert name.lower() in run.stderr.lower()
+    assert value in run.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_wrong_setting_of_a_program_keeps_its_own_error():
+    with pytest.raises(ValueError, match="perhaps") as caught:
+        jax.config.update("jax_default_matmul_precision", "perhaps")
+    assert machine.wrong_setting(caught.value) == ""
