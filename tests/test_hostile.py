@@ -4,14 +4,18 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 import yaml
 from pydantic import ValidationError
 
-from gradalign import configuration, yaml_files
-from gradalign.errors import ConfigurationError
+from gradalign import configuration, machine, runs, yaml_files
+from gradalign.errors import ConfigurationError, MemoryLimitError
 from gradalign.settings import RunSpecification
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -111,3 +115,61 @@ def test_a_label_with_metacharacters_reaches_its_run_as_text(tmp_path):
     assert json.loads((checkout / target).read_text())["changed"] == label
     assert not list(tmp_path.rglob("harm"))  # nothing of this name: the checkout has more words in its own
     assert not (ROOT / "harm").exists()
+
+
+@pytest.mark.parametrize("given", ["JAX_DEBUG_NANS=perhaps", "JAX_DEFAULT_MATMUL_PRECISION=perhaps"])
+def test_a_value_that_jax_does_not_know_is_named_without_a_traceback(tmp_path, given):
+    """JAX refuses it when it is imported, before any of our settings."""
+    name, value = given.split("=")
+    command = [sys.executable, "-c", "from gradalign.cli import application; application()"]
+    asked = ["reference", "wave", "--no-cache", "--output", "wave.npz", "--config", str(SMOKE)]
+    environment = os.environ | {name: value}
+    run = subprocess.run([*command, *asked], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert "Traceback" not in run.stderr
+    assert run.stderr.startswith("ConfigurationError: JAX cannot start: ")
+    assert name.lower() in run.stderr.lower()
+    assert value in run.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_wrong_setting_of_a_program_keeps_its_own_error():
+    with pytest.raises(ValueError, match="perhaps") as caught:
+        jax.config.update("jax_default_matmul_precision", "perhaps")
+    assert machine.wrong_setting(caught.value) == ""
+
+
+def test_an_import_of_any_module_changes_no_setting_of_the_program():
+    """Whatever the program has set, a library leaves it: JAX's settings, the environment, NumPy's errors, devices."""
+    program = """
+import importlib, os, pkgutil
+import jax, numpy, gradalign
+from jax._src import xla_bridge
+
+def settings():
+    return dict(jax.config.values), dict(os.environ), numpy.geterr(), xla_bridge.backends_are_initialized()
+
+importlib.import_module("gradalign.cli")  # and the packages of others with it
+before = settings()
+names = [found.name for found in pkgutil.walk_packages(gradalign.__path__, "gradalign.")]
+for name in names:
+    if not name.endswith("__main__"):
+        importlib.import_module(name)
+assert len(names) > 50
+assert settings() == before
+"""
+    others = {"JAX_ENABLE_X64": "0", "JAX_DEBUG_NANS": "1", "JAX_DISABLE_JIT": "1", "JAX_THREEFRY_PARTITIONABLE": "0"}
+    run = subprocess.run([sys.executable, "-c", program], env=os.environ | others, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+def test_a_program_needs_its_arguments_its_results_and_all_in_between(monkeypatch):
+    """Of a product of three matrices: between three and four times the memory of one."""
+    program = jax.jit(lambda x: jnp.sin(x @ x) @ x).lower(np.ones((1000, 1000))).compile()
+    matrix = np.ones((1000, 1000)).nbytes
+    # The argument, the result, and at least one of the two products before it; nothing is held four times over
+    for free, suffices in ((2 * matrix, False), (3 * matrix - 1, False), (4 * matrix, True), (10 * matrix, True)):
+        monkeypatch.setattr(machine, "available_memory", lambda free=free: machine.Memory(free, "this box"))
+        refused = nullcontext() if suffices else pytest.raises(MemoryLimitError, match="are free in this box")
+        with refused:
+            runs.require_memory("a", [lambda: None, program])

@@ -573,9 +573,9 @@ def _user_errors() -> Iterator[None]:
         raise typer.Exit(1) from None
 
     except Exception as error:
-        from gradalign.machine import out_of_memory
+        from gradalign.machine import out_of_memory, wrong_setting
 
-        if not (said := out_of_memory(error)):
+        if not (said := out_of_memory(error) or wrong_setting(error)):
             raise
         typer.echo(said, err=True)
         raise typer.Exit(1) from None

@@ -3,6 +3,7 @@
 import os
 import resource
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -94,6 +95,25 @@ def out_of_memory(error: BaseException) -> str:
     free = f" {readable((found := available_memory()).free)} are free in {found.where}." if platform == "cpu" else ""
     first = (str(error).splitlines() or ["no more memory"])[0].rstrip(".")
     return f"MemoryError: {first}.{free} {ways_on(platform)}"
+
+
+def wrong_setting(error: BaseException) -> str:
+    """What to say where the import of JAX refuses a value in the environment; nothing of any other error.
+
+    JAX names the variable, or its setting of the same name in small letters, and the value.
+
+    >>> wrong_setting(ValueError("invalid truth value 'perhaps' for environment 'JAX_DEBUG_NANS'"))
+    ''
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    modules = [str(frame.f_globals.get("__name__")) for frame in frames if frame.f_code.co_name == "<module>"]
+    # A wrong value that a program sets later is an error of that program, and comes from no import
+    if not isinstance(error, ValueError) or not modules or not modules[-1].startswith("jax."):
+        return ""
+    return (
+        f"ConfigurationError: JAX cannot start: {error}; allowed: values that JAX knows. Correct the environment "
+        "variable of this name, in capital letters, or unset it: gradalign needs none of them"
+    )
 
 
 def ways_on(platform: str) -> str:
