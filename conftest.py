@@ -7,21 +7,15 @@ is printed at the end, and kept in a table where ``--counts`` names a file.
 import gc
 import os
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
+
+from gradalign.compilation import quick_flags
 
 # As many processes as cores run the tests: threads of their own would only wait for each other. And tests mostly
 # compile: fewer optimisations of the machine code and XLA's older way to write fused loops halve that time. What users
 # get is tried by the pipeline at the scale smoke. All of it holds for the processes that tests start, too.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-os.environ["XLA_FLAGS"] = " ".join(
-    [
-        "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1",
-        # Newer ones do not have the older way, and stop at its name
-        "--xla_cpu_use_fusion_emitters=false" if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11) else "",
-        os.environ.get("XLA_FLAGS", ""),
-    ]
-).strip()
+os.environ["XLA_FLAGS"] = f"{quick_flags()} {os.environ.get('XLA_FLAGS', '')}".strip()
 os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")  # which operation stands on which line is not asked here
 
 import jax

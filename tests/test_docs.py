@@ -8,6 +8,7 @@ import runpy
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import typer.main
 import yaml
@@ -56,6 +57,19 @@ def test_blocks_run_and_print_what_they_say(name, block, printed, tmp_path):
         runpy.run_path(str(tmp_path / "block.py"))
     assert output.getvalue() == (printed or output.getvalue())
     assert printed or "print(" not in block or name != "README.md"
+
+
+def test_the_front_page_gives_verdicts_and_errors_as_they_are():
+    table = PAGES["README.md"].split("## Five verdicts")[1].split("[All verdicts")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines()[2:]]
+    known = yaml.safe_load((ROOT / "figures" / "verdicts.yaml").read_text(encoding="utf-8"))
+    assert len(rows) == 5
+    assert all(row in [[entry["claim"], entry["stated in"], entry["verdict"]] for entry in known] for row in rows)
+    errors = pd.read_csv(ROOT / "published/laptop-best/headline.csv", dtype=str).set_index(["problem", "method"])
+    for method in ("Gauss-Newton", "SOAP"):
+        found = errors.loc[("Burgers' equation", method)]
+        for value in (found["median"], found["smallest"], found["largest"]):
+            assert value in PAGES["README.md"].split("**Curvature pays.**")[1].split("[All ten")[0]
 
 
 def test_the_diagnosis_is_short():

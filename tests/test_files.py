@@ -8,9 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from experiments import line_reference, specification
 
-from gradalign import run_records, runs
 from gradalign.errors import REMEDIES, ConfigurationError, ForeignFileError, described
 from gradalign.files import WITHOUT_LOCKS, exclusive, lock, remove_partial, require_own, write_atomically
 
@@ -69,47 +67,6 @@ def test_only_our_leftovers_in_the_folder_itself_are_removed(tmp_path):
     assert below.exists()
 
 
-def test_a_training_leaves_files_of_others_in_its_folder_alone(tmp_path):
-    given = specification("adam", steps=4)
-    runs.train(given, line_reference(), tmp_path / "run")
-    kept = tmp_path / "run" / "sub" / ".movie.7.partial"
-    kept.parent.mkdir()
-    kept.touch()
-    left = tmp_path / "run" / "parameters" / ".seed-0.7.partial.safetensors"
-    left.touch()
-    runs.train(given, line_reference(), tmp_path / "run")
-    assert kept.exists()
-    assert not left.exists()
-
-
-@pytest.mark.parametrize("name", ["runs.csv", "photo.jpg", "data/a.txt"])
-def test_a_folder_with_files_of_others_is_no_run(name, tmp_path):
-    (tmp_path / name).parent.mkdir(exist_ok=True)
-    (tmp_path / name).write_text("mine")
-    with pytest.raises(ConfigurationError, match=rf"{tmp_path}: holds {name.split('/')[0]}, which no training wrote"):
-        runs.train(specification("adam"), line_reference(), tmp_path)
-    assert (tmp_path / name).read_text() == "mine"
-    assert [path.name for path in tmp_path.iterdir()] == [name.split("/")[0]]
-
-
-@pytest.mark.parametrize("linked", ["", "parameters", "checkpoints"])
-def test_a_run_folder_that_is_a_link_is_refused(linked, tmp_path):
-    (tmp_path / "elsewhere").mkdir()
-    link = tmp_path / "run" / linked if linked else tmp_path / "run"
-    link.parent.mkdir(exist_ok=True)
-    link.symlink_to(tmp_path / "elsewhere")
-    for refused in (run_records.require_run_directory, run_records.set_aside):
-        with pytest.raises(ConfigurationError, match=f"{link}: is a symbolic link, to {tmp_path}/elsewhere"):
-            refused(tmp_path / "run")
-
-
-def test_new_empty_and_own_folders_are_runs(tmp_path):
-    run_records.require_run_directory(tmp_path / "new")
-    run_records.require_run_directory(tmp_path)
-    runs.train(specification("adam", steps=4), line_reference(), tmp_path / "own")
-    run_records.require_run_directory(tmp_path / "own")
-
-
 def test_files_of_others_are_not_replaced(tmp_path):
     table, archive, unreadable = tmp_path / "mine.csv", tmp_path / "mine.npz", tmp_path / "text.npz"
     table.write_text("name,age\nme,7\n")
@@ -152,28 +109,3 @@ def test_a_pipe_that_is_closed_early_ends_in_silence():
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
     assert done.stdout.splitlines()[-1] in ("0", "141")  # 0 where all was written before the end
-
-
-def test_a_pipe_that_nobody_reads_ends_in_silence():
-    read, write = os.pipe()
-    os.close(read)
-    done = subprocess.run([*COMMAND, "train", "--list-methods"], stdout=write, stderr=subprocess.PIPE, timeout=60)
-    os.close(write)
-    assert (done.returncode, done.stderr) == (141, b"")
-
-
-def test_work_is_done_to_its_end_whether_or_not_anybody_reads_its_news(tmp_path):
-    read, write = os.pipe()
-    os.close(read)
-    command = [*COMMAND, "reference", "wave", "--no-cache", "--output", "wave.npz"]
-    done = subprocess.run(command, cwd=tmp_path, stdout=write, stderr=subprocess.PIPE, timeout=60)
-    os.close(write)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "wave.npz").stat().st_size > 1000
-
-
-def test_a_terminal_without_our_symbols_shows_others():
-    environment = os.environ | {"PYTHONIOENCODING": "ascii", "COLUMNS": "400"}
-    done = subprocess.run([*COMMAND, "reference", "--list"], env=environment, capture_output=True, timeout=60)
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert b"?" in done.stdout

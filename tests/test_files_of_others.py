@@ -480,6 +480,8 @@ def test_a_command_says_the_cause_and_guesses_nothing(tmp_path, monkeypatch, cod
     start = f"OSError: {os.strerror(code)} ({errno.errorcode[code]}): {tmp_path / 'a.csv'}. "
     assert found.output.startswith(start + ("" if remedy else "What was finished is kept"))
     assert (remedy or "") in found.output
+    mistyped = code in (errno.ENOENT, errno.EISDIR, errno.ENOTDIR)  # where there is nothing to resume
+    assert ("the same command resumes" in found.output) != mistyped
     others = ["disk", "full", "permission", "quota"]
     assert not [word for word in others if word in found.output.removeprefix(start) and not (remedy and code in DISK)]
 

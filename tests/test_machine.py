@@ -3,9 +3,7 @@
 import os
 import sys
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 from experiments import line_reference, specification
 
@@ -130,14 +128,6 @@ def test_a_run_that_does_not_fit_is_refused_before_its_first_step(tmp_path, monk
     assert "fewer points" in said
     assert "GPU" not in said
     assert steps == []
-
-
-def test_the_memory_of_a_program_is_what_its_arrays_take():
-    """One step that holds a matrix of 8 MB beside its argument."""
-    program = jax.jit(lambda x: jnp.outer(x, x) @ x).lower(np.ones(1000)).compile()
-    sizes = program.memory_analysis()
-    assert sizes.argument_size_in_bytes >= 8000
-    runs.require_memory("a", [program, lambda: None])
 
 
 def test_only_a_lack_of_memory_is_one():

@@ -9,8 +9,9 @@ import pytest
 from experiments import line_reference, specification
 
 from gradalign import checkpoints
+from gradalign.compilation import QUICK
 from gradalign.errors import ConfigurationError, DeviceError, NonFiniteLossError, TimeLimitError
-from gradalign.runs import FEW_LOGS, QUICK_COMPILATION, _compiled, _identity, _known, device_name, require_device, train
+from gradalign.runs import FEW_LOGS, _compiled, _identity, _known, device_name, require_device, train
 from gradalign.training import build
 
 pytestmark = pytest.mark.usefixtures("shared_programs")
@@ -90,14 +91,14 @@ def test_operations_add_up_and_the_recipe_is_named(finished):
 
 
 def test_options_that_this_xla_does_not_have_are_left_out():
-    assert _known(QUICK_COMPILATION | {"xla_no_such_option": True}) == _known(QUICK_COMPILATION)
+    assert _known(QUICK | {"xla_no_such_option": True}) == _known(QUICK)
     with pytest.raises(jax.errors.JaxRuntimeError):
         _known({"xla_backend_optimization_level": "not a number"})
 
 
 def test_only_diagnostics_that_are_logged_a_few_times_are_compiled_in_a_hurry(monkeypatch):
     monkeypatch.setattr("gradalign.runs._known", dict)
-    for logs, hurried in ((FEW_LOGS, [QUICK_COMPILATION]), (FEW_LOGS + 1, [])):
+    for logs, hurried in ((FEW_LOGS, [QUICK]), (FEW_LOGS + 1, [])):
         given, options = specification("adam"), []
         training = given.training.model_copy(update={"steps": logs * given.training.log_every})
         monkeypatch.setattr(jax.stages.Lowered, "compile", lambda _, asked=None, to=options: to.append(asked))
@@ -109,7 +110,7 @@ def test_only_diagnostics_that_are_logged_a_few_times_are_compiled_in_a_hurry(mo
 def test_diagnostics_compiled_with_care_agree(finished, tmp_path, monkeypatch):
     monkeypatch.setattr("gradalign.runs._compiled", _compiled)
     careful = {"xla_backend_optimization_level": "3", "xla_cpu_use_fusion_emitters": True}  # as outside of the tests
-    monkeypatch.setattr("gradalign.runs.QUICK_COMPILATION", careful)
+    monkeypatch.setattr("gradalign.runs.QUICK", careful)
     train(specification("soap"), line_reference(), tmp_path)
     expected, found = numbers(finished), numbers(tmp_path)
     pd.testing.assert_frame_equal(found[0], expected[0], rtol=1e-9, atol=1e-12)

@@ -4,7 +4,6 @@ import io
 import os
 import socket
 import stat
-import time
 import zipfile
 
 import numpy as np
@@ -39,7 +38,6 @@ KINDS = ["a named pipe", "a directory", "a device", "a socket"]
 def test_only_regular_files_are_read(kind, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # names of sockets are short
     path = special(kind, tmp_path / "a.npz")
-    start = time.perf_counter()
     for read in (
         untrusted.contents,
         untrusted.text,
@@ -51,7 +49,6 @@ def test_only_regular_files_are_read(kind, tmp_path, monkeypatch):
     ):
         with pytest.raises((ConfigurationError, checkpoints.CheckpointError), match=f"is {kind}|{kind}"):
             read(path)
-    assert time.perf_counter() - start < 5
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -146,10 +143,8 @@ def test_aliases_that_multiply_a_file_are_counted_and_others_are_not(tmp_path):
     lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
     path.write_text("\n".join(lines))
-    start = time.perf_counter()
     with pytest.raises(ConfigurationError, match=rf"more than {yaml_files.LARGEST_NODES} keys and values"):
         yaml_files.read(path)
-    assert time.perf_counter() - start < 5
     path.write_text("a: &a {b: [1, 2]}\nc: *a\n")
     assert yaml_files.read(path) == yaml.safe_load(path.read_text())
     path.write_text("a: &a [*a]\n")

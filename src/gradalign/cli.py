@@ -569,7 +569,9 @@ def _user_errors() -> Iterator[None]:
         _close_output()
         raise typer.Exit(PIPE_CLOSED) from None
     except OSError as error:
-        typer.echo(f"OSError: {described(error)}. What was finished is kept: the same command resumes", err=True)
+        mistyped = isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError)
+        way_on = "" if mistyped else ". What was finished is kept: the same command resumes"
+        typer.echo(f"OSError: {described(error)}{way_on}", err=True)
         raise typer.Exit(1) from None
 
     except Exception as error:

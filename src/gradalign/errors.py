@@ -68,16 +68,14 @@ class NonFiniteLossError(GradalignError, ArithmeticError):
     """Training met a loss that is infinite or not a number, and stopped."""
 
 
-def described(error: OSError) -> str:
-    """What the system said: its words, the name of ``errno``, the file, and what to do where that is known.
+def cause(error: OSError) -> str:
+    """What the system said: its words, the name of ``errno``, and the file.
 
     An error without a number, such as a library raises for its own reasons, is said in the words it came with.
 
-    >>> described(OSError(errno.ENOSPC, "No space left on device", "runs.csv"))
-    'No space left on device (ENOSPC): runs.csv. The disk is full: free space, or name a path on another one'
-    >>> described(OSError(errno.EXDEV, "Invalid cross-device link", "a", None, "b"))
+    >>> cause(OSError(errno.EXDEV, "Invalid cross-device link", "a", None, "b"))
     'Invalid cross-device link (EXDEV): a -> b'
-    >>> described(OSError("not a folder of fonts"))
+    >>> cause(OSError("not a folder of fonts"))
     'not a folder of fonts'
     """
     if error.errno is None:
@@ -86,8 +84,17 @@ def described(error: OSError) -> str:
     files = " -> ".join(
         os.fsdecode(file) for file in (error.filename, error.filename2) if isinstance(file, str | bytes)
     )
-    said = f"{error.strerror} ({name})" + (f": {files}" if files else "")
-    return f"{said}. {REMEDIES[name]}" if name in REMEDIES else said
+    return f"{error.strerror} ({name})" + (f": {files}" if files else "")
+
+
+def described(error: OSError) -> str:
+    """The ``cause`` of an error, and what to do where that is known.
+
+    >>> described(OSError(errno.ENOSPC, "No space left on device", "runs.csv"))
+    'No space left on device (ENOSPC): runs.csv. The disk is full: free space, or name a path on another one'
+    """
+    remedy = REMEDIES.get(errno.errorcode.get(error.errno or 0, ""))
+    return f"{cause(error)}. {remedy}" if remedy else cause(error)
 
 
 def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> ConfigurationError:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradalign import untrusted
-from gradalign.errors import ConfigurationError, ForeignFileError, described
+from gradalign.errors import ConfigurationError, ForeignFileError, cause
 from gradalign.files import write_atomically
 from gradalign.provenance import commit
 
@@ -233,7 +233,7 @@ def set_aside(path: Path, problem: str) -> str:
         try:
             os.replace(path, damaged)
         except OSError as obstacle:
-            return f"{error}\n{path.name} could not be renamed: remove it yourself. {described(obstacle)}"
+            return f"{error}\n{path.name} could not be renamed: remove it yourself. {cause(obstacle)}"
         return f"{error}\n{path.name} was renamed to {damaged.name}, so that it is computed again"
     return ""
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gradalign import files, untrusted
-from gradalign.errors import ConfigurationError, ForeignFileError, RunRecordError, described
+from gradalign.errors import ConfigurationError, ForeignFileError, RunRecordError, cause
 from gradalign.files import write_atomically
 from gradalign.settings import RunSpecification, differing
 
@@ -206,7 +206,7 @@ def set_aside(directory: Path) -> str:
     try:
         os.replace(path, directory / DAMAGED)
     except OSError as obstacle:
-        return f"{directory}: {found}\n{CHECKSUMS} could not be renamed: remove it yourself. {described(obstacle)}"
+        return f"{directory}: {found}\n{CHECKSUMS} could not be renamed: remove it yourself. {cause(obstacle)}"
     return f"{directory}: {found}\n{CHECKSUMS} was renamed, so that the run is trained again from its last checkpoint"
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from gradalign import checkpoints, equation, faults, machine, parallel, provenance, randomness, run_records, trees
+from gradalign.compilation import QUICK
 from gradalign.errors import DeviceError, MemoryLimitError, NonFiniteLossError, TimeLimitError
 from gradalign.evaluation import predictor, quantities, thinned, window_of
 from gradalign.files import exclusive, write_table
@@ -34,13 +35,6 @@ FEW_LOGS = 50
 """Logs of a seed up to which the diagnostics are compiled in a hurry on a CPU: 3 to 23 s of compilation saved where a
 call took 0 to 0.1 s longer [measured, ten runs of the scale laptop]. One seed gains; three with 41 logs each came out
 even on the wave equation, where calls are slowest."""
-
-QUICK_COMPILATION: dict[str, str | bool] = {
-    "xla_backend_optimization_level": "0",
-    "xla_cpu_use_fusion_emitters": False,
-    "xla_cpu_parallel_codegen_split_count": "1",
-}
-"""Options of XLA for a program that runs a few times; those that another version of it does not have are left out."""
 
 
 class Progress(NamedTuple):
@@ -333,7 +327,7 @@ def _compiled(experiment: Experiment) -> tuple[Callable[..., Any], ...]:
     several = len(experiment.specification.training.stage_steps) > 1
     return (
         jax.jit(experiment.advance, donate_argnums=1, **everywhere).lower(key, loop, np.int32(1)).compile(),
-        jax.jit(experiment.diagnose, **everywhere).lower(key, loop).compile(_known(QUICK_COMPILATION) if few else None),
+        jax.jit(experiment.diagnose, **everywhere).lower(key, loop).compile(_known(QUICK) if few else None),
         next_stage.lower(key, loop).compile() if several else next_stage,
         jax.jit(experiment.solution, **everywhere).lower(loop).compile()
         if experiment.windows > 1

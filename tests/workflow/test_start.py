@@ -39,6 +39,21 @@ def test_targets_behind_the_settings_are_found(arguments, command):
     assert said.splitlines()[1:] == ([f"  {command}"] if command else [])
 
 
+@pytest.mark.parametrize("form", ["--configfile {}", "--configfile={}", "--cores 2 --configfiles a.yaml {} -n"])
+def test_a_configuration_that_snakemake_would_wait_for_is_named(form, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a.yaml").write_text("cores: 1\n")
+    os.mkfifo("pipe.yaml")
+    lines = ["a0: &a0 {x: 1, y: 2, z: 3}"]
+    lines += [f"a{n}: &a{n} {{{', '.join(f'{key}: *a{n - 1}' for key in 'bcdefghijk')}}}" for n in range(1, 13)]
+    Path("mappings.yaml").write_text("\n".join(lines))
+    found = {name: start.unsafe_configuration(form.format(name).split()) for name in ("pipe.yaml", "mappings.yaml")}
+    assert "pipe.yaml: is a named pipe; allowed: a regular file" in found["pipe.yaml"]
+    assert "keys and values, those of aliases included" in found["mappings.yaml"]
+    assert start.unsafe_configuration(form.format("a.yaml").split()) == ""
+    assert start.unsafe_configuration(["--config", "scale=smoke", "pipe.yaml"]) == ""  # no configuration file
+
+
 @pytest.fixture
 def no_folder(tmp_path):
     (tmp_path / "file").touch()

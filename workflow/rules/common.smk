@@ -13,6 +13,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from gradalign import configuration as settings
+from gradalign.compilation import quick_flags
 from gradalign import untrusted
 from gradalign.errors import ForeignFileError, GradalignError, described, unknown_name
 from gradalign.provenance import import_closure, sources

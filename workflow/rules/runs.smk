@@ -52,12 +52,7 @@ rule train:
         # XLA takes every core it finds, unless NPROC says how many there are.
         cores=lambda wildcards, threads: f"NPROC={threads} " if configuration.cores_of(wildcards.run) else "",
         # Tiny runs are mostly compilation, half of which these settings of the compiler save.
-        compiler=(
-            "XLA_FLAGS='--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
-            "--xla_cpu_parallel_codegen_split_count=1' "
-            if scale == "smoke"
-            else ""
-        ),
+        compiler=f"XLA_FLAGS='{quick_flags()}' " if scale == "smoke" else "",
     shell:
         # In a job of Slurm, in pieces that fit its time
         "{params.cores}{params.compiler}${{SLURM_JOB_ID:+python workflow/scripts/slurm_pieces.py}} "

@@ -44,6 +44,34 @@ def misplaced_targets(arguments: Sequence[str]) -> str:
     )
 
 
+def unsafe_configuration(arguments: Sequence[str]) -> str:
+    """What is wrong with a file behind ``--configfile``, which Snakemake reads before our code: empty if nothing.
+
+    It would wait for a named pipe, and copy for minutes what nested aliases stand for.
+    """
+    files, given = [], False
+    for argument in arguments:
+        option, _, value = argument.partition("=")
+        if argument.startswith("-"):
+            given = option in ("--configfile", "--configfiles")
+            files += [value] if given and value else []
+        elif given:
+            files.append(argument)
+    if not files:
+        return ""
+    try:
+        from gradalign.errors import GradalignError
+        from gradalign.yaml_files import read
+    except ImportError:  # another environment, which the Snakefile names
+        return ""
+    try:
+        for file in files:
+            read(Path(file))
+    except GradalignError as error:
+        return f"the configuration is wrong, nothing was started\n{error}"
+    return ""
+
+
 def fault(folder: Path) -> str:
     """Why a folder, which is made where it is missing, takes no files; empty where it does."""
     try:
@@ -112,7 +140,7 @@ def hide_interrupt(kind: type[BaseException], error: BaseException, trace: Trace
 
 
 def prepare(arguments: Sequence[str], checkout: Path) -> None:
-    if message := misplaced_targets(arguments):
+    if message := misplaced_targets(arguments) or unsafe_configuration(arguments):
         raise SystemExit(message)
     choose_folder("XDG_CACHE_HOME", cache_folder(), checkout / ".cache")
     choose_folder("TMPDIR", Path(os.environ.get("TMPDIR") or "/tmp"), checkout / ".cache" / "tmp")
