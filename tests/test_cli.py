@@ -22,7 +22,7 @@ from gradalign.reference_listing import horizon, listing
 from gradalign.settings import Scale, StrictModel
 
 TABLES = ["errors", "errors-in-time"]
-COMMANDS = ["reference", "claim", "study", "train", "evaluate", "summarise", "render", "verify", "cite"]
+COMMANDS = ["reference", "claim", "study", "train", "evaluate", "summarise", "render", "verify", "compare", "cite"]
 
 
 def call(*arguments):
