@@ -66,14 +66,16 @@ class Rule:
 
     keys: the columns that name a row, from the most general; rows with the same names are told apart by their order.
     columns: the kind of every other column. quantity: the keys that say which quantity a number is of; the numbers of
-    one quantity share their typical spread and their largest magnitude. rows_left_out: rows with this text in this
-    column are left out, for they follow from seconds.
+    one quantity share their typical spread and their largest magnitude. seconds_in: rows with the text seconds in this
+    column are left out, for they follow from times on a clock. jumps_in: rows whose text in this column ends in one of
+    ``JUMPS`` are of the kind follows.
     """
 
     keys: tuple[str, ...]
     columns: dict[str, Kind]
     quantity: tuple[str, ...] = ()
-    rows_left_out: tuple[tuple[str, str], ...] = ()
+    seconds_in: str = ""
+    jumps_in: str = ""
 
 
 def _kinds(**names: str) -> dict[str, Kind]:
@@ -98,7 +100,9 @@ RULES = {
         ),
     ),
     "reference_evidence": Rule(("problem", "check"), _kinds(estimate="value")),
-    "studies": Rule(("study", "quantity", "series"), _kinds(computed="x y"), quantity=("study", "quantity")),
+    "studies": Rule(
+        ("study", "quantity", "series"), _kinds(computed="x y"), quantity=("study", "quantity"), jumps_in="quantity"
+    ),
     "runs": Rule(
         ("run", "seed"),
         _kinds(
@@ -126,17 +130,23 @@ RULES = {
     "mean_ranks": Rule(
         ("budget", "method"),
         _kinds(follows="mean_rank low high better_than friedman_p methods problems"),
-        rows_left_out=(("budget", "seconds"),),
+        seconds_in="budget",
     ),
     "score_correlations": Rule(("score", "problem"), _kinds(follows="correlation low high runs problems")),
 }
 """Every summary table with the kinds of its columns. A column without a rule is compared as a setting."""
+
+JUMPS = (", place", ", time")
+"""Ends of quantities that say where something is largest: rounding decides between two such places."""
 
 ORDER = "point"
 """The last name of a row: its place among the rows with the same keys."""
 
 JUDGEMENT = ["names", "a", "b", "size", "what"]
 """Columns of what is found about the cells of a column: the name of the row, both texts, and as in `Difference`."""
+
+ALL = "all"
+"""Stands for the seed of a row in which the seeds are judged together."""
 
 _NUMBERED = {"seed", "step", "t"}
 """Keys that are numbers: named in a row's text, and told apart by 12 digits, since a time may be rounded."""
@@ -307,9 +317,11 @@ def _compare_tables(
         return TableComparison(name, differences=tuple(lacking) or (_unnamed(name, rule),))
     left_out = [column for column in a.columns if column in b and column not in rule.keys]
     left_out = [column for column in left_out if not _counts(rule, column, way)]
-    for column, text in rule.rows_left_out:
-        left_out += [f"rows of {column} {text}"] * any(column in t and (t[column] == text).any() for t in (a, b))
-        a, b = (table[table[column] != text] if column in table else table for table in (a, b))
+    jumps_in = rule.jumps_in if way == "spread" else ""
+    for column, ends, text in ((rule.seconds_in, "seconds", "seconds"), (jumps_in, JUMPS, "place or time")):
+        if column:
+            left_out.append(f"{name} with {column} {text}")
+            a, b = (table[~table[column].str.endswith(ends)] if len(table) else table for table in (a, b))
     a, b = _named(a, rule), _named(b, rule)
     missing = [*_missing_rows(name, rule, a, b, False), *_missing_rows(name, rule, b, a, True)]
     both = a.index.intersection(b.index, sort=False)
@@ -359,7 +371,10 @@ def _digits(texts: pd.Series) -> list[str]:
 
 def _row(keys: Sequence[str], names: Sequence[object]) -> str:
     """The name of a row in words; its place only where it is not the first."""
-    texts = [f"{key} {name}" if key in _NUMBERED else str(name) for key, name in zip(keys, names, strict=False)]
+    texts = [
+        "all seeds" if name == ALL else f"{key} {name}" if key in _NUMBERED else str(name)
+        for key, name in zip(keys, names, strict=False)
+    ]
     place = names[len(keys)] if len(names) > len(keys) else 0
     return ", ".join(texts + [f"{ORDER} {int(str(place)) + 1}"] * (place != 0))
 
@@ -499,9 +514,9 @@ def _seeds(rule: Rule, column: str, index: pd.Index, x: np.ndarray, y: np.ndarra
     rows = spread.index if isinstance(spread.index, pd.MultiIndex) else pd.MultiIndex.from_arrays([spread.index])
     return pd.DataFrame(
         {
-            "names": [tuple("all" if place is None else row[place] for place in places) for row in rows],
+            "names": [tuple(ALL if place is None else row[place] for place in places) for row in rows],
             **shown,
-            "size": _share(np.abs(medians["a"] - medians["b"]).to_numpy(), np.asarray(allowed)),
+            "size": _share(np.abs(np.asarray(medians["a"] - medians["b"])), np.asarray(allowed)),
             "what": np.where(unknown, "one seed: its spread is not known", "beyond the spread of the seeds"),
         }
     )
