@@ -496,6 +496,7 @@ def test_the_command_says_a_line_per_table_that_agrees(pair, tmp_path):
     assert found.exit_code == 0, found.output
     for name in RULES:
         assert re.search(rf"^{name} +agrees +[0-9,]+ rows$", found.output, re.MULTILINE), name
+    assert re.search(r"^mean_ranks +same rows +[0-9]+ rows$", call(*pair, "--spread").output, re.MULTILINE)
     assert "Compared bitwise: both are from cpu (2 cores)." in found.output
     assert "A and B agree." in found.output
     assert "Not compared: seconds," in found.output
@@ -536,6 +537,19 @@ def test_the_command_refuses_in_one_sentence(pair, tmp_path):
     assert found.output.startswith(f"ConfigurationError: {tmp_path}: no folder of results")
     assert found.output.count("\n") == 1
     assert f"allowed: {pair[0]}, {pair[1]}" in found.output
+
+
+def test_a_narrow_terminal_has_the_differences_below_each_other(pair, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    changed(pair[1], "references", put(0, "resolution", "many nodes"))
+    text = "\n".join(report(compare(*pair)))
+    expected = """
+references, burgers, resolution: another
+text
+  A 1501 nodes, refined to 3001
+  B many nodes
+"""
+    assert expected in text
 
 
 def test_brackets_in_a_text_are_shown_as_they_are(pair, monkeypatch):

@@ -38,7 +38,7 @@ import numpy as np
 import pandas as pd
 
 from gradalign.errors import ConfigurationError
-from gradalign.listings import terminal_width
+from gradalign.listings import NARROW, terminal_width
 
 Way = Literal["exact", "spread"]
 Kind = Literal["left out", "setting", "trained", "claimed", "estimate", "computed", "follows"]
@@ -529,11 +529,11 @@ def report(found: Comparison, rows: int = 20) -> Iterator[str]:
         way = "against the spread of the seeds and the tolerances of the records"
     yield f"A: {found.a}"
     yield f"B: {found.b}"
-    yield f"Compared {way}: {found.reason}."
+    yield from textwrap.wrap(f"Compared {way}: {found.reason}.", terminal_width(), break_on_hyphens=False)
     yield ""
     for table in found.tables:
         yield _line(table, found.way)
-    left_out = dict.fromkeys(name for table in found.tables for name in table.left_out)
+    left_out = dict.fromkeys(name for table in found.tables if table.judged for name in table.left_out)
     if left_out:
         yield ""
         yield from textwrap.wrap(f"Not compared: {', '.join(left_out)}.", terminal_width())
@@ -556,6 +556,8 @@ def report(found: Comparison, rows: int = 20) -> Iterator[str]:
 def _line(table: TableComparison, way: Way) -> str:
     count = len(table.differences)
     verdict = f"{count:,} difference{'s' if count > 1 else ''}" if count else "agrees"
+    if not count and table.rows and not table.judged:  # all of it follows from other tables
+        verdict = "same rows"
     line = f"{table.table:18}  {verdict:18}  {table.rows:8,} rows"
     if way == "spread" and table.judged and np.isfinite(table.largest):
         line += f", at most {table.largest:.2g} of what is allowed"
@@ -563,16 +565,25 @@ def _line(table: TableComparison, way: Way) -> str:
 
 
 def _worst(differences: Sequence[Difference], way: Way) -> Iterator[str]:
-    """The differences as a table that fits the terminal."""
+    """The differences as a table that fits the terminal; below each other in a narrow one."""
     from rich.console import Console
     from rich.table import Table
 
+    if terminal_width() < NARROW:
+        for one in differences:
+            yield from textwrap.wrap(
+                f"{one.table}, {one.row}{', ' * bool(one.column)}{one.column}: {one.what}", terminal_width()
+            )
+            yield f"  A {_short(one.a) or 'none'}"
+            yield f"  B {_short(one.b) or 'none'}"
+        return
     table = Table(box=None, pad_edge=False, header_style="")
     for name in ("table", "row", "column", "A", "B", "relative" if way == "exact" else "of allowed", "what"):
         table.add_column(name, overflow="fold")
     for one in differences:
         size = f"{one.size:.2g}" if np.isfinite(one.size) else ""
-        table.add_row(*map(_short, (one.table, one.row, one.column, one.a, one.b, size, one.what)))
+        cells = map(_short, (one.table, one.row, one.column, one.a, one.b, size, one.what))
+        table.add_row(*(cell.replace(", ", ",\n").replace(" (", "\n(") for cell in cells))  # fewer words broken
     console = Console(highlight=False, markup=False)
     with console.capture() as capture:
         console.print(table)
