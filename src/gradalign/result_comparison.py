@@ -38,7 +38,7 @@ import numpy as np
 import pandas as pd
 
 from gradalign.errors import ConfigurationError
-from gradalign.listings import NARROW, terminal_width
+from gradalign.listings import terminal_width
 
 Way = Literal["exact", "spread"]
 Kind = Literal["left out", "setting", "trained", "claimed", "estimate", "computed", "follows"]
@@ -141,6 +141,9 @@ JUMPS = (", place", ", time")
 
 ORDER = "point"
 """The last name of a row: its place among the rows with the same keys."""
+
+TABLE_WIDTH = 100
+"""Columns of a terminal below which differences stand below each other: in a table, their words would be broken."""
 
 JUDGEMENT = ["names", "a", "b", "size", "what"]
 """Columns of what is found about the cells of a column: the name of the row, both texts, and as in `Difference`."""
@@ -565,21 +568,22 @@ def _line(table: TableComparison, way: Way) -> str:
 
 
 def _worst(differences: Sequence[Difference], way: Way) -> Iterator[str]:
-    """The differences as a table that fits the terminal; below each other in a narrow one."""
+    """The differences as a table that fits the terminal; below each other in one of 80 columns."""
     from rich.console import Console
     from rich.table import Table
 
-    if terminal_width() < NARROW:
+    unit = "relative" if way == "exact" else "of allowed"
+    if (width := terminal_width()) < TABLE_WIDTH:
         for one in differences:
-            yield from textwrap.wrap(
-                f"{one.table}, {one.row}{', ' * bool(one.column)}{one.column}: {one.what}", terminal_width()
-            )
-            yield f"  A {_short(one.a) or 'none'}"
-            yield f"  B {_short(one.b) or 'none'}"
+            size = f" ({one.size:.2g} {unit})" if np.isfinite(one.size) else ""
+            names = ", ".join(name for name in (one.table, one.row, one.column) if name)
+            yield from textwrap.wrap(f"{names}: {one.what}{size}", width, subsequent_indent="  ")
+            texts = f"  A {_short(one.a) or 'none'}   B {_short(one.b) or 'none'}"
+            yield from textwrap.wrap(texts, width, subsequent_indent="    ")
         return
     table = Table(box=None, pad_edge=False, header_style="")
-    for name in ("table", "row", "column", "A", "B", "relative" if way == "exact" else "of allowed", "what"):
-        table.add_column(name, overflow="fold")
+    for name in ("table", "row", "column", "A", "B", unit, "what"):
+        table.add_column(name, overflow="fold", min_width=14 if name == "row" else None)
     for one in differences:
         size = f"{one.size:.2g}" if np.isfinite(one.size) else ""
         cells = map(_short, (one.table, one.row, one.column, one.a, one.b, size, one.what))
