@@ -578,7 +578,7 @@ def _worst(differences: Sequence[Difference], way: Way) -> Iterator[str]:
             size = f" ({one.size:.2g} {unit})" if np.isfinite(one.size) else ""
             names = ", ".join(name for name in (one.table, one.row, one.column) if name)
             yield from textwrap.wrap(f"{names}: {one.what}{size}", width, subsequent_indent="  ")
-            texts = f"  A {_short(one.a) or 'none'}   B {_short(one.b) or 'none'}"
+            texts = f"  A {_short(one.a) or 'nothing'}   B {_short(one.b) or 'nothing'}"
             yield from textwrap.wrap(texts, width, subsequent_indent="    ")
         return
     table = Table(box=None, pad_edge=False, header_style="")
