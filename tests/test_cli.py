@@ -19,10 +19,11 @@ from gradalign.cli import application
 from gradalign.configuration import load
 from gradalign.discovery import module_names
 from gradalign.reference_listing import horizon, listing
+from gradalign.result_comparison import RULES
 from gradalign.settings import Scale, StrictModel
 
 TABLES = ["errors", "errors-in-time"]
-COMMANDS = ["reference", "claim", "study", "train", "evaluate", "summarise", "render", "verify", "cite"]
+COMMANDS = ["reference", "claim", "study", "train", "evaluate", "summarise", "render", "verify", "compare", "cite"]
 
 
 def call(*arguments):
@@ -274,6 +275,9 @@ def test_stages_from_training_to_summary_fit_together(tmp_path):
     assert pd.read_csv(summary / "errors.csv")["quantity"].tolist() == ["u", "u"]
     assert pd.read_csv(summary / "errors_in_time.csv")["t"].tolist() == [0, 0.5, 1] * 2
     assert references.loc[0, "bytes"] == reference.stat().st_size
+    for name, rule in RULES.items():  # and of the other tables, by tests of their own
+        header = (summary / f"{name}.csv").read_text().partition("\n")[0]
+        assert not header or set(header.split(",")) == {*rule.keys, *rule.columns}, name
     with np.load(summary / "fields" / f"{given.name}.npz") as stored:
         assert set(stored) == {"t", "x", "reference_u", "predicted_u"}
 

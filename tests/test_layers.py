@@ -68,7 +68,7 @@ LAYERS = [
     {"problems", "optimizers"},
     {"experiments"},
     {"references", "claims", "training"},
-    {"evaluation", "faults", "operations", "reference_listing", "studies"},
+    {"evaluation", "faults", "operations", "reference_listing", "result_comparison", "studies"},
     {"runs"},
     {"cli"},
     {"__main__"},

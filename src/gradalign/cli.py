@@ -410,6 +410,46 @@ def verify(
 
 
 @application.command()
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help="folder of results, for instance published/laptop")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="folder of results, for instance results/laptop")],
+    exact: Annotated[
+        bool | None,
+        typer.Option(
+            "--exact/--spread",
+            help="number by number, or against the spread of the seeds and the tolerances of the records; exact where "
+            "both are from the same device, if neither is given",
+            show_default=False,
+        ),
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            "--tolerance",
+            help="relative difference up to which numbers are the same; 0 by default, with --spread 1e-6",
+        ),
+    ] = None,
+    rows: Annotated[int, typer.Option("--rows", min=0, help="how many differences to show, the worst first")] = 20,
+    output: Annotated[Path | None, typer.Option("--output", help="file for all differences (.csv)")] = None,
+) -> None:
+    """Compare two folders of results, table by table; exits 1 where they differ.
+
+    Seconds, bytes, commits and machines are left out. What is missing in one of them is named.
+    """
+    with _user_errors():
+        from gradalign import result_comparison
+
+        way: Any = None if exact is None else "exact" if exact else "spread"
+        found = result_comparison.compare(a, b, way, tolerance)
+        if output:
+            write_table(output, found.table())
+        for line in result_comparison.report(found, rows):
+            _say(line)
+        if found.differences:
+            raise typer.Exit(1)
+
+
+@application.command()
 def cite(
     run: Annotated[
         str | None, typer.Argument(help="name of a run, or directory written by train: adds the papers that it uses")

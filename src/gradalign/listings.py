@@ -49,7 +49,7 @@ def methods() -> Iterator[str]:
     """A block for every method: what it is, what a step costs, its memory and precision, when to use it."""
     for name in module_names("optimizers"):
         yield f"{name}\n" + "\n".join(aligned(_parts(headline("optimizers", name)).items(), 15, indent=2))
-    yield "\n".join(textwrap.wrap(METHOD_LEGEND, _width()))
+    yield "\n".join(textwrap.wrap(METHOD_LEGEND, terminal_width()))
 
 
 def aligned(rows: Iterable[tuple[str, str]], label_width: int, indent: int = 0, hanging: int = 0) -> Iterator[str]:
@@ -58,7 +58,7 @@ def aligned(rows: Iterable[tuple[str, str]], label_width: int, indent: int = 0, 
     An empty label adds another text to the label before; ``hanging`` columns mark the lines that continue a text.
     Without a terminal there are 80 columns, or ``$COLUMNS``.
     """
-    width, margin = _width(), " " * indent
+    width, margin = terminal_width(), " " * indent
     narrow = width < NARROW
     for label, text in rows:
         if narrow and label:
@@ -74,7 +74,8 @@ def aligned(rows: Iterable[tuple[str, str]], label_width: int, indent: int = 0, 
         )
 
 
-def _width() -> int:
+def terminal_width() -> int:
+    """Columns of the terminal, at least 30; 80, or ``$COLUMNS``, without one."""
     return max(shutil.get_terminal_size((80, 24)).columns, 30)
 
 
