@@ -74,7 +74,6 @@ def test_wrong_input_is_refused_before_any_compute(specification, tmp_path):
     output = tmp_path / "output.csv"
     for arguments, named in (
         (("astrology", "--specification", specification), "unknown study 'astrology'; allowed: published_allen_cahn"),
-        (("published_burgers",), "--config FILE"),
         (("published_cavity", "--specification", specification), "specification of study 'published_burgers'"),
     ):
         found = call("study", *arguments, "--output", output)
