@@ -47,7 +47,10 @@ localrules:
     reference_specification,
     study_specification,
     run_specification,
-    summary,
+    summary_claims,
+    summary_references,
+    summary_studies,
+    summary_runs,
     figure,
     table,
     paper,
@@ -60,7 +63,7 @@ rule all:
     default_target: True
     input:
         rules.references.input,  # so that a damaged one comes back even where no run needs it
-        rules.summary.output,
+        rules.summary.input,
         rules.figures.input,
         rules.tables.input,
         rules.paper_pdf.input,

@@ -1,6 +1,6 @@
 """What all figures and tables share: reading the summary tables, one look per method, and files that are byte-stable.
 
-An item of ``manifest.yaml`` is a script with ``render(summary: Path, **arguments) -> Figure | DataFrame`` that reads
+An item of ``manifest.yaml`` is a script with ``render(summary: Summary, **arguments) -> Figure | DataFrame`` that reads
 the summary tables and nothing else; ``arguments`` are those of the item, so that one script serves many problems.
 """
 
@@ -56,6 +56,9 @@ ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
 
 WINE, INDIGO, BROWN, VIOLET, OLIVE = "#882255", "#332288", "#661100", "#6622EE", "#999933"
 """Dark colours for methods beyond those: they stay apart from the others and each other in simulated blindness, too."""
+
+Summary = Path | tuple[Path, ...]
+"""A folder of summary tables, or several, whose rows are read one after the other: those of the parts of a figure."""
 
 METHODS = {
     "adam": ("Adam", BLUE, "o"),
@@ -135,7 +138,7 @@ def manifest() -> dict[str, dict[str, Any]]:
     return {item["name"]: item for item in yaml.safe_load((FIGURES / "manifest.yaml").read_text(encoding="utf-8"))}
 
 
-def render_item(name: str, summary: Path, output: Path) -> list[Path]:
+def render_item(name: str, summary: Summary, output: Path) -> list[Path]:
     """Render one item of the manifest into the folder ``output``; returns the files it wrote.
 
     Raises ``ConfigurationError`` for a name that is not in the manifest, and for a missing table or column.
@@ -192,45 +195,59 @@ def markdown(frame: pd.DataFrame) -> str:
     return f"{plain.to_markdown(index=False, disable_numparse=True)}\n"
 
 
-def read_table(summary: Path, name: str, columns: Iterable[str]) -> pd.DataFrame:
+def read_table(summary: Summary, name: str, columns: Iterable[str]) -> pd.DataFrame:
     """The summary table ``name``, with at least ``columns``; empty where the stages before had nothing to do.
 
-    Raises ``ConfigurationError`` for a missing file or column.
+    Raises ``ConfigurationError`` for a missing file or column. A part of the summary may lack the tables of other
+    parts; where all folders do, the item is given parts that its entry ``reads`` does not name.
     """
-    path = summary / f"{name}.csv"
-    if not path.is_file():
-        raise ConfigurationError(f"{path} is missing; run the stage that writes it first (snakemake summary)")
-    about = path.stat()
-    table = _parsed(path, (about.st_ino, about.st_mtime_ns, about.st_size))
+    folders = (summary,) if isinstance(summary, Path) else summary
+    paths = [path for folder in folders if (path := folder / f"{name}.csv").is_file()]
+    if folders and not paths:
+        raise ConfigurationError(
+            f"{', '.join(map(str, folders))}: no {name}.csv; run the stage that writes it first (snakemake summary)"
+        )
+    states = [path.stat() for path in paths]
+    table = _parsed(
+        *((path, (state.st_ino, state.st_mtime_ns, state.st_size)) for path, state in zip(paths, states, strict=True))
+    )
     if table is None:
         return pd.DataFrame(columns=list(columns))
     if missing := [column for column in columns if column not in table.columns]:
         raise ConfigurationError(
-            f"{path} has no column {', '.join(map(repr, missing))}; found: {', '.join(table.columns)}. The usual cause "
-            "is a table from an older version: run the stage again (snakemake --forcerun summary)"
+            f"{paths[0]} has no column {', '.join(map(repr, missing))}; found: {', '.join(table.columns)}. The usual "
+            "cause is a table from an older version: remove it, and run snakemake again"
         )
     return table.copy(deep=False)  # pandas copies what is written to
 
 
 @lru_cache(maxsize=8)
-def _parsed(path: Path, state: tuple[int, ...]) -> pd.DataFrame | None:
-    """The table in a file whose ``state`` tells it from other contents; None where it has no text.
+def _parsed(*files: tuple[Path, tuple[int, ...]]) -> pd.DataFrame | None:
+    """The rows of tables one after the other; None where no file has text.
 
-    The curves of a hundred runs have 40 MB, and a figure or the paper asks for them once for every run and quantity.
+    Each file comes with a state that tells it from other contents. The curves of a hundred runs have 40 MB, and a
+    figure or the paper asks for them once for every run and quantity.
     """
-    if not untrusted.contents(path, untrusted.LARGEST_TABLE).strip():
-        return None
-    return untrusted.table(path, keep_default_na=False, na_values=["", "nan", "NaN"])
+    tables = [
+        untrusted.table(path, keep_default_na=False, na_values=["", "nan", "NaN"])
+        for path, _ in files
+        if untrusted.contents(path, untrusted.LARGEST_TABLE).strip()
+    ]
+    filled = [table for table in tables if len(table)] or tables[:1]
+    return pd.concat(filled, ignore_index=True) if filled else None
 
 
-def read_fields(summary: Path, run: str) -> dict[str, NDArray[np.float64]]:
+def read_fields(summary: Summary, run: str) -> dict[str, NDArray[np.float64]]:
     """The arrays of ``fields/<run>.npz``: coordinates, ``reference_<field>``, ``predicted_<field>``.
 
     Raises ``ConfigurationError`` where the file is missing or holds no field.
     """
-    path = summary / "fields" / f"{run}.npz"
-    if not path.is_file():
-        raise ConfigurationError(f"{path} is missing; run the stage that writes it first (snakemake summary)")
+    folders = (summary,) if isinstance(summary, Path) else summary
+    paths = [folder / "fields" / f"{run}.npz" for folder in folders]
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        missing = " or ".join(map(str, paths[:2]))
+        raise ConfigurationError(f"{missing} is missing; run the stage that writes it first (snakemake summary)")
     arrays = untrusted.arrays(path)
     if not any(name.startswith("predicted_") for name in arrays):
         raise ConfigurationError(
@@ -239,7 +256,7 @@ def read_fields(summary: Path, run: str) -> dict[str, NDArray[np.float64]]:
     return arrays
 
 
-def read_runs(summary: Path, problem: str, variations: bool = False) -> list[Run]:
+def read_runs(summary: Summary, problem: str, variations: bool = False) -> list[Run]:
     """The runs of a problem, Adam first, then SOAP, then the others by name; with ``variations`` also changed runs.
 
     >>> method_look("soap")[0], method_look("my_method")[0]
@@ -289,7 +306,7 @@ MOST_MAPS = 4
 """Runs of a problem whose fields a figure shows side by side, so that it stays as wide as a page."""
 
 
-def mapped_runs(summary: Path, problem: str) -> tuple[list[Run], str]:
+def mapped_runs(summary: Summary, problem: str) -> tuple[list[Run], str]:
     """The runs whose fields are shown, at most ``MOST_MAPS``, and what titles say of those that are left out.
 
     Where there are more, those with the smallest median error are taken, in their usual order.
@@ -303,7 +320,7 @@ def mapped_runs(summary: Path, problem: str) -> tuple[list[Run], str]:
     return [run for run in runs if run.name in least], f"; the {MOST_MAPS} of {len(runs)} runs with the least error"
 
 
-def read_curve(summary: Path, run: Run, quantity: str) -> pd.DataFrame:
+def read_curve(summary: Summary, run: Run, quantity: str) -> pd.DataFrame:
     """Rows of one run and quantity, columns seed, step, seconds, value, ordered by seed and step."""
     columns = ["run", "seed", "step", "seconds", "quantity", "value"]
     table = read_table(summary, "curves", columns)
@@ -316,14 +333,14 @@ def null_fraction(run: Run) -> Fraction:
     return Fraction(2, run.loss_terms) - 1
 
 
-def late_means(summary: Path, run: Run, quantity: str) -> pd.Series:
+def late_means(summary: Summary, run: Run, quantity: str) -> pd.Series:
     """By seed, the mean of a quantity over the second half of training; empty where nothing was logged."""
     curve = read_curve(summary, run, quantity)
     late = curve[curve["step"] >= run.steps / 2].dropna(subset=["value"])
     return late.groupby("seed")["value"].mean()
 
 
-def read_claim_curves(summary: Path, *claims: str) -> pd.DataFrame:
+def read_claim_curves(summary: Summary, *claims: str) -> pd.DataFrame:
     """Points of the figures of some claims, columns claim, quantity, series, seed, x, y, in the order of the file.
 
     Empty where the configuration leaves their topics out; show a ``notice`` then.

@@ -1,9 +1,7 @@
 """What figures and tables of methods at equal cost share: the logged errors, and words for the costs."""
 
-from pathlib import Path
-
 import pandas as pd
-from common import method_order, problem_order, read_table
+from common import Summary, method_order, problem_order, read_table
 
 from gradalign.comparison import progress
 
@@ -15,7 +13,7 @@ LABELS = {
 """Words for the costs of ``gradalign.comparison.BUDGETS``, for axes."""
 
 
-def read_progress(summary: Path) -> pd.DataFrame:
+def read_progress(summary: Summary) -> pd.DataFrame:
     """Error and cost at every logged step of the plain runs, problem by problem, Adam first; empty without runs."""
     runs = read_table(
         summary, "runs", ["run", "problem", "method", "seed", "changed", "steps", "windows", "last_stage_steps"]

@@ -1,9 +1,7 @@
 """Plots of fields over time and one coordinate, for any problem and any runs, and the colours of all maps of fields."""
 
-from pathlib import Path
-
 import numpy as np
-from common import BLACK, mapped_runs, no_runs, number, problem_name, read_fields
+from common import BLACK, Summary, mapped_runs, no_runs, number, problem_name, read_fields
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
@@ -19,7 +17,7 @@ DECADES = 5
 """The colours of the error span this many decades below the largest error."""
 
 
-def field_figure(summary: Path, problem: str, field: str) -> Figure:
+def field_figure(summary: Summary, problem: str, field: str) -> Figure:
     """Reference and predictions on one colour scale, pointwise errors on another, and profiles at the last time."""
     runs, left_out = mapped_runs(summary, problem)
     if not runs:

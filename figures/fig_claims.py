@@ -1,11 +1,10 @@
 """All checked claims at a glance: how far each measured number is from the expected one, in tolerances."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from common import BLUE, GREY, VERMILLION, claim_order, notice, read_table
+from common import BLUE, GREY, VERMILLION, Summary, claim_order, notice, read_table
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -28,7 +27,7 @@ CHECKED = ("proven", "proven under conditions", "false in general")
 COLUMNS = ["claim", "status", "expected", "measured", "tolerance", "comparison", "verdict"]
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """One mark per record: the excess over the expected number divided by the tolerance; 1 is the limit.
 
     For ``equal`` the excess is |measured - expected|, for the inequalities what is on the wrong side, or zero.

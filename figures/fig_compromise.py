@@ -1,9 +1,7 @@
 """What preconditioning makes of the score where losses with different minimisers balance (T22)."""
 
-from pathlib import Path
-
 import numpy as np
-from common import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILLION, notice, read_claim_curves
+from common import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILLION, Summary, notice, read_claim_curves
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
@@ -13,7 +11,7 @@ from gradalign.claims.compromise import HESSIAN, MINIMISERS, cancellation_bound
 LOOKS = {2: (BLUE, "o", "-"), 3: (ORANGE, "s", "--"), 4: (GREEN, "^", ":")}
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """Left: Newton's score in the plane with the ball of Thales. Right: scores near compromises against the bound."""
     curves = read_claim_curves(summary, "T22")
     if curves.empty:

@@ -1,10 +1,8 @@
 """Claims T12 and T13: what the angle between two losses costs, whatever their weights, and how a score proves it."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
-from common import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, notice, read_claim_curves
+from common import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, Summary, notice, read_claim_curves
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -16,7 +14,7 @@ PRECONDITIONERS = {
 }
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """kappa against the angle (T12), kappa against q (T13a), and certificates along gradient descent (T13c)."""
     curves = read_claim_curves(summary, "T12", "T13")
     if curves.empty:

@@ -1,8 +1,6 @@
 """The intra-step score by its three definitions (T25), and under statistics of the summed gradient (T26b)."""
 
-from pathlib import Path
-
-from common import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION, notice, read_claim_curves
+from common import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION, Summary, notice, read_claim_curves
 from matplotlib.figure import Figure
 
 from gradalign.alignment import null_value
@@ -15,7 +13,7 @@ DEFINITIONS = {
 LOOKS = {2: (BLUE, "o", "-"), 3: (ORANGE, "s", "--"), 4: (PURPLE, "^", "-.")}
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """Left: one pair of quadratics, three definitions. Right: A against epsilon for two, three and four losses."""
     curves = read_claim_curves(summary, "T25", "T26b")
     if set(curves["claim"]) != {"T25", "T26b"}:

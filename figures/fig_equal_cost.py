@@ -1,9 +1,7 @@
 """Every method on every problem: relative L2 error against its cost: seconds, gradient evaluations, or operations."""
 
-from pathlib import Path
-
 import pandas as pd
-from common import BLACK, GREY, method_look, method_order, notice, short_problem_name
+from common import BLACK, GREY, Summary, method_look, method_order, notice, short_problem_name
 from equal_cost import LABELS, read_progress
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,7 +17,7 @@ DECADES = 2
 """Powers of ten of the cost that are shown before the equal cost; what a method has after less tells nothing."""
 
 
-def render(summary: Path, budget: str) -> Figure:
+def render(summary: Summary, budget: str) -> Figure:
     """A panel a problem: median and range over the seeds, with the published error of SOAP and the equal cost."""
     steps = read_progress(summary)
     steps = steps[steps[budget] > 0].dropna(subset=["error"]) if len(steps) else steps  # no place for 0 on the axis

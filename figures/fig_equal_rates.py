@@ -1,10 +1,8 @@
 """Newton and Gauss-Newton lower all losses at one rate and without interference, unlike gradient descent (T21, T23)."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
-from common import BLACK, BLUE, GREEN, GREY, VERMILLION, notice, read_claim_curves
+from common import BLACK, BLUE, GREEN, GREY, VERMILLION, Summary, notice, read_claim_curves
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -15,7 +13,7 @@ LENGTH = 0.05  # of the Newton and Gauss-Newton steps
 SHORT = {"equation": "equation", "left end": "left", "right end": "right"}
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """Losses against the step for quadratics and a network, and the interference of the losses of the network."""
     rows = read_claim_curves(summary, "T21", "T23")
     if rows.empty:

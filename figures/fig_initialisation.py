@@ -1,10 +1,8 @@
 """The score of the boundary and the equation loss of networks that are new (T34-T38)."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
-from common import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION, notice, read_claim_curves
+from common import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION, Summary, notice, read_claim_curves
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -16,7 +14,7 @@ DIRECTIONS = {
 """Colour, line, marker and words for the direction maps of T38."""
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """Histograms of the score by data, network and direction map, its spread against the width, and two points."""
     points = read_claim_curves(summary, "T35", "T36", "T37", "T38")
     if points.empty:

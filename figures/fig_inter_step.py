@@ -1,10 +1,8 @@
 """The inter-step score by step size, error, condition number and time, on problems where all is known."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
-from common import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION, notice, read_claim_curves
+from common import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION, Summary, notice, read_claim_curves
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -26,7 +24,7 @@ ROUNDING = 1e-33
 """1 - A below this is rounding, and shown here."""
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """Late scores (T14, T16, T18), orders near a minimiser (T19), floors (T16), and scores over time (T14, T18)."""
     points = read_claim_curves(summary, "T14", "T16", "T18", "T19")
     if not set(points["claim"]) >= {"T14", "T16", "T18", "T19"}:

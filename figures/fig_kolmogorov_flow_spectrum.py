@@ -1,9 +1,7 @@
 """Kolmogorov flow: kinetic energy by wave number, of the reference and of the predictions, and that of their errors."""
 
-from pathlib import Path
-
 import numpy as np
-from common import BLACK, no_runs, number, problem_name, read_fields, read_runs
+from common import BLACK, Summary, no_runs, number, problem_name, read_fields, read_runs
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from training_plots import TITLE, WIDTH
@@ -13,7 +11,7 @@ from gradalign.energy_spectrum import energy_spectrum
 PROBLEM = "kolmogorov_flow"
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """Left: spectra at the last time. Right: spectra of the errors over that of the reference. First seed of a run."""
     runs = read_runs(summary, PROBLEM)
     if not runs:

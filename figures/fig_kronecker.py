@@ -1,10 +1,8 @@
 """Shampoo, SOAP and the best Kronecker product as approximations of the second moment of gradients (T28, T29)."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
-from common import BLACK, BLUE, GREY, ORANGE, VERMILLION, notice, read_claim_curves
+from common import BLACK, BLUE, GREY, ORANGE, VERMILLION, Summary, notice, read_claim_curves
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -15,7 +13,7 @@ LOOKS = {
 }
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """Errors against the number of samples, SOAP against the best Kronecker product, and angles against their bound."""
     points = read_claim_curves(summary, "T28", "T29")
     if points.empty:

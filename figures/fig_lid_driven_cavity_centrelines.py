@@ -1,8 +1,6 @@
 """Lid-driven cavity: velocities on the centre lines, with the tables of Ghia et al. and Erturk et al."""
 
-from pathlib import Path
-
-from common import BLACK, no_runs, problem_name, read_fields, read_runs
+from common import BLACK, Summary, no_runs, problem_name, read_fields, read_runs
 from fig_lid_driven_cavity_fields import PROBLEM, reynolds, reynolds_in_words
 from matplotlib.figure import Figure
 from scipy.interpolate import CubicSpline
@@ -14,7 +12,7 @@ TABLES = {"ghia1982": ("Ghia et al. 1982", "o"), "erturk2005": ("Erturk et al. 2
 """Label and marker by name of the table."""
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """Left: u(1/2, y). Right: v(x, 1/2). Reference and predictions of the first seed of every run, and tables."""
     runs = read_runs(summary, PROBLEM)
     if not runs:

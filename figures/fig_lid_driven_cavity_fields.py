@@ -1,9 +1,7 @@
 """Lid-driven cavity: speed with streamlines, of the reference and of the predictions, and pointwise errors."""
 
-from pathlib import Path
-
 import numpy as np
-from common import mapped_runs, no_runs, problem_name, read_fields, read_table
+from common import Summary, mapped_runs, no_runs, problem_name, read_fields, read_table
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from snapshot_plots import Values, draw_row, panels, wrapped
@@ -12,7 +10,7 @@ from training_plots import TITLE
 PROBLEM = "lid_driven_cavity"
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """Reference, predictions and errors of the first seed of every run in one row."""
     runs, left_out = mapped_runs(summary, PROBLEM)
     if not runs:
@@ -35,13 +33,13 @@ def render(summary: Path) -> Figure:
     return figure
 
 
-def reynolds(summary: Path) -> list[float]:
+def reynolds(summary: Summary) -> list[float]:
     """The Reynolds numbers of the runs, which the last stage of a curriculum has."""
     table = read_table(summary, "runs", ["problem", "reynolds"])
     return sorted(set(table.loc[table["problem"] == PROBLEM, "reynolds"].dropna().astype(float)))
 
 
-def reynolds_in_words(summary: Path) -> str:
+def reynolds_in_words(summary: Summary) -> str:
     """For titles; empty where no run names one."""
     found = reynolds(summary)
     return f", Re {', '.join(f'{value:g}' for value in found)}" if found else ""

@@ -1,9 +1,7 @@
 """The score of per-loss directions (J^T J + mu)^(-p) g_i against the power p: raw, whitened, Gauss-Newton (T20)."""
 
-from pathlib import Path
-
 import numpy as np
-from common import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, notice, read_claim_curves
+from common import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, Summary, notice, read_claim_curves
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -13,7 +11,7 @@ LOOKS = ((BLUE, "-", "o"), (VERMILLION, "--", "s"), (GREEN, ":", "^"), (PURPLE, 
 NAMED_POWERS = {0.0: "0\nraw", 0.5: "1/2\nwhitened", 1.0: "1\nNewton"}
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """Random problems of n losses; the sign flip of one residual per loss; a network with damping."""
     rows = read_claim_curves(summary, "T20")
     if rows.empty:

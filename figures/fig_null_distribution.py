@@ -1,10 +1,8 @@
 """The score of independent random directions, against which every measured score has to be read (T4)."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
-from common import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION, notice, read_claim_curves
+from common import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION, Summary, notice, read_claim_curves
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
@@ -16,7 +14,7 @@ SEVERAL = [((3, 20), ORANGE), ((5, 20), PURPLE), ((8, 30), BLUE)]
 COUNTS = [(2, BLUE, "o"), (3, ORANGE, "^"), (5, PURPLE, "s")]
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """Histograms of two and of several directions with their laws, and the variance against the effective dimension."""
     points = read_claim_curves(summary, "T4")
     if points.empty:

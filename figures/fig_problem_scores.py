@@ -1,11 +1,10 @@
 """One problem: the three intra-step scores along training."""
 
-from pathlib import Path
-
+from common import Summary
 from matplotlib.figure import Figure
 from training_plots import INTRA_STEP, score_figure
 
 
-def render(summary: Path, problem: str, variations: bool = False) -> Figure:
+def render(summary: Summary, problem: str, variations: bool = False) -> Figure:
     """A row per run, a column per version of the score, with the null line 2/n - 1 of the run."""
     return score_figure(summary, problem, INTRA_STEP, null="intra", variations=variations)

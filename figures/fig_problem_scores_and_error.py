@@ -1,8 +1,6 @@
 """One problem: the error of every run along training, and beside it the scores that were recorded."""
 
-from pathlib import Path
-
-from common import BLACK, no_runs, null_fraction, problem_name, read_curve, read_runs
+from common import BLACK, Summary, no_runs, null_fraction, problem_name, read_curve, read_runs
 from matplotlib.figure import Figure
 from training_plots import TALLEST, TITLE, WIDTH, draw_scores, row_label
 
@@ -14,7 +12,7 @@ PANELS = [
 ]
 
 
-def render(summary: Path, problem: str) -> Figure:
+def render(summary: Summary, problem: str) -> Figure:
     """A row per run with two loss terms or more: the error, up to three intra-step scores, the inter-step score.
 
     A score that no run of the problem has gets no column.

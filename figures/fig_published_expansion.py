@@ -1,10 +1,9 @@
 """1 - A of consecutive gradients against the step size: measured, with the projected term, and with the printed one."""
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from common import BLACK, BLUE, GREY, VERMILLION, notice, read_claim_curves, read_table
+from common import BLACK, BLUE, GREY, VERMILLION, Summary, notice, read_claim_curves, read_table
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -22,7 +21,7 @@ ROUNDING = 1e-31
 """1 - A is not known better than this."""
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """A panel per exponent s of the preconditioner P^-s, with the printed numbers as crosses (T14e)."""
     points = read_claim_curves(summary, "T14")
     if points.empty:

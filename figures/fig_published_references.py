@@ -1,9 +1,7 @@
 """The error of published reference data beside the published error of SOAP: Burgers, Allen-Cahn and the cavity."""
 
-from pathlib import Path
-
 import numpy as np
-from common import BLACK, BLUE, GREEN, GREY, SKY, VERMILLION, notice
+from common import BLACK, BLUE, GREEN, GREY, SKY, VERMILLION, Summary, notice
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from published_errors import CONDITIONS, RELATIVE_L2
@@ -14,7 +12,7 @@ RANGE = (1e-11, 1e-3)
 """Of the errors against time; lower ones are of no interest beside those that were published."""
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """A panel per problem: errors against time, or against the cells of the grid."""
     studies = Studies(summary)
     panels = {BURGERS: _burgers, ALLEN_CAHN: _allen_cahn, CAVITY: _cavity}

@@ -1,9 +1,7 @@
 """One training by Newton in several coordinates: the losses agree, the score is whatever one likes (T24)."""
 
-from pathlib import Path
-
 import numpy as np
-from common import BLACK, notice, read_claim_curves
+from common import BLACK, Summary, notice, read_claim_curves
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
@@ -12,7 +10,7 @@ from gradalign.alignment import null_value
 MARKERS = "osD^vPX<>"
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """Left: both losses in each coordinate system, drawn over each other. Right: the score in each of them."""
     curves = read_claim_curves(summary, "T24")
     if curves.empty:

@@ -1,11 +1,10 @@
 """Does a high score go with a low error, across methods and problems?"""
 
 from collections.abc import Hashable
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from common import BLACK, GREY, method_look, method_order, notice, number, problem_order, short_problem_name
+from common import BLACK, GREY, Summary, method_look, method_order, notice, number, problem_order, short_problem_name
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -18,7 +17,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "*", "h")
 LEGEND_COLUMNS = 4
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """A panel for each kind of score that was recorded: errors over the median of their problem against mean scores.
 
     Small points are seeds, large ones the medians of a run; above them the correlations.

@@ -1,7 +1,6 @@
 """What decides the score: definition, number of loss terms, points, momentum; means over late training of every run."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from common import (
@@ -10,6 +9,7 @@ from common import (
     ORANGE,
     PURPLE,
     Run,
+    Summary,
     late_means,
     method_look,
     notice,
@@ -32,7 +32,7 @@ LOOKS = {
 """Colour, marker and place within the row by definition; the colours are none of a method."""
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """Left: three intra-step scores of every run. Right: the cosine of consecutive updates against momentum."""
     runs = all_runs(summary)
     if not runs:
@@ -51,7 +51,7 @@ def render(summary: Path) -> Figure:
     return figure
 
 
-def _intra_step(axis: Axes, summary: Path, runs: Sequence[Run], size: float) -> None:
+def _intra_step(axis: Axes, summary: Summary, runs: Sequence[Run], size: float) -> None:
     """``size`` is that of the labels in points, so that they are no higher than their rows."""
     rows, row = list[int](), -1
     for index, run in enumerate(runs):
@@ -79,7 +79,7 @@ def _intra_step(axis: Axes, summary: Path, runs: Sequence[Run], size: float) -> 
     axis.grid(axis="y", visible=False)
 
 
-def _updates(axis: Axes, summary: Path, runs: Sequence[Run]) -> None:
+def _updates(axis: Axes, summary: Summary, runs: Sequence[Run]) -> None:
     """Both axes show one minus their quantity on a logarithmic scale, with the quantity itself at the ticks."""
     least = 0.004
     methods = list(dict.fromkeys(run.method for run in runs))

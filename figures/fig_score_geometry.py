@@ -1,10 +1,8 @@
 """What a value of the score means for n gradients: thresholds, and random draws that keep to them (T1, T2, T8)."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
-from common import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, notice, read_claim_curves
+from common import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, Summary, notice, read_claim_curves
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -14,7 +12,7 @@ COUNTS = range(2, 11)
 LOOKS = [(2, BLUE, "o"), (3, ORANGE, "^"), (5, PURPLE, "s"), (10, SKY, "D")]
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """Thresholds by n; the score against the mean cosine; its threshold for conflicts and for descent at n = 3."""
     points = read_claim_curves(summary, "T1", "T2", "T8")
     if points.empty:

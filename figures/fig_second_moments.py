@@ -1,9 +1,7 @@
 """Why second moments of gradients need not be curvature (T26), and why layers of PINNs are no outer products (T27b)."""
 
-from pathlib import Path
-
 import numpy as np
-from common import BLACK, BLUE, GREEN, ORANGE, VERMILLION, notice, read_claim_curves
+from common import BLACK, BLUE, GREEN, ORANGE, VERMILLION, Summary, notice, read_claim_curves
 from matplotlib.figure import Figure
 
 STEPS = {"Gauss-Newton": (BLUE, "o"), "empirical Fisher": (VERMILLION, "s")}
@@ -13,7 +11,7 @@ ROWS = {
 }
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """Left: a residual before and after one step. Right: singular values of a layer's gradient, point by point."""
     curves = read_claim_curves(summary, "T26", "T27b")
     if set(curves["claim"]) != {"T26", "T27b"}:

@@ -1,10 +1,8 @@
 """Claims T15 and T17: in its slow mode gradient descent makes two losses conflict, and Newton directions align."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
-from common import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILLION, notice, read_claim_curves
+from common import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILLION, Summary, notice, read_claim_curves
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -12,7 +10,7 @@ from matplotlib.lines import Line2D
 KINDS = {"raw": (VERMILLION, "o", "raw gradients"), "Newton": (BLUE, "s", "Newton-preconditioned gradients")}
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """Scores along gradient descent (T15, T17b), under damped Newton (T17b), losses, and kappa against N (T17a)."""
     curves = read_claim_curves(summary, "T15", "T17")
     if curves.empty:

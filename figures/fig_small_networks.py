@@ -1,9 +1,7 @@
 """Poisson's equation fitted by a small network that is followed with exact matrices (T33)."""
 
-from pathlib import Path
-
 import pandas as pd
-from common import BLACK, GREEN, GREY, METHODS, ORANGE, PURPLE, SKY, notice, read_claim_curves, seeds_in_words
+from common import BLACK, GREEN, GREY, METHODS, ORANGE, PURPLE, SKY, Summary, notice, read_claim_curves, seeds_in_words
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -35,7 +33,7 @@ STRUCTURE = {
 }
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """Loss, spectrum, scores and structure against the step: thin lines are seeds, thick ones their medians."""
     table = read_claim_curves(summary, "T33")
     if table.empty:

@@ -2,11 +2,10 @@
 
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import BLACK, GREY, METHODS, notice, null_fraction, problem_name
+from common import BLACK, GREY, METHODS, Summary, notice, null_fraction, problem_name
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -29,7 +28,7 @@ TITLES = {
 """Titles of panels."""
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """Left: relative L2 errors. Right: four scores. Small marks are seeds, large ones medians; above, the verdict."""
     found = comparisons(summary)
     if not found:

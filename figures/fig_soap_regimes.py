@@ -1,10 +1,8 @@
 """What SOAP makes of the curvature depends on the gradient statistics (T31, T32)."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
-from common import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, notice, number, read_claim_curves
+from common import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, Summary, notice, number, read_claim_curves
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import blended_transform_factory
@@ -24,7 +22,7 @@ ROWS = [
 ]
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """Eigenvalues of the preconditioned Hessian by regime, and how fast few snapshots approach Newton's direction."""
     points = read_claim_curves(summary, "T31", "T32")
     if points.empty:

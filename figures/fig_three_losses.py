@@ -1,9 +1,7 @@
 """Six intra-step scores side by side, on the heat equation with three losses (T33)."""
 
-from pathlib import Path
-
 import pandas as pd
-from common import BLACK, METHODS, notice, read_claim_curves
+from common import BLACK, METHODS, Summary, notice, read_claim_curves
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -23,7 +21,7 @@ TICKS = {
 """Tick labels by name of the score."""
 
 
-def render(summary: Path) -> Figure:
+def render(summary: Summary) -> Figure:
     """Window means of every seed by definition of the score: networks in rows, fixed and redrawn points in columns."""
     table = read_claim_curves(summary, "T33")
     if table.empty:

@@ -1,9 +1,7 @@
 """What figure and table of scores beside errors share: the points, the correlations, and words for them."""
 
-from pathlib import Path
-
 import pandas as pd
-from common import number, problem_order, read_table
+from common import Summary, number, problem_order, read_table
 
 from gradalign.comparison import CORRELATIONS, scores_and_errors
 
@@ -16,7 +14,7 @@ SCORES = {
 """Quantities of ``gradalign.comparison.SCORES`` in words, as the figures of scores call them."""
 
 
-def read_points(summary: Path) -> pd.DataFrame:
+def read_points(summary: Summary) -> pd.DataFrame:
     """The mean scores and final errors of ``gradalign.comparison.scores_and_errors``; empty without runs."""
     columns = ["run", "problem", "method", "seed", "changed", "loss_terms", "relative_l2"]
     runs, curves = (
@@ -28,7 +26,7 @@ def read_points(summary: Path) -> pd.DataFrame:
     return scores_and_errors(runs, curves)
 
 
-def read_correlations(summary: Path) -> pd.DataFrame:
+def read_correlations(summary: Summary) -> pd.DataFrame:
     """The summary table of correlations, problem by problem, the means over problems last."""
     table = read_table(summary, "score_correlations", CORRELATIONS)
     order = [(name == "all", problem_order(str(name))) for name in table["problem"]]

@@ -1,15 +1,14 @@
 """What figure and table of the definitions of the score share: the runs, and the words for their points."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from common import Run, problem_order, read_runs, read_table
+from common import Run, Summary, problem_order, read_runs, read_table
 
 INTRA_STEP = {"score_raw": "raw", "score_common_state": "common-state", "score_own_state": "own-state"}
 """Quantities of ``curves.csv`` and their names."""
 
 
-def all_runs(summary: Path) -> Sequence[Run]:
+def all_runs(summary: Summary) -> Sequence[Run]:
     """Every run, variations too, problem by problem."""
     problems = sorted(set(read_table(summary, "runs", ["problem"])["problem"].astype(str)), key=problem_order)
     return [run for problem in problems for run in read_runs(summary, problem, variations=True)]

@@ -2,10 +2,9 @@
 
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-from common import Run, mapped_runs, no_runs, number, problem_name, read_fields
+from common import Run, Summary, mapped_runs, no_runs, number, problem_name, read_fields
 from field_plots import Values, beyond, draw_map, error_colours, field_colours
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -24,7 +23,7 @@ NAMES = {"u": "velocity $u$", "v": "velocity $v$", "w": "vorticity $w$", "T": "t
 """Words for the fields of flows."""
 
 
-def snapshot_figure(summary: Path, problem: str, fields: Sequence[str], times: int) -> Figure:
+def snapshot_figure(summary: Summary, problem: str, fields: Sequence[str], times: int) -> Figure:
     """Reference, predictions and pointwise errors side by side; rows are the fields, each at ``times`` times.
 
     The last time is always among them, the others divide what is before it equally. Colours belong to a row: the range

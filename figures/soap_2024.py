@@ -7,10 +7,9 @@ the correct algorithm, so that every quantity is compared with that of Adam, onc
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
-from common import Run, late_means, number, problem_name, problem_order, read_runs, read_table
+from common import Run, Summary, late_means, number, problem_name, problem_order, read_runs, read_table
 
 VARIANT, CHANGED = "soap-jax-2024", "2024 port"
 ERROR = "relative L2 error"
@@ -65,7 +64,7 @@ class Comparison:
         return bool(one.min() <= other.max() and other.min() <= one.max())
 
 
-def comparisons(summary: Path) -> list[Comparison]:
+def comparisons(summary: Summary) -> list[Comparison]:
     """One for every problem with a run of SOAP and one of its port that differ in nothing else."""
     table = read_table(summary, "runs", ["run", "problem", "seed", "variant", "relative_l2"])
     errors = {str(run): rows.set_index("seed")["relative_l2"] for run, rows in table.groupby("run")}

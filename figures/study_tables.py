@@ -1,10 +1,9 @@
 """Reading the studies of published reference data, and what was measured once on files that may not be copied."""
 
 import math
-from pathlib import Path
 
 import numpy as np
-from common import read_table
+from common import Summary, read_table
 from numpy.typing import NDArray
 
 BURGERS, ALLEN_CAHN, CAVITY = "published_burgers", "published_allen_cahn", "published_cavity"
@@ -26,7 +25,7 @@ known: relative L2 of the speed.
 class Studies:
     """The table of all studies of a summary; numbers that are not in it are NaN, lines empty."""
 
-    def __init__(self, summary: Path) -> None:
+    def __init__(self, summary: Summary) -> None:
         self.table = read_table(summary, "studies", ["study", "quantity", "series", "x", "y"])
 
     def names(self) -> set[str]:

@@ -1,10 +1,9 @@
 """All checked claims, by number."""
 
 import re
-from pathlib import Path
 
 import pandas as pd
-from common import claim_order, number, read_table
+from common import Summary, claim_order, number, read_table
 
 SIGNS = {"equal": "=", "at most": "≤", "at least": "≥"}
 COLUMNS = ["claim", "statement", "status", "quantity", "expected", "measured", "tolerance", "comparison", "verdict"]
@@ -15,7 +14,7 @@ def _declared(value: float) -> str:
     return re.sub(r"[.]0+(?=e)", "", number(float(value)))
 
 
-def render(summary: Path) -> pd.DataFrame:
+def render(summary: Summary) -> pd.DataFrame:
     """A row per record: what was stated, what was expected and measured, and the verdict."""
     table = read_table(summary, "claims", COLUMNS)
     rows = table.iloc[sorted(range(len(table)), key=lambda i: claim_order(str(table["claim"].iloc[i])))]

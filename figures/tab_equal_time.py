@@ -1,10 +1,8 @@
 """Every method on every problem after one and the same training time."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
-from common import method_look, number, problem_name, read_table, spread
+from common import Summary, method_look, number, problem_name, read_table, spread
 from equal_cost import read_progress
 
 from gradalign.comparison import at_equal_budget
@@ -13,7 +11,7 @@ HEADER = ["problem", "equal time (s)", "method", "its time (s)", "relative L2 er
 HEADER += ["recipe"]
 
 
-def render(summary: Path) -> pd.DataFrame:
+def render(summary: Summary) -> pd.DataFrame:
     """A row per problem and method, the least median error first: median and range over the seeds, and its rank."""
     steps = read_progress(summary)
     if steps.empty:

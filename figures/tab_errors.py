@@ -1,17 +1,15 @@
 """Errors of every run in every quantity: over the whole grid, at the last time, and the largest one with its place."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
-from common import number, problem_name, problem_order, read_runs, read_table, spread
+from common import Summary, number, problem_name, problem_order, read_runs, read_table, spread
 
 COLUMNS = ["run", "problem", "seed", "quantity", "relative_l2", "relative_l2_final_time"]
 COLUMNS += ["largest_error", "largest_error_at"]
 HEADER = ["problem", "run", "quantity", "relative L2 error", "at the last time", "largest error", "at"]
 
 
-def render(summary: Path) -> pd.DataFrame:
+def render(summary: Summary) -> pd.DataFrame:
     """A row per run and quantity: median and range over the seeds; the largest error is that of all seeds.
 
     The quantity of the main table stands first and is marked.

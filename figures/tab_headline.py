@@ -1,9 +1,7 @@
 """Every run against the published error of SOAP: what it reached, in what time, and how the problem was posed to it."""
 
-from pathlib import Path
-
 import pandas as pd
-from common import number, problem_name, problem_order, read_runs, read_table, spread
+from common import Summary, number, problem_name, problem_order, read_runs, read_table, spread
 from published_errors import CONDITIONS, RELATIVE_L2, SETTINGS
 
 COLUMNS = ["run", "problem", "conditions", "windows", "network", "parameters", "points", "train_seconds", "relative_l2"]
@@ -12,7 +10,7 @@ HEADER = ["problem", "method", "conditions", "time slabs", "network", "parameter
 HEADER += ["relative L2 error", "error of the reference", "published SOAP", "published / here"]
 
 
-def render(summary: Path) -> pd.DataFrame:
+def render(summary: Summary) -> pd.DataFrame:
     """A row per run: medians and ranges over the seeds; published / here above 1 means a smaller error here.
 
     There is no ratio to an error that was published for another setting of the equation.

@@ -1,11 +1,10 @@
 """The ranking of the methods over problems, at equal training time, gradient evaluations and operations."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from common import method_look, number, read_table
+from common import Summary, method_look, number, read_table
 
 from gradalign.comparison import RANKS
 
@@ -17,7 +16,7 @@ SMALL = 0.001
 """Of 10000 draws: what is smaller is not resolved."""
 
 
-def render(summary: Path) -> pd.DataFrame:
+def render(summary: Summary) -> pd.DataFrame:
     """A row per budget and method, the best mean rank first."""
     table = read_table(summary, "mean_ranks", RANKS)
     rows = []

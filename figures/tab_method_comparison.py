@@ -1,17 +1,16 @@
 """Every run against Adam on the same problem, here and as published."""
 
 from math import nan
-from pathlib import Path
 
 import pandas as pd
-from common import method_look, number, problem_name, problem_order, read_runs, read_table, spread
+from common import Summary, method_look, number, problem_name, problem_order, read_runs, read_table, spread
 from published_errors import CONDITIONS, RELATIVE_L2, SOURCE
 
 HEADER = ["problem", "method", "relative L2 error", "Adam / method", "time per step / Adam"]
 HEADER += ["published error", "published Adam / method", "source of the published"]
 
 
-def render(summary: Path) -> pd.DataFrame:
+def render(summary: Summary) -> pd.DataFrame:
     """A row per run: ratios of medians over the seeds; Adam / method above 1 means a smaller error than Adam's."""
     columns = ["run", "problem", "method", "relative_l2", "milliseconds_per_step"]
     table = read_table(summary, "runs", columns)

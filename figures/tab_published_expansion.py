@@ -1,10 +1,9 @@
 """The published expansion of the inter-step score, number by number."""
 
 import re
-from pathlib import Path
 
 import pandas as pd
-from common import number, read_table
+from common import Summary, number, read_table
 
 KINDS = {
     "measured": "1 − A measured (second hand)",
@@ -17,7 +16,7 @@ ROUNDING = 1e-31
 QUANTITY = re.compile(r"(measured|projected|unprojected) 1 - A, (first|second) gradient, s = (\S+)")
 
 
-def render(summary: Path) -> pd.DataFrame:
+def render(summary: Summary) -> pd.DataFrame:
     """A row per gradient and exponent s: what is found here and, in brackets, known at second hand (T14e)."""
     records = read_table(summary, "claims", ["claim", "quantity", "expected", "measured"])
     cells: dict[tuple[str, str], dict[str, str]] = {}

@@ -1,9 +1,7 @@
 """The error of published reference data beside the published error of SOAP, number by number."""
 
-from pathlib import Path
-
 import pandas as pd
-from common import number
+from common import Summary, number
 from published_errors import CONDITIONS, RELATIVE_L2
 from study_tables import ALLEN_CAHN, BURGERS, CAVITY, CAVITY_FILES, MEASURED_ON_THE_FILES, Studies, error_text
 
@@ -12,7 +10,7 @@ HEADER += ["source"]
 HERE = "computed here"
 
 
-def render(summary: Path) -> pd.DataFrame:
+def render(summary: Summary) -> pd.DataFrame:
     """A row per comparison; the uncertainty is that of the solution against which it is made. All dimensionless."""
     studies = Studies(summary)
     parts = {BURGERS: _burgers, ALLEN_CAHN: _allen_cahn, CAVITY: _cavity}

@@ -1,9 +1,7 @@
 """Reference solutions, with the evidence for their errors."""
 
-from pathlib import Path
-
 import pandas as pd
-from common import number, problem_name, problem_order, read_table
+from common import Summary, number, problem_name, problem_order, read_table
 
 COLUMNS = ["problem", "solver", "resolution", "self_convergence_error", "independent_check", "independent_difference"]
 COLUMNS += ["stated_error", "seconds", "bytes", "scale"]
@@ -11,7 +9,7 @@ HEADER = ["problem", "solver", "resolution", "against finer resolution", "indepe
 HEADER += ["against independent check", "further evidence", "stated error", "seconds", "file", "scale"]
 
 
-def render(summary: Path) -> pd.DataFrame:
+def render(summary: Summary) -> pd.DataFrame:
     """A row per reference; all errors are relative, those of solutions in the L2 norm; dimensionless."""
     table = read_table(summary, "references", COLUMNS)
     evidence = read_table(summary, "reference_evidence", ["problem", "check", "value"])

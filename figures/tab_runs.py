@@ -1,9 +1,7 @@
 """All runs: error, cost, and where each number was made."""
 
-from pathlib import Path
-
 import pandas as pd
-from common import method_order, number, problem_order, read_table, spread
+from common import Summary, method_order, number, problem_order, read_table, spread
 
 COLUMNS = ["run", "problem", "method", "seed", "scale", "device", "precision", "commit", "parameters", "steps"]
 COLUMNS += ["train_seconds", "milliseconds_per_step", "relative_l2"]
@@ -11,7 +9,7 @@ HEADER = ["run", "relative L2 error", "ms per step", "seconds", "parameters", "s
 HEADER += ["precision", "device", "scale", "commit"]
 
 
-def render(summary: Path) -> pd.DataFrame:
+def render(summary: Summary) -> pd.DataFrame:
     """A row per run: median and range over its seeds."""
     table = read_table(summary, "runs", COLUMNS)
     rows = []

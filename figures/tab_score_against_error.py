@@ -1,17 +1,16 @@
 """Does a high score go with a low error? Rank correlations by problem and kind of score, and their means."""
 
 from collections.abc import Hashable
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from common import number, problem_name
+from common import Summary, number, problem_name
 from score_against_error import SCORES, read_correlations, read_points
 
 HEADER = ["problem", "setting", *SCORES.values()]
 
 
-def render(summary: Path) -> pd.DataFrame:
+def render(summary: Summary) -> pd.DataFrame:
     """A row per problem, with the number of runs in brackets, and one for the mean with its 95 % interval."""
     table, points = read_correlations(summary), read_points(summary)
     settings = points.drop_duplicates("problem").set_index("problem")["changed"]

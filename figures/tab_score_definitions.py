@@ -1,15 +1,13 @@
 """The scores of every run over late training, by definition, beside what decides them."""
 
-from pathlib import Path
-
 import pandas as pd
-from common import Run, late_means, null_fraction, number, problem_name
+from common import Run, Summary, late_means, null_fraction, number, problem_name
 from score_definitions import INTRA_STEP, all_runs, points_in_words
 
 HEADER = ["problem", "run", "n", "2/n − 1", "points", "b1", *INTRA_STEP.values(), "updates"]
 
 
-def render(summary: Path) -> pd.DataFrame:
+def render(summary: Summary) -> pd.DataFrame:
     """A row per run: means over the second half of training, averaged over the seeds, with their range."""
     rows = []
     for run in all_runs(summary):
@@ -19,7 +17,7 @@ def render(summary: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=HEADER)
 
 
-def _mean(summary: Path, run: Run, quantity: str) -> str:
+def _mean(summary: Summary, run: Run, quantity: str) -> str:
     means = late_means(summary, run, quantity)
     if means.empty:
         return "–"

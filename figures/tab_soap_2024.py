@@ -1,15 +1,13 @@
 """SOAP and its 2024 port: errors and scores side by side, and whether a ranking against Adam depends on the port."""
 
-from pathlib import Path
-
 import pandas as pd
-from common import number, problem_name, spread
+from common import Summary, number, problem_name, spread
 from soap_2024 import ERROR, QUANTITIES, SCORES, Comparison, changes, comparisons, verdict
 
 HEADER = ["problem", "quantity", "SOAP", "SOAP, 2024 port", "Adam", "port / SOAP", "SOAP against Adam"]
 
 
-def render(summary: Path) -> pd.DataFrame:
+def render(summary: Summary) -> pd.DataFrame:
     """A row per problem and quantity: median and range over the seeds. The last row counts the rankings."""
     found = comparisons(summary)
     rows = [_row(comparison, quantity) for comparison in found for quantity in QUANTITIES]

@@ -1,9 +1,7 @@
 """How long every method took to the error that was published for SOAP."""
 
-from pathlib import Path
-
 import pandas as pd
-from common import method_look, number, problem_name, spread
+from common import Summary, method_look, number, problem_name, spread
 from equal_cost import read_progress
 from published_errors import CONDITIONS, RELATIVE_L2
 
@@ -12,7 +10,7 @@ from gradalign.comparison import time_to_reach
 HEADER = ["problem", "SOAP, published", "published for", "reached after", "not reached by"]
 
 
-def render(summary: Path) -> pd.DataFrame:
+def render(summary: Summary) -> pd.DataFrame:
     """A row per problem: the methods with a seed that reached the error, the fastest first, and the others."""
     steps = read_progress(summary)
     if steps.empty:

@@ -1,10 +1,8 @@
 """What holds of the informal claims of the paper, with the records that were checked for each."""
 
-from pathlib import Path
-
 import pandas as pd
 import yaml
-from common import FIGURES, read_table
+from common import FIGURES, Summary, read_table
 
 from gradalign.records import claim_number, tally
 
@@ -12,7 +10,7 @@ Found = dict[str, list[tuple[str, str]]]
 """Status and verdict of the records by the number of their claim."""
 
 
-def render(summary: Path) -> pd.DataFrame:
+def render(summary: Summary) -> pd.DataFrame:
     """A row per informal claim of ``verdicts.yaml``, with how many records of its claims were confirmed."""
     table = read_table(summary, "claims", ["claim", "status", "verdict"])
     found: Found = {}

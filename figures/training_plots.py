@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from common import (
     GREY,
     LOSS_TERMS,
     Run,
+    Summary,
     no_runs,
     notice,
     null_fraction,
@@ -50,7 +50,7 @@ INTER_STEP: list[Panel] = [
 ]
 
 
-def error_figure(summary: Path, problem: str, published: Mapping[str, float], conditions: str = "") -> Figure:
+def error_figure(summary: Summary, problem: str, published: Mapping[str, float], conditions: str = "") -> Figure:
     """Relative L2 error of the main quantity against steps, seconds and, where the problem has it, time t.
 
     Median and range over the seeds. ``published`` holds published errors by method, second-hand, and ``conditions``
@@ -59,7 +59,7 @@ def error_figure(summary: Path, problem: str, published: Mapping[str, float], co
     runs = read_runs(summary, problem)
     if not runs:
         return no_runs(problem)
-    table = read_table(summary, "runs", ["problem", "seed", "score", "device"])
+    table = read_table(summary, "runs", ["problem", "seed", "score", "device", "reference_error"])
     table = table[table["problem"] == problem]
     in_time = read_table(summary, "errors_in_time", ["run", "seed", "quantity", "t", "relative_l2"])
     in_time = in_time[in_time["run"].isin([run.name for run in runs]) & in_time["quantity"].isin(table["score"])]
@@ -82,7 +82,7 @@ def error_figure(summary: Path, problem: str, published: Mapping[str, float], co
     axes[1].set(xlabel="training time (s), without compilation", title="Per second")
     lines = _published(runs, published, conditions)
     bottom = min(axes[0].get_ylim()[0], *(value for value, _, _ in lines), np.inf)
-    for value in _stated_errors(summary, problem):
+    for value in sorted(set(table["reference_error"].astype(float))):
         below = value < bottom / 10
         label = f"stated error of the reference {number(value)}" + (", below the axis" if below else "")
         lines.append((np.nan if below else value, BLACK, label))
@@ -112,12 +112,7 @@ def _published(runs: Sequence[Run], published: Mapping[str, float], conditions: 
     ]
 
 
-def _stated_errors(summary: Path, problem: str) -> list[float]:
-    table = read_table(summary, "references", ["problem", "stated_error"])
-    return [float(value) for value in table.loc[table["problem"] == problem, "stated_error"]]
-
-
-def loss_figure(summary: Path, problem: str) -> Figure:
+def loss_figure(summary: Summary, problem: str) -> Figure:
     """The weighted total loss and every loss term without its weight: median and range over the seeds."""
     runs = read_runs(summary, problem)
     if not runs:
@@ -147,7 +142,9 @@ def loss_figure(summary: Path, problem: str) -> Figure:
     return figure
 
 
-def score_figure(summary: Path, problem: str, panels: Sequence[Panel], null: str, variations: bool = False) -> Figure:
+def score_figure(
+    summary: Summary, problem: str, panels: Sequence[Panel], null: str, variations: bool = False
+) -> Figure:
     """A grid of scores against steps: a row per run, a column per quantity; with ``variations`` also changed runs.
 
     Thin lines are single seeds, the bold one the mean over seeds in each of ``WINDOWS`` parts of training. ``null`` is

@@ -1,5 +1,6 @@
 """Made-up summary tables, in the shape that the pipeline writes. Their numbers mean nothing."""
 
+import shutil
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 from synthetic_fields import LAYOUTS, fields
 
 from gradalign.comparison import derived_tables
+from gradalign.summary_tables import TABLES
 
 
 @dataclass(frozen=True)
@@ -227,6 +229,7 @@ def runs(shape, scored):
                     "milliseconds_per_step": {"adam": 11.0, "soap": 16.0}.get(method, 500.0),
                     "final_loss": error(method, 1.0) ** 2,
                     "score": LAYOUTS[problem].score,
+                    "reference_error": 3.8e-11 if problem == "burgers" else 1.2e-5,
                     **main[["relative_l2", "relative_l2_final_time", "largest_error", "largest_error_at"]],
                 }
             )
@@ -265,3 +268,14 @@ def curves(shape):
                     for quantity, value in values.items()
                 ]
     return pd.DataFrame(rows)
+
+
+def write_parts(summary, folder):
+    """Cut the tables and fields of runs of a summary into a folder a run, as ``gradalign evaluate`` writes them."""
+    for path in (summary / "fields").iterdir():
+        (folder / path.stem / "fields").mkdir(parents=True)
+        shutil.copy(path, folder / path.stem / "fields")
+    for name in TABLES["runs"]:
+        table = pd.read_csv(summary / f"{name}.csv")
+        for part in folder.iterdir():
+            table[table["run"] == part.name].to_csv(part / f"{name}.csv", index=False)

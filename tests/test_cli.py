@@ -21,8 +21,8 @@ from gradalign.discovery import module_names
 from gradalign.reference_listing import horizon, listing
 from gradalign.result_comparison import RULES
 from gradalign.settings import Scale, StrictModel
+from gradalign.summary_tables import TABLES
 
-TABLES = ["errors", "errors-in-time"]
 COMMANDS = ["reference", "claim", "study", "train", "evaluate", "summarise", "render", "verify", "compare", "cite"]
 
 
@@ -132,13 +132,16 @@ def test_the_horizon_is_that_of_the_settings_and_steady_problems_have_none():
         (["reference", "burgers", "--config", "missing.yaml", "--output", "x.npz"], "missing.yaml"),
         (["claim", "astrology", "--output", "x.csv"], "unknown topic of claims 'astrology'; allowed:"),
         (["train", "burgers-adam"], "gradalign train RUN --reference FILE --output DIR"),
-        (["summarise", "--results", "nowhere", "--claim", "score"], "nowhere: no such directory; allowed: that of one"),
-        (["summarise", "--results", "nowhere"], "nowhere: no such directory; allowed: that of one scale"),
+        (["summarise", "claims", "score", "--results", "nowhere"], "nowhere: no such directory; allowed: that of one"),
+        (["summarise", "claims", "--results", "nowhere"], "nowhere: no such directory; allowed: that of one scale"),
         (
-            ["summarise", "--results", "."],
-            "nothing of it is named, and the tables would be empty; allowed: one or more",
+            ["summarise", "claims", "--results", "."],
+            "no name is given, and the tables of claims would have no row; allowed: one name or more, or --empty",
         ),
-        (["summarise", "--results", ".", "--claim", "score"], "score.csv is missing"),
+        (["summarise", "claims", "score", "--results", "."], "claims/score/claims.csv is missing"),
+        (["summarise", "runs", "burgers-adam", "--results", "."], "evaluation/burgers-adam/runs.csv is missing"),
+        (["summarise", "references", "burgers", "--results", "."], "references/burgers.npz is missing"),
+        (["render", "fig_claims", "--output", "figures-out"], "--summary is missing; allowed: a directory of summary"),
         (["render", "fig_x", "--summary", "s", "--output", "o", "--figures", "nowhere"], "no common.py there"),
     ],
 )
@@ -190,8 +193,7 @@ def test_a_run_without_a_reference_makes_its_own_and_is_scored_against_it(tmp_pa
         trained = call("train", "burgers-soap", "--output", "run")
         assert trained.exit_code == 0, trained.output
         assert [given.times for given in solved] == [51]
-    outputs = [f"--{name}={name}" for name in ("output", "fields", *TABLES)]
-    call("evaluate", "run", "--run", "burgers-soap", *outputs)
+    call("evaluate", "run", "--run", "burgers-soap", "--output", "scores")
     assert len(used) == 3
     for solution in used:
         np.testing.assert_array_equal(solution.fields["u"], line_reference().fields["u"])
@@ -259,13 +261,13 @@ def test_stages_from_training_to_summary_fit_together(tmp_path):
     trained = call("train", given.name, "--specification", path, "--reference", reference, "--output", run)
     assert trained.exit_code == 0, trained.output
     assert "train burgers-adam: 100% seed 7, loss" in trained.output
-    scores, fields = (results / "evaluation" / f"{given.name}{suffix}" for suffix in (".csv", ".npz"))
+    part = results / "evaluation" / given.name
     inputs = ("--specification", path, "--reference", reference)
-    tables = [f"--{kind}={results}/evaluation/{kind.replace('-', '_')}/{given.name}.csv" for kind in TABLES]
-    scored = call("evaluate", run, *inputs, "--output", scores, "--fields", fields, *tables)
+    scored = call("evaluate", run, *inputs, "--output", part)
     assert scored.exit_code == 0, scored.output
-    gathered = call("summarise", "--results", results, "--reference", "burgers", "--run", given.name)
-    assert gathered.exit_code == 0, gathered.output
+    for kind, *names in (("claims",), ("references", "burgers"), ("studies",), ("runs", given.name)):
+        gathered = call("summarise", kind, *names, "--results", results, *([] if names else ["--empty"]))
+        assert gathered.exit_code == 0, gathered.output
     summary = results / "summary"
     runs, references = pd.read_csv(summary / "runs.csv"), pd.read_csv(summary / "references.csv")
     assert runs["seed"].tolist() == [0, 7]
@@ -274,6 +276,9 @@ def test_stages_from_training_to_summary_fit_together(tmp_path):
     assert references.loc[0, "problem"] == "burgers"
     assert pd.read_csv(summary / "errors.csv")["quantity"].tolist() == ["u", "u"]
     assert pd.read_csv(summary / "errors_in_time.csv")["t"].tolist() == [0, 0.5, 1] * 2
+    for name in TABLES["runs"]:  # the part of the only run is the whole
+        assert (part / f"{name}.csv").read_bytes() == (summary / f"{name}.csv").read_bytes()
+    assert (runs["reference_error"] == references.loc[0, "stated_error"]).all()
     assert references.loc[0, "bytes"] == reference.stat().st_size
     for name, rule in RULES.items():  # and of the other tables, by tests of their own
         header = (summary / f"{name}.csv").read_text().partition("\n")[0]
@@ -299,9 +304,8 @@ def train_command(files, reference, output="run", *options):
 
 
 def evaluate_command(files, reference, *options):
-    outputs = [f"--{name}={files}/scores/{name}" for name in ("output", "fields", *TABLES)]
     given = ("--run", "burgers-adam", "--specification", files / "run.json", "--reference", files / reference)
-    return call("evaluate", files / "run", *given, *outputs, *options)
+    return call("evaluate", files / "run", *given, "--output", files / "scores", *options)
 
 
 @pytest.mark.parametrize("options", [(), ("--dry-run",)])

@@ -61,9 +61,8 @@ def test_its_reference_is_the_closed_form_with_an_error(copy, solved):
 def test_it_trains_and_is_scored(copy, solved):
     reference = ["--reference", copy / "heat.npz"]
     command(copy, "train", RUN, *solved, *reference, "--output", copy / "run")
-    outputs = [f"--{name}={copy / name}.csv" for name in ("output", "errors", "errors-in-time")]
-    command(copy, "evaluate", copy / "run", "--run", RUN, *solved, *reference, *outputs, f"--fields={copy}/f.npz")
-    scores = pd.read_csv(copy / "output.csv")
+    command(copy, "evaluate", copy / "run", "--run", RUN, *solved, *reference, "--output", copy / "scores")
+    scores = pd.read_csv(copy / "scores" / "runs.csv")
     assert scores["score"].unique().tolist() == ["u"]
     assert scores["relative_l2"].max() < 0.2
 

@@ -10,7 +10,7 @@ from gradalign.provenance import import_closure
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "gradalign"
 
 LAYERS = [
-    {"errors", "sines", "intervals", "compilation"},
+    {"errors", "sines", "intervals", "compilation", "summary_tables"},
     {"machine"},
     {"untrusted"},
     {"jax_settings"},

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -308,23 +308,21 @@ def train(
 @application.command()
 def evaluate(
     run_directory: Annotated[Path, typer.Argument(help="directory written by train")],
-    output: Output,
-    fields: Annotated[Path, typer.Option("--fields", help="file for the fields of the first seed (.npz)")],
-    errors: Annotated[Path, typer.Option("--errors", help="file for the errors of every quantity (.csv)")],
-    errors_in_time: Annotated[Path, typer.Option("--errors-in-time", help="file for the errors against time (.csv)")],
+    output: Annotated[Path, typer.Option("--output", help="directory for the summary tables and fields of this run")],
     reference: ReferenceFile = None,
     run: Annotated[str | None, typer.Option("--run", help="name of the run; the directory's name by default")] = None,
     config: ConfigurationFiles = [],  # noqa: B006 - typer copies it
     specification: SpecificationFile = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Score the trained networks of one run against the reference."""
+    """Score the trained networks of one run against the reference; writes its summary tables and fields."""
     with _user_errors():
         settings = _run_settings(run or run_directory.name, config, specification)
-        require_own(output, "run", "relative_l2")
+        fields = output / "fields" / f"{settings.name}.npz"
+        marks = {"runs": "relative_l2", "curves": "value", "errors": "quantity", "errors_in_time": "t"}
+        for table, mark in marks.items():
+            require_own(output / f"{table}.csv", "run", mark)
         require_own(fields, "reference_*", "predicted_*")
-        require_own(errors, "run", "quantity")
-        require_own(errors_in_time, "run", "t")
         from gradalign.run_records import require_same_settings, require_sound
 
         _prepare_jax()  # scoring is cheap: any device will do
@@ -333,40 +331,43 @@ def evaluate(
         require_sound(run_directory)
         require_same_settings(run_directory, settings)
         if dry_run:
-            _say(
-                f"would score {run_directory} against {reference}; "
-                f"writes {output}, {fields}, {errors}, {errors_in_time}"
-            )
+            _say(f"would score {run_directory} against {reference}; writes the tables {', '.join(marks)} into {output}")
             return
         from gradalign import evaluation
 
         scores = evaluation.evaluate(settings, run_directory, solution)
         evaluation.save_arrays(fields, scores.arrays)
-        for path, table in ((errors, scores.quantities), (errors_in_time, scores.in_time), (output, scores.main)):
-            write_table(path, table)
+        for name, rows in evaluation.tables(scores, run_directory).items():
+            write_table(output / f"{name}.csv", rows)
         _say(scores.main.to_string(index=False))
 
 
 @application.command()
 def summarise(
+    kind: Annotated[Literal["claims", "references", "studies", "runs"], typer.Argument(help="tables to write")],
     results: Annotated[Path, typer.Option("--results", help="directory of one scale's results")],
-    claim: Annotated[list[str], typer.Option("--claim", help="topic of claims to take in")] = [],  # noqa: B006
-    reference: Annotated[list[str], typer.Option("--reference", help="problem whose reference to take in")] = [],  # noqa: B006
-    study: Annotated[list[str], typer.Option("--study", help="study to take in")] = [],  # noqa: B006
-    run: Annotated[list[str], typer.Option("--run", help="run to take in")] = [],  # noqa: B006
+    names: Annotated[list[str], typer.Argument(help="topics, problems, studies or runs to take in")] = [],  # noqa: B006
+    empty: Annotated[bool, typer.Option("--empty", help="write tables without a row where no name is given")] = False,
 ) -> None:
-    """Gather the outputs of all stages into tidy tables, RESULTS/summary/."""
+    """Gather what a stage wrote into tidy tables, RESULTS/summary/."""
     with _user_errors():
         from gradalign.summary import summarise as gather
 
-        gather(results, claim, reference, study, run)
+        for path in gather(results, kind, names, empty):
+            _say(str(path))
 
 
 @application.command()
 def render(
     item: Annotated[str, typer.Argument(help="figure or table of figures/manifest.yaml")],
-    summary: SummaryDirectory,
     output: Output,
+    summary: Annotated[
+        list[Path],
+        typer.Option("--summary", help="directory of summary tables, whole or of one part; several are read as one"),
+    ] = [],  # noqa: B006 - typer copies it
+    empty: Annotated[
+        bool, typer.Option("--empty", help="show that there is nothing where no --summary is given")
+    ] = False,
     figures: Annotated[Path, typer.Option("--figures", help="directory of the figure scripts")] = Path("figures"),
     dry_run: DryRun = False,
 ) -> None:
@@ -374,16 +375,21 @@ def render(
     with _user_errors():
         import importlib
 
+        if not (summary or empty):
+            raise ConfigurationError(
+                "--summary is missing; allowed: a directory of summary tables, for instance results/smoke/summary, or "
+                "--empty"
+            )
         if not (figures / "common.py").is_file():
             raise ConfigurationError(
                 f"--figures {figures}: no common.py there; allowed: the folder 'figures' of a gradalign checkout"
             )
         if dry_run:
-            _say(f"would render {item} from {summary} into {output}")
+            _say(f"would render {item} from {', '.join(map(str, summary)) or 'nothing'} into {output}")
             return
         sys.path.insert(0, str(figures.resolve()))
         try:
-            written = importlib.import_module("common").render_item(item, summary, output)
+            written = importlib.import_module("common").render_item(item, tuple(summary), output)
         except ModuleNotFoundError as error:
             raise ConfigurationError(
                 f"the package {error.name} is not installed, which figures and tables need; allowed: an environment "

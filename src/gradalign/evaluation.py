@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from gradalign import checkpoints, equation
+from gradalign import checkpoints, equation, untrusted
 from gradalign.files import write_atomically
 from gradalign.problem import Problem
 from gradalign.reference import Reference, relative_l2
@@ -28,7 +28,7 @@ SNAPSHOTS = 11
 class Scores(NamedTuple):
     """What is found about one run.
 
-    main: a row per seed, with the errors of the quantity that stands in the main table.
+    main: a row per seed, with the errors of the quantity that stands in the main table and that of the reference.
     quantities: a row per seed and quantity, with the same errors. in_time: a row per seed, quantity and time.
     arrays: coordinates by name, ``reference_<field>``, ``predicted_<field>`` of the first seed.
     """
@@ -172,7 +172,8 @@ def evaluate(specification: RunSpecification, directory: Path, reference: Refere
         found = quantities(problem, predicted)
         rows = {name: errors(found[name], exact[name], grids) for name in exact}
         labels = {"run": specification.name, "problem": problem.name, "method": specification.method, "seed": seed}
-        main.append({"run": specification.name, "seed": seed, "score": problem.score, **rows[problem.score]})
+        about = {"score": problem.score, "reference_error": reference.stated_error}
+        main.append({"run": specification.name, "seed": seed, **about, **rows[problem.score]})
         every += [{**labels, "quantity": name, **row} for name, row in rows.items()]
         if "t" in grids:
             in_time += [
@@ -184,6 +185,16 @@ def evaluate(specification: RunSpecification, directory: Path, reference: Refere
             arrays = _for_figures(reference, predicted)
     columns = ["run", "problem", "method", "seed", "quantity", "t", "relative_l2"]
     return Scores(pd.DataFrame(main), pd.DataFrame(every), pd.DataFrame(in_time, columns=columns), arrays)
+
+
+def tables(scores: Scores, directory: Path) -> dict[str, pd.DataFrame]:
+    """The summary tables of the run in ``directory`` alone: ``runs``, ``curves``, ``errors`` and ``errors_in_time``.
+
+    ``runs`` has the columns of the training, then those of ``scores.main``.
+    """
+    trained, curves = (untrusted.table(directory / f"{name}.csv") for name in ("runs", "curves"))
+    runs = trained.merge(scores.main, on=["run", "seed"], validate="one_to_one")
+    return {"runs": runs, "curves": curves, "errors": scores.quantities, "errors_in_time": scores.in_time}
 
 
 def save_arrays(path: Path, arrays: Fields) -> None:

@@ -110,6 +110,7 @@ RULES = {
             setting="problem method variant changed b1 points_every scale precision network recipe parameters steps "
             "points loss_terms conditions windows stages last_stage_steps horizon reynolds viscosity rayleigh score",
             trained="final_loss relative_l2 relative_l2_final_time largest_error",
+            estimate="reference_error",
             follows="largest_error_at",
             left_out="device commit compile_seconds train_seconds milliseconds_per_step",
         ),

@@ -1,4 +1,4 @@
-"""Gathering the outputs of all stages into the tidy tables that figures, tables, paper and verification read."""
+"""Gathering what all stages wrote into the tidy tables that figures, tables, paper and verification read."""
 
 import shutil
 from functools import partial
@@ -11,7 +11,7 @@ from gradalign.comparison import derived_tables
 from gradalign.errors import ConfigurationError
 from gradalign.files import write_atomically, write_table
 from gradalign.reference import Reference
-from gradalign.run_records import require_sound
+from gradalign.summary_tables import PARTS, TABLES, Kind
 
 REFERENCE_COLUMNS = [
     "problem",
@@ -26,66 +26,43 @@ REFERENCE_COLUMNS = [
 ]
 
 
-TABLES = (
-    "claims",
-    "claim_curves",
-    "references",
-    "reference_evidence",
-    "studies",
-    "runs",
-    "curves",
-    "errors",
-    "errors_in_time",
-)
-"""The summary tables that gather outputs, each a CSV file of that name; ``derived_tables`` has those made from them."""
+def summarise(results: Path, kind: Kind, names: list[str], empty: bool = False) -> list[Path]:
+    """Write the tables of one kind into ``results/summary``; returns their paths.
 
-
-def summarise(results: Path, claims: list[str], references: list[str], studies: list[str], runs: list[str]) -> None:
-    """Write the tables of ``TABLES`` and of ``derived_tables`` (.csv) and ``fields/<run>.npz`` in ``summary/``.
-
-    ``results`` is the directory of one scale; the lists name what belongs to the summary, so that a file left over
-    from another configuration is not taken in. ``docs/reference/summary-tables.md`` describes the columns. Raises
-    ``ConfigurationError`` where a named input is missing, where ``results`` is no directory, and where no input is
-    named; ``RunRecordError`` where a file of a run is not the one that was written.
+    ``results`` is the directory of one scale. ``names`` are the topics, problems, studies or runs that belong to the
+    summary, so that a part left over from another configuration is not taken in; where there are none, ``empty`` says
+    that this is meant, and the tables have no row. Runs have tables that follow from them (``derived_tables``), and
+    fields, ``fields/<run>.npz``. ``docs/reference/summary-tables.md`` describes the columns. Raises
+    ``ConfigurationError`` where a named part is missing, and where ``results`` is no directory.
     """
     if not results.is_dir():
         raise ConfigurationError(
             f"{results}: no such directory; allowed: that of one scale, for instance results/smoke"
         )
-    if not (claims or references or studies or runs):
+    if not (names or empty):
         raise ConfigurationError(
-            f"{results}: nothing of it is named, and the tables would be empty; allowed: one or more of --claim TOPIC, "
-            "--reference PROBLEM, --study STUDY, --run RUN"
+            f"{results}: no name is given, and the tables of {kind} would have no row; allowed: one name or more, or "
+            "--empty where this is meant"
         )
-    summary = results / "summary"
-    for run in runs:
-        require_sound(_present(results / "runs" / run / "runs.csv").parent)
-    tables = {
-        "claims": [_table(results / "claims" / f"{topic}.csv") for topic in claims],
-        "claim_curves": [_table(results / "claims" / "curves" / f"{topic}.csv") for topic in claims],
-        "references": [
-            _reference_row(results / "references" / f"{problem}.npz", problem, results.name) for problem in references
-        ],
-        "reference_evidence": [
-            _reference_evidence(results / "references" / f"{problem}.npz", problem) for problem in references
-        ],
-        "studies": [_table(results / "studies" / f"{study}.csv") for study in studies],
-        "runs": [
-            _table(results / "runs" / run / "runs.csv").merge(
-                _table(results / "evaluation" / f"{run}.csv"), on=["run", "seed"], validate="one_to_one"
-            )
-            for run in runs
-        ],
-        "curves": [_table(results / "runs" / run / "curves.csv") for run in runs],
-        "errors": [_table(results / "evaluation" / "errors" / f"{run}.csv") for run in runs],
-        "errors_in_time": [_table(results / "evaluation" / "errors_in_time" / f"{run}.csv") for run in runs],
-    }
-    for run in runs:
-        fields = _present(results / "evaluation" / f"{run}.npz")
-        write_atomically(summary / "fields" / f"{run}.npz", partial(shutil.copy, fields))
-    gathered = {name: _together(tables[name]) for name in TABLES}
-    for name, table in (gathered | derived_tables(gathered["runs"], gathered["curves"])).items():
-        write_table(summary / f"{name}.csv", table)
+    tables = TABLES[kind]
+    parts = [results / PARTS[kind] / name for name in names]
+    if kind == "references":
+        solved = [(_present(part.with_suffix(".npz")), name) for part, name in zip(parts, names, strict=True)]
+        rows = [_reference_rows(path, name, results.name) for path, name in solved]
+        gathered = {table: _together([row[table] for row in rows]) for table in tables}
+    else:
+        gathered = {
+            table: _together([untrusted.table(_present(part / f"{table}.csv")) for part in parts]) for table in tables
+        }
+    if kind == "runs":
+        gathered |= derived_tables(gathered["runs"], gathered["curves"])
+    written = [results / "summary" / f"{table}.csv" for table in gathered]
+    for path, table in zip(written, gathered.values(), strict=True):
+        write_table(path, table)
+    for part in parts if kind == "runs" else []:
+        fields = Path("fields") / f"{part.name}.npz"
+        write_atomically(results / "summary" / fields, partial(shutil.copy, _present(part / fields)))
+    return written
 
 
 def _together(tables: list[pd.DataFrame]) -> pd.DataFrame:
@@ -103,17 +80,13 @@ def _present(path: Path) -> Path:
     return path
 
 
-def _table(path: Path) -> pd.DataFrame:
-    return untrusted.table(_present(path))
-
-
-def _reference_row(path: Path, problem: str, scale: str) -> pd.DataFrame:
-    reference = Reference.load(_present(path), problem)
+def _reference_rows(path: Path, problem: str, scale: str) -> dict[str, pd.DataFrame]:
+    """The rows of one reference: one of ``references``, one of ``reference_evidence`` for each further check."""
+    reference = Reference.load(path, problem)
     row = {name: getattr(reference, name) for name in REFERENCE_COLUMNS}
-    return pd.DataFrame([{**row, "bytes": path.stat().st_size, "scale": scale, "commit": reference.commit}])
-
-
-def _reference_evidence(path: Path, problem: str) -> pd.DataFrame:
-    reference = Reference.load(_present(path), problem)
-    rows = [{"problem": reference.problem, "check": name, "value": v} for name, v in reference.evidence.items()]
-    return pd.DataFrame(rows, columns=["problem", "check", "value"])
+    row |= {"bytes": path.stat().st_size, "scale": scale, "commit": reference.commit}
+    evidence = [{"problem": reference.problem, "check": name, "value": v} for name, v in reference.evidence.items()]
+    return {
+        "references": pd.DataFrame([row]),
+        "reference_evidence": pd.DataFrame(evidence, columns=["problem", "check", "value"]),
+    }

@@ -23,7 +23,10 @@ WORDS = {
     "study": Words("making the study {}", "study", "studies"),
     "train": Words("training {}", "training", "trainings"),
     "evaluate": Words("evaluating {}", "evaluation", "evaluations"),
-    "summary": Words("gathering the summary tables", "gathering of the summary tables", "gatherings of summary tables"),
+    **{
+        f"summary_{kind}": Words(f"gathering the tables of {kind}", "gathering of tables", "gatherings of tables")
+        for kind in ("claims", "references", "studies", "runs")
+    },
     "figure": Words("drawing {}", "figure", "figures"),
     "table": Words("writing {}", "table", "tables"),
     "paper": Words("typesetting the paper", "paper", "papers"),
@@ -33,7 +36,7 @@ WORDS = {
 }
 SMALL = {"sources", "reference_specification", "study_specification", "run_specification"}
 """Rules whose jobs take no time and are many."""
-GATHERING = {"all", "claims", "references", "studies", "runs", "figures", "tables", "paper_pdf"}
+GATHERING = {"all", "claims", "references", "studies", "runs", "summary", "figures", "tables", "paper_pdf"}
 """Rules that only gather files: their jobs do nothing."""
 
 

@@ -19,10 +19,8 @@ from gradalign.records import claim_number
 
 ROOT = Path(__file__).resolve().parents[2]
 FIGURES = ROOT / "figures"
-SCRIPTS = {
-    item["name"]: (ROOT / item["script"]).read_text(encoding="utf-8")
-    for item in yaml.safe_load((FIGURES / "manifest.yaml").read_text(encoding="utf-8"))
-}
+ITEMS = {item["name"]: item for item in yaml.safe_load((FIGURES / "manifest.yaml").read_text(encoding="utf-8"))}
+SCRIPTS = {name: (ROOT / item["script"]).read_text(encoding="utf-8") for name, item in ITEMS.items()}
 CLAIM = re.compile(r"[\"'](T[0-9]+[^\"' ]*)[\"']")
 
 
@@ -82,6 +80,11 @@ def test_every_topic_has_tests_of_its_own():
 def test_there_are_such_figures():
     assert {"fig_score_geometry", "fig_null_distribution", "fig_kronecker", "fig_soap_regimes"} <= set(NEEDED)
     assert all(topics_of(figure) for figure in NEEDED)
+
+
+@pytest.mark.parametrize("name", sorted(NEEDED))
+def test_a_figure_declares_the_topics_whose_claims_it_names(name):
+    assert ITEMS[name]["reads"] == [f"claims/{topic}" for topic in topics_of(name)]
 
 
 @pytest.mark.parametrize("name", sorted(filter(is_light, NEEDED)))

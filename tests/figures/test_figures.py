@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib.style  # noqa: F401 - before figures/common.py, whose style it would take for its own
 import numpy as np
 import pandas as pd
 import pytest
@@ -169,7 +170,7 @@ def test_manifest_lists_every_script_with_its_caption_and_the_arguments_that_it_
     assert {item["script"] for item in ITEMS.values()} == scripts
     assert len({(item["script"], repr(item.get("arguments"))) for item in ITEMS.values()}) == len(ITEMS)
     for item in ITEMS.values():
-        assert set(item) - {"arguments"} == {"name", "kind", "script", "caption", "category"}
+        assert set(item) - {"arguments"} == {"name", "kind", "script", "reads", "caption", "category"}
         assert item["kind"] == {"fig": "figure", "tab": "table"}[item["name"][:3]]
         assert item["caption"].endswith(".")
         render = importlib.import_module(Path(item["script"]).stem).render
@@ -180,7 +181,7 @@ def test_manifest_lists_every_script_with_its_caption_and_the_arguments_that_it_
     ("name", "table", "column"),
     [
         ("fig_burgers_error", "curves", "value"),
-        ("fig_burgers_error", "references", "stated_error"),
+        ("fig_burgers_error", "runs", "reference_error"),
         ("fig_burgers_error", "errors_in_time", "relative_l2"),
         ("fig_burgers_error", "runs", "score"),
         ("fig_burgers_scores", "runs", "loss_terms"),
@@ -215,7 +216,7 @@ def test_a_missing_column_is_named(name, table, column, summary, common, tmp_pat
 def test_missing_files_and_names_are_named(summary, common, tmp_path):
     (summary / "claims.csv").unlink()
     (summary / "fields" / "burgers-soap.npz").unlink()
-    with pytest.raises(ConfigurationError, match=r"claims\.csv is missing"):
+    with pytest.raises(ConfigurationError, match=r"summary: no claims\.csv; run the stage"):
         common.render_item("tab_claims", summary, tmp_path)
     with pytest.raises(ConfigurationError, match=r"burgers-soap\.npz is missing"):
         common.render_item("fig_burgers_fields", summary, tmp_path)

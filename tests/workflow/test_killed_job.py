@@ -12,7 +12,7 @@ def test_a_job_that_is_killed_gets_a_sentence(tmp_path):
         "PYTHONPATH": str(ROOT / "src"),
         "BASH_FUNC_gradalign%%": "() { sh -c 'kill -9 $$'; }",  # in the place of the command
     }
-    said, target = tmp_path / "said", "results/smoke/claims/score.csv"
+    said, target = tmp_path / "said", "results/smoke/claims/score/claims.csv"
     command = ["--cores", "1", target, "--config", "scale=smoke"]
     assert warm_snakemake.run(command, pipeline.folder, environment, said) == 1
     sentence = "killed (signal 9). The usual cause is too little memory: run fewer jobs at a time (--jobs 1)"

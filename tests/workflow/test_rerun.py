@@ -125,7 +125,14 @@ def names_of(script: str) -> set[str]:
 
 
 AFTER_ITEMS = {"paper", "publish", "report", "verify"}
-AFTER_SUMMARY = {"summary", *names("figure"), *names("table"), *AFTER_ITEMS}
+
+
+def after(*parts: str) -> set[str]:
+    """What follows from parts of the summary, such as ``claims/score``: what shows them, paper, report, verdict."""
+    kinds = {part.split("/")[0] for part in parts}
+    items = yaml.safe_load((ROOT / "figures/manifest.yaml").read_text())
+    shown = {f"{item['kind']} {item['name']}" for item in items if {*item["reads"]} & {*parts, *kinds}}
+    return {f"summary_{kind}" for kind in kinds} | shown | AFTER_ITEMS
 
 
 def test_nothing_reruns_when_nothing_changed(workflow):
@@ -142,23 +149,30 @@ def test_editing_a_problem_retrains_only_that_problem(workflow):
         planned = workflow.planned()
     sources = {f"sources evaluation/heat-{method}" for method in ("adam", "soap")}
     reference = {"reference_specification heat", "reference heat"}
-    assert planned == reference | runs("heat-adam", "heat-soap") | sources | AFTER_SUMMARY
+    assert planned == reference | runs("heat-adam", "heat-soap") | sources | after("references/heat", "runs/heat")
+    assert "figure fig_burgers_error" not in planned
 
 
 def test_editing_a_method_retrains_only_that_method(workflow):
     with workflow.edited("src/gradalign/optimizers/soap.py"):
         planned = workflow.planned()
     claim = {"sources claims/definitions", "claim definitions"}  # that topic takes a step of SOAP
-    assert planned == runs("burgers-soap", "heat-soap") | claim | AFTER_SUMMARY
+    assert planned == runs("burgers-soap", "heat-soap") | claim | after(
+        "runs/burgers", "runs/heat", "claims/definitions"
+    )
+    assert {"figure fig_burgers_error", "figure fig_disagreement"} <= planned
+    assert "figure fig_kronecker" not in planned
 
 
+RUNS_OF_BURGERS = [f"{rule} burgers-{method}" for rule in ("train", "evaluate") for method in ("adam", "soap")]
+STUDIES = [f"study published_{name}" for name in ("allen_cahn", "burgers", "cavity")]
 ALL_RUNS = [f"{problem}-{method}" for problem in ("burgers", "heat") for method in ("adam", "soap")]
 
 
 def test_editing_the_loop_retrains_everything_but_solves_nothing_again(workflow):
     with workflow.edited("src/gradalign/runs.py"):
         planned = workflow.planned()
-    assert planned == runs(*ALL_RUNS) | AFTER_SUMMARY
+    assert planned == runs(*ALL_RUNS) | after("runs/burgers", "runs/heat")
 
 
 WORDS = {
@@ -198,7 +212,7 @@ def test_without_the_notes_of_snakemake_other_code_is_noticed_all_the_same(workf
         restore(hidden, workflow.folder / ".snakemake/metadata")
     said = "results/smoke: gradalign/claims/inter_step.py changed since these were computed: claims/inter_step\n"
     assert text.count(said) == 1
-    assert workflow.jobs(text) == {"sources claims/inter_step", "claim inter_step"} | AFTER_SUMMARY
+    assert workflow.jobs(text) == {"sources claims/inter_step", "claim inter_step"} | after("claims/inter_step")
 
 
 def test_a_result_whose_specification_was_written_before_a_kill_is_computed(workflow):
@@ -206,7 +220,7 @@ def test_a_result_whose_specification_was_written_before_a_kill_is_computed(work
     write = ("--cores", "1", f"results/smoke/specifications/{name}")
     with workflow.edited("src/gradalign/claims/inter_step.py"):
         workflow.snakemake(*write)
-        assert workflow.planned() == {"claim inter_step"} | AFTER_SUMMARY
+        assert workflow.planned() == {"claim inter_step"} | after("claims/inter_step")
     workflow.snakemake(*write)  # the old content with a new time
     assert workflow.planned() == set()
 
@@ -247,7 +261,7 @@ def test_a_specification_that_somebody_edited_is_written_again(workflow, name, c
         else:
             path.write_text(text.replace("0", "1", 1))
             os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-        assert workflow.planned() == runs("heat-adam") | AFTER_SUMMARY
+        assert workflow.planned() == runs("heat-adam") | after("runs/heat")
     finally:
         path.write_text(text)
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
@@ -272,7 +286,7 @@ def test_editing_what_all_figures_share_redraws_all_and_computes_nothing(workflo
 
 def test_editing_a_claim_checks_only_that_topic(workflow):
     with workflow.edited("src/gradalign/claims/inter_step.py"):
-        assert workflow.planned() == {"sources claims/inter_step", "claim inter_step"} | AFTER_SUMMARY
+        assert workflow.planned() == {"sources claims/inter_step", "claim inter_step"} | after("claims/inter_step")
 
 
 def test_editing_the_paper_typesets_only_the_paper(workflow):
@@ -288,7 +302,43 @@ def test_editing_the_expectations_only_verifies_and_typesets(workflow):
 def test_changing_the_settings_of_a_method_retrains_only_its_runs(workflow):
     (workflow.folder / "changed.yaml").write_text("methods: {soap: {b1: 0.5}}")
     planned = workflow.planned(files=("two.yaml", "changed.yaml"))
-    assert planned == runs("burgers-soap", "heat-soap") | AFTER_SUMMARY
+    assert planned == runs("burgers-soap", "heat-soap") | after("runs/burgers", "runs/heat")
+
+
+def test_another_way_of_gathering_gathers_all_and_computes_nothing(workflow):
+    with workflow.edited("src/gradalign/summary.py"):
+        planned = workflow.planned()
+    assert planned == {"sources stages/summary"} | after("claims", "references", "studies", "runs")
+
+
+def test_a_new_run_is_shown_by_the_figures_of_its_problem_alone(workflow):
+    heat = yaml.safe_load((workflow.folder / "two.yaml").read_text())["runs"]
+    new = {"problem": "burgers", "method": "gauss_newton", "network": "burgers", "training": "second_order"}
+    (workflow.folder / "more.yaml").write_text(yaml.safe_dump({"runs": [*heat, new]}))
+    planned = workflow.planned(files=("two.yaml", "more.yaml"))
+    assert planned == runs("burgers-gauss_newton") | {"sources evaluation/burgers-gauss_newton"} | after("runs/burgers")
+    assert {"figure fig_burgers_error", "table tab_runs"} <= planned
+    assert not {"figure fig_claims", "table tab_references"} & planned
+
+
+@pytest.mark.parametrize(
+    ("target", "wanted"),
+    [
+        ("figures/fig_burgers_error.pdf", {"figure fig_burgers_error", "reference burgers", *RUNS_OF_BURGERS}),
+        ("figures/fig_kronecker.png", {"figure fig_kronecker", "claim kronecker_factors"}),
+        ("tables/tab_published_references.csv", {"table tab_published_references", "summary_studies", *STUDIES}),
+    ],
+)
+def test_one_figure_plans_what_it_shows(workflow, target, wanted):
+    text = workflow.snakemake("--dry-run", "--forceall", f"results/smoke/{target}")
+    planned = {job for job in workflow.jobs(text) if not job.startswith(SPECIFICATIONS)}
+    assert planned == wanted
+
+
+def test_a_problem_without_runs_has_a_figure_that_says_so(workflow):
+    text = workflow.snakemake("--dry-run", "--forceall", "--printshellcmds", "results/smoke/figures/fig_wave_error.pdf")
+    assert workflow.jobs(text) == {"figure fig_wave_error"}
+    assert "gradalign render fig_wave_error --empty --output results/smoke/figures " in text
 
 
 def test_a_removed_figure_is_drawn_again_and_nothing_is_computed(workflow):
@@ -432,7 +482,7 @@ def test_a_damaged_reference_comes_back_bit_for_bit_from_the_cache(workflow):
     ("name", "target"),
     [
         ("figures/fig_claims.py", "results/smoke/figures/fig_claims.pdf"),
-        ("results/smoke/runs/heat-adam/parameters", "results/smoke/evaluation/heat-adam.csv"),
+        ("results/smoke/runs/heat-adam/parameters", "results/smoke/evaluation/heat-adam/runs.csv"),
     ],
 )
 def test_an_input_of_the_future_is_refused_before_anything_is_computed(workflow, name, target):

@@ -173,7 +173,7 @@ def test_a_target_that_cannot_be_made_gets_a_hint(checkout, arguments, message):
 
 def test_a_home_that_takes_no_files_is_survived(checkout, no_folder):
     code, said = snakemake(
-        checkout, "results/smoke/claims/score.csv", "-n", "--config", "scale=smoke", HOME=str(no_folder)
+        checkout, "results/smoke/claims/score/claims.csv", "-n", "--config", "scale=smoke", HOME=str(no_folder)
     )
     assert code == 0, said
     assert f"XDG_CACHE_HOME is now {checkout}/.cache" in said

@@ -3,16 +3,15 @@
 
 rule claims:
     input:
-        records=expand(f"{results}/claims/{{topic}}.csv", topic=configuration.claims),
-        curves=expand(f"{results}/claims/curves/{{topic}}.csv", topic=configuration.claims),
+        expand(f"{results}/claims/{{topic}}/{{table}}.csv", topic=configuration.claims, table=TABLES["claims"]),
 
 
 rule claim:
     input:
         sources=f"{results}/specifications/claims/{{topic}}.sources",
     output:
-        records=f"{results}/claims/{{topic}}.csv",
-        curves=f"{results}/claims/curves/{{topic}}.csv",
+        records=f"{results}/claims/{{topic}}/claims.csv",
+        curves=f"{results}/claims/{{topic}}/claim_curves.csv",
     log:
         f"{results}/logs/claims/{{topic}}.log",
     shell:

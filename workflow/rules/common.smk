@@ -19,6 +19,7 @@ from gradalign.errors import ForeignFileError, GradalignError, described, unknow
 from gradalign.provenance import import_closure, sources
 from gradalign.reference import set_aside
 from gradalign.run_records import set_aside as set_aside_run
+from gradalign.summary_tables import DERIVED, PARTS, TABLES
 
 # `gradalign` in shell commands is that of the Python that runs Snakemake, activated or not.
 # A job that the system kills for want of memory cannot say so itself: its shell does.
@@ -102,6 +103,33 @@ def item_modules(name):
 
 def item_scripts(wildcards):
     return scripts(*item_modules(wildcards[0]))
+
+
+def parts_read(name):
+    """Folders of summary tables that a figure or table reads, with the kinds of tables that it finds there."""
+    for read in items[name]["reads"]:
+        kind, _, part = read.partition("/")
+        if not part:
+            yield f"{results}/summary", kind
+        elif kind == "runs":
+            runs = (run for run in configuration.run_names if configuration.run(run).problem == part)
+            yield from ((f"{results}/{PARTS[kind]}/{run}", kind) for run in runs)
+        elif part in getattr(configuration, kind):
+            yield f"{results}/{PARTS[kind]}/{part}", kind
+
+
+def item_tables(wildcards):
+    for folder, kind in parts_read(wildcards[0]):
+        whole = folder == f"{results}/summary"
+        tables = TABLES[kind] + (DERIVED if kind == "runs" and whole else ())
+        yield from (f"{folder}/{table}.csv" for table in tables)
+        if kind == "runs" and not whole:
+            yield f"{folder}/fields/{Path(folder).name}.npz"
+
+
+def item_folders(wildcards):
+    folders = dict.fromkeys(folder for folder, _ in parts_read(wildcards[0]))
+    return [f"--summary {folder}" for folder in folders] or "--empty"
 
 
 def item_contents(*files):

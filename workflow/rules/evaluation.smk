@@ -1,4 +1,4 @@
-# Trained networks against the references.
+# Trained networks against the references: the summary tables of each run alone.
 
 
 rule evaluate:
@@ -6,19 +6,18 @@ rule evaluate:
         specification=rules.run_specification.output.settings,
         reference=reference_of_run,
         runs=rules.train.output.runs,
+        curves=rules.train.output.curves,
         checksums=rules.train.output.checksums,
         parameters=rules.train.output.parameters,
         sources=f"{results}/specifications/evaluation/{{run}}.sources",
     output:
-        table=f"{results}/evaluation/{{run}}.csv",
-        fields=f"{results}/evaluation/{{run}}.npz",
-        errors=f"{results}/evaluation/errors/{{run}}.csv",
-        errors_in_time=f"{results}/evaluation/errors_in_time/{{run}}.csv",
+        tables=expand(f"{results}/evaluation/{{{{run}}}}/{{table}}.csv", table=TABLES["runs"]),
+        fields=f"{results}/evaluation/{{run}}/fields/{{run}}.npz",
     log:
         f"{results}/logs/evaluation/{{run}}.log",
     params:
         directory=subpath(input.runs, parent=True),
+        output=subpath(output.fields, ancestor=2),
     shell:
         "gradalign evaluate {params.directory} --specification {input.specification} --reference {input.reference} "
-        "--output {output.table} --fields {output.fields} --errors {output.errors} "
-        "--errors-in-time {output.errors_in_time} > {log} 2>&1"
+        "--output {params.output} > {log} 2>&1"

@@ -1,4 +1,4 @@
-# One figure or table per entry of figures/manifest.yaml, each by its own script.
+# One figure or table per entry of figures/manifest.yaml, each by its own script, from the tables that the entry reads.
 
 
 rule figures:
@@ -21,7 +21,7 @@ rule tables:
 
 rule figure:
     input:
-        summary=rules.summary.output,
+        tables=item_tables,
         sources=item_scripts,
         style="figures/style.mplstyle",
     output:
@@ -37,15 +37,15 @@ rule figure:
         caption=figure_caption,
         contents=item_contents("figures/style.mplstyle"),
         arguments=lambda wildcards: items[wildcards.figure].get("arguments", {}),  # of the script: redraw on a change
-        summary=subpath(input[0], parent=True),
+        summary=item_folders,
         directory=subpath(output.pdf, parent=True),
     shell:
-        "gradalign render {wildcards.figure} --summary {params.summary} --output {params.directory} > {log} 2>&1"
+        "gradalign render {wildcards.figure} {params.summary} --output {params.directory} > {log} 2>&1"
 
 
 rule table:
     input:
-        summary=rules.summary.output,
+        tables=item_tables,
         sources=item_scripts,
         verdicts="figures/verdicts.yaml",
     output:
@@ -62,7 +62,7 @@ rule table:
         caption=table_caption,
         contents=item_contents("figures/verdicts.yaml"),
         arguments=lambda wildcards: items[wildcards.table].get("arguments", {}),  # of the script: redraw on a change
-        summary=subpath(input[0], parent=True),
+        summary=item_folders,
         directory=subpath(output.csv, parent=True),
     shell:
-        "gradalign render {wildcards.table} --summary {params.summary} --output {params.directory} > {log} 2>&1"
+        "gradalign render {wildcards.table} {params.summary} --output {params.directory} > {log} 2>&1"

@@ -21,7 +21,7 @@ rule paper:
     input:
         figures=rules.figures.input,
         tables=rules.tables.input,
-        summary=rules.summary.output,
+        summary=rules.summary.input,
         specifications=expand(rules.run_specification.output.settings, run=configuration.run_names),
         text=paper_text,
     output:

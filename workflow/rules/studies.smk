@@ -3,7 +3,7 @@
 
 rule studies:
     input:
-        expand(f"{results}/studies/{{study}}.csv", study=configuration.studies),
+        expand(f"{results}/studies/{{study}}/studies.csv", study=configuration.studies),
 
 
 rule study_specification:
@@ -27,7 +27,7 @@ rule study:
         specification=rules.study_specification.output.settings,
         sources=rules.study_specification.output.sources,
     output:
-        f"{results}/studies/{{study}}.csv",
+        f"{results}/studies/{{study}}/studies.csv",
     log:
         f"{results}/logs/studies/{{study}}.log",
     shell:

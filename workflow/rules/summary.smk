@@ -1,40 +1,71 @@
-# Tidy tables of everything: the only files that figures, tables, paper and verification read.
+# Tidy tables of everything, gathered from what the stages wrote: what tables, paper and verification read.
+
+
+rule summary_claims:
+    input:
+        rules.claims.input,
+        sources=f"{results}/specifications/stages/summary.sources",
+    output:
+        expand(f"{results}/summary/{{table}}.csv", table=TABLES["claims"]),
+    log:
+        f"{results}/logs/summary/claims.log",
+    params:
+        results=subpath(output[0], ancestor=2),
+        names=configuration.claims,
+    shell:
+        "gradalign summarise claims {params.names} --results {params.results} --empty > {log} 2>&1"
+
+
+rule summary_references:
+    input:
+        rules.references.input,
+        sources=f"{results}/specifications/stages/summary.sources",
+    output:
+        expand(f"{results}/summary/{{table}}.csv", table=TABLES["references"]),
+    log:
+        f"{results}/logs/summary/references.log",
+    params:
+        results=subpath(output[0], ancestor=2),
+        names=list(configuration.references),
+    shell:
+        "gradalign summarise references {params.names} --results {params.results} --empty > {log} 2>&1"
+
+
+rule summary_studies:
+    input:
+        rules.studies.input,
+        sources=f"{results}/specifications/stages/summary.sources",
+    output:
+        expand(f"{results}/summary/{{table}}.csv", table=TABLES["studies"]),
+    log:
+        f"{results}/logs/summary/studies.log",
+    params:
+        results=subpath(output[0], ancestor=2),
+        names=list(configuration.studies),
+    shell:
+        "gradalign summarise studies {params.names} --results {params.results} --empty > {log} 2>&1"
+
+
+rule summary_runs:
+    input:
+        expand(rules.evaluate.output.tables, run=configuration.run_names),
+        expand(rules.evaluate.output.fields, run=configuration.run_names),
+        sources=f"{results}/specifications/stages/summary.sources",
+    output:
+        expand(f"{results}/summary/{{table}}.csv", table=[*TABLES["runs"], *DERIVED]),
+        fields=expand(f"{results}/summary/fields/{{run}}.npz", run=configuration.run_names),
+    log:
+        f"{results}/logs/summary/runs.log",
+    params:
+        results=subpath(output[0], ancestor=2),
+        names=configuration.run_names,
+    shell:
+        "gradalign summarise runs {params.names} --results {params.results} --empty > {log} 2>&1"
 
 
 rule summary:
     input:
-        claims=rules.claims.input.records,
-        claim_curves=rules.claims.input.curves,
-        references=rules.references.input,
-        studies=rules.studies.input,
-        runs=rules.runs.input,
-        curves=expand(rules.train.output.curves, run=configuration.run_names),
-        evaluation=expand(rules.evaluate.output.table, run=configuration.run_names),
-        fields=expand(rules.evaluate.output.fields, run=configuration.run_names),
-        errors=expand(rules.evaluate.output.errors, run=configuration.run_names),
-        errors_in_time=expand(rules.evaluate.output.errors_in_time, run=configuration.run_names),
-        sources=f"{results}/specifications/stages/summary.sources",
-    output:
-        claims=f"{results}/summary/claims.csv",
-        claim_curves=f"{results}/summary/claim_curves.csv",
-        references=f"{results}/summary/references.csv",
-        reference_evidence=f"{results}/summary/reference_evidence.csv",
-        studies=f"{results}/summary/studies.csv",
-        runs=f"{results}/summary/runs.csv",
-        curves=f"{results}/summary/curves.csv",
-        errors=f"{results}/summary/errors.csv",
-        errors_in_time=f"{results}/summary/errors_in_time.csv",
-        mean_ranks=f"{results}/summary/mean_ranks.csv",
-        score_correlations=f"{results}/summary/score_correlations.csv",
-        fields=expand(f"{results}/summary/fields/{{run}}.npz", run=configuration.run_names),
-    log:
-        f"{results}/logs/summary.log",
-    params:
-        results=subpath(output.claims, ancestor=2),
-        claims=[f"--claim={topic}" for topic in configuration.claims],
-        references=[f"--reference={problem}" for problem in configuration.references],
-        studies=[f"--study={study}" for study in configuration.studies],
-        runs=[f"--run={run}" for run in configuration.run_names],
-    shell:
-        "gradalign summarise --results {params.results} {params.claims} {params.references} "
-        "{params.studies} {params.runs} > {log} 2>&1"
+        rules.summary_claims.output,
+        rules.summary_references.output,
+        rules.summary_studies.output,
+        rules.summary_runs.output,

@@ -3,7 +3,7 @@
 
 rule verify:
     input:
-        summary=rules.summary.output,
+        summary=rules.summary.input,
         expectations="workflow/config/expectations.yaml",
         sources=f"{results}/specifications/stages/verification.sources",
         # Only so that everything else is done when an expectation fails. Not ancient(): Snakemake 9 would then miss the

@@ -8,7 +8,7 @@
 # that nothing interrupted. Everything is taken down again.
 #   workflow/profiles/slurm/trial.sh             the whole pipeline: about half an hour on two cores
 #   workflow/profiles/slurm/trial.sh TARGET...   only these, for instance
-#                                                results/smoke/evaluation/burgers-gauss_newton.csv
+#                                                results/smoke/evaluation/burgers-gauss_newton/runs.csv
 # It needs a Debian or Ubuntu machine of your own, two cores, the network, and root: it installs the packages of Slurm,
 # starts its daemons, writes /etc/slurm/, and in the end removes what it installed. Never on a node of a real cluster.
 set -euo pipefail
