@@ -6,6 +6,7 @@ is printed at the end, and kept in a table where ``--counts`` names a file.
 
 import gc
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from gradalign.compilation import quick_flags
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ["XLA_FLAGS"] = f"{quick_flags()} {os.environ.get('XLA_FLAGS', '')}".strip()
 os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")  # which operation stands on which line is not asked here
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # under nohup: the programs that tests interrupt would not stop
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import jax
 import pandas as pd
