@@ -1,5 +1,6 @@
 # make reproduce [SCALE=smoke|laptop|laptop-best|laptop-methods|laptop-stretch|paper]   environment, then the whole pipeline
-# make test                                   environment, then the tests
+# make test                                   environment, then the tests but the slow ones (eight minutes)
+# make test-all                               all tests (half an hour)
 # make test-oldest                            the tests with the oldest packages that pyproject.toml allows, in .venv-oldest;
 #                                             needs Python 3.11
 # make check                                  format, lint, types, lint of the workflow
@@ -38,19 +39,23 @@ export TMPDIR := $(shell mkdir -p "$(CURDIR)/.cache/tmp" && echo "$(CURDIR)/.cac
 endif
 export HOME
 
-.PHONY: reproduce test test-oldest check endurance bench mutations environment lock schema
+.PHONY: reproduce test test-all test-oldest check endurance bench mutations environment lock schema
 
 # One line says where the whole run is; what Snakemake itself says is in .snakemake/log
 reproduce: environment
 	snakemake --logger gradalign --logger-gradalign-results results/$(SCALE) --cores all --config scale=$(SCALE)
 
+PYTEST := python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
 test: environment
-	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m "not slow" $(TESTS)
+
+test-all: environment
+	$(PYTEST) $(TESTS)
 
 test-oldest:
 	$(MAKE) environment VENV=$(OLDEST_VENV) LOCK=requirements.oldest.lock PYTHON=$(OLDEST_PYTHON)
-	PATH=$(abspath $(OLDEST_VENV))/bin:$$PATH python -m pytest --numprocesses auto --dist loadfile \
-		--no-loadscope-reorder $(TESTS)
+	PATH=$(abspath $(OLDEST_VENV))/bin:$$PATH $(PYTEST) -m "not slow" $(TESTS)
 
 check: environment
 	ruff format --check

@@ -51,6 +51,7 @@ def compiled(*functions):
     return jax.jit(lambda vectors: tuple(function(vectors) for function in functions))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "d"), SHAPES)
 def test_scores_of_a_matrix_are_those_of_the_formulas(n, d):
     vectors = draw(n, d, decades=8)
@@ -75,6 +76,7 @@ def test_one_vector_scores_one_and_has_no_pairs():
     assert np.isnan([found.mean_cosine, found.minimum_cosine, conflict_fraction(found.cosines)]).all()
 
 
+@pytest.mark.slow
 def test_gram_matrix_holds_the_inner_products():
     vectors = draw(4, 7, decades=3)
     np.testing.assert_allclose(gram_matrix(jnp.asarray(vectors)), vectors @ vectors.T, rtol=IDENTITY)
@@ -181,6 +183,7 @@ def test_entries_of_very_different_size_in_one_tree():
     assert float(alignment_score([one, two])) == -1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.float32])
 def test_low_precision_input_is_summed_in_float64(dtype):
     vectors = jnp.asarray(1 + 0.1 * draw(2, 11, 5), dtype)
@@ -222,6 +225,7 @@ def test_misalignment_of_nearly_parallel_vectors_keeps_its_digits(epsilon):
     assert float(measure(four)) == pytest.approx(3 / 4 * expected, rel=IDENTITY, abs=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fused", [True, False], ids=["fused", "operation by operation"])
 @pytest.mark.parametrize("n", [2, 5, 12])
 def test_misalignment_has_all_digits_however_its_program_rounds(n, fused):
@@ -321,6 +325,7 @@ def test_score_certificates_are_condition_numbers_of_two_unit_gradients():
     assert np.isnan(score_certificate(jnp.nan))
 
 
+@pytest.mark.slow
 def test_interference_of_trees_is_the_matrix_of_their_products():
     gradients, directions = draw(3, 11, seed=1, decades=3), draw(3, 11, seed=2, decades=3)
     expected = gradients @ directions.T
@@ -335,6 +340,7 @@ def test_interference_of_trees_is_the_matrix_of_their_products():
     assert np.max(np.abs(jax.jit(interference_matrix)(gradients, directions) - expected) / sizes) < ROUNDING
 
 
+@pytest.mark.slow
 def test_effective_dimension_is_that_of_the_law_of_the_draws():
     generator = np.random.default_rng(3)
     p = 0.6 ** np.arange(20.0)

@@ -12,6 +12,7 @@ def test_the_steps_that_fit_have_whole_chunks_in_every_stage(stages, expected):
     assert budget.fitting(2.0, 2.0, stages, 10) == expected
 
 
+@pytest.mark.slow
 def test_a_row_tells_the_time_of_a_step_and_how_many_fit(monkeypatch):
     monkeypatch.setattr(budget, "TIMED", 0.0001)
     found = budget.row(specification("adam"), 10.0)
@@ -19,6 +20,7 @@ def test_a_row_tells_the_time_of_a_step_and_how_many_fit(monkeypatch):
     assert found["fitting_steps"] == pytest.approx(1e4 / found["milliseconds_per_step"], abs=10)
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_has_no_time(monkeypatch):
     monkeypatch.setattr(budget, "TIMED", 0.0001)
     found = budget.row(specification("adam", problem_settings={"viscosity": 1e300}), 10.0)

@@ -53,6 +53,7 @@ def test_every_truncation_is_found(tmp_path, content):
             load(tmp_path, content[:length])
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_is_found_or_harmless(tmp_path, content):
     """A space of the padding may become another blank; no number may change."""
     harmless = 0
@@ -151,6 +152,7 @@ def test_the_checkpoints_of_the_paper_lie_in_files_below_16_mb(run):
         assert sum(sizes[name] for name in names) + header < 16_000_000
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.dictionaries(st.text(max_size=5), st.floats(width=64) | st.integers(-(2**40), 2**40) | st.text(max_size=9)))
 def test_metadata_survives(tmp_path_factory, metadata):

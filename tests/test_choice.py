@@ -41,6 +41,7 @@ def test_the_first_candidate_is_the_scale_and_the_others_are_not(problem):
     assert all(other != base for other in others)
 
 
+@pytest.mark.slow
 def test_the_validation_residual_is_that_of_fields_which_are_known(tmp_path):
     """A network that is zero leaves Burgers' equation -a sin(πx) at all times, here with a = 1, then a = 2."""
     slabs = {"steps": 80, "windows": {"count": 2, "network": "warm"}}

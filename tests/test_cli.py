@@ -251,6 +251,7 @@ def test_a_dry_run_writes_nothing(tmp_path, monkeypatch):
     assert not output.exists()
 
 
+@pytest.mark.slow
 def test_stages_from_training_to_summary_fit_together(tmp_path):
     given = specification("adam", steps=4)
     results = tmp_path / "smoke"
@@ -329,6 +330,7 @@ def test_a_reference_of_another_equation_is_refused(files, reference, said, opti
     assert not (files / "scores").exists()
 
 
+@pytest.mark.slow
 def test_a_finished_run_of_another_network_is_neither_trained_over_nor_scored(files):
     assert train_command(files, "right.npz").exit_code == 0
     parameters = (files / "run/parameters/seed-0.safetensors").read_bytes()

@@ -106,6 +106,7 @@ def test_tall_and_wide_jacobians_agree():
     np.testing.assert_array_equal(found[14], np.eye(10)[9])
 
 
+@pytest.mark.slow
 def test_gauss_newton_is_the_hessian_of_linear_residuals():
     A = np.random.default_rng(1).standard_normal((4, 3))
     jacobian = jacobian_matrix(lambda x: jnp.asarray(A) @ x, jnp.ones(3))
@@ -184,6 +185,7 @@ def test_dependent_rows_add_right_angles_only():
     assert found[2] == pytest.approx(np.pi / 2, abs=ROUNDING)
 
 
+@pytest.mark.slow
 def test_irreducible_conflict_is_the_norm_of_the_whitened_cross_kernel():
     generator = np.random.default_rng(5)
     one, other = generator.standard_normal((3, 8)), generator.standard_normal((2, 8))

@@ -20,6 +20,8 @@ from gradalign.errors import ConfigurationError
 from gradalign.reference import Reference, set_aside, stated_error
 from gradalign.training import build
 
+pytestmark = pytest.mark.slow
+
 FULL = 200
 """Flips from which on every single truncation is tried too."""
 

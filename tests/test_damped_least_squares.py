@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gradalign.damped_least_squares import BLOCKS, damped, damped_system, norm_factor
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1), st.sampled_from([(7, 3), (3, 7), (4, 4)]), st.floats(1e-3, 10))
 def test_primal_and_dual_agree_with_numpy(seed, shape, damping):
     generator = np.random.default_rng(seed)

@@ -151,6 +151,7 @@ ACTIVATIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_every_operation_agrees_with_nested_gradients_per_point(name):
     """Derivatives and operators of a function whose operations get inputs that have streams of every order."""

@@ -11,6 +11,8 @@ from tiny_run import Pipeline, Program, numbers
 from gradalign import randomness, runs
 from gradalign.training import build
 
+pytestmark = pytest.mark.slow
+
 WIDE = {
     "networks": {"burgers": {"architecture": "mlp", "width": 64, "depth": 2, "activation": "tanh"}},
     "training": {"first_order": {"steps": 20, "log_every": 10, "checkpoint_every": 20, "own_state": False}},

@@ -11,6 +11,8 @@ from tiny_run import Program, numbers
 
 from gradalign import runs
 
+pytestmark = pytest.mark.slow
+
 LIMIT = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (32_000, resource.RLIM_INFINITY))"
 
 

@@ -49,6 +49,7 @@ def test_the_front_page_is_read_in_two_minutes():
     assert len(PAGES["README.md"].encode()) <= 12_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "block", "printed"), BLOCKS, ids=[f"{b[0]}-{i}" for i, b in enumerate(BLOCKS)])
 def test_blocks_run_and_print_what_they_say(name, block, printed, tmp_path):
     (tmp_path / "block.py").write_text(block, encoding="utf-8")

@@ -12,6 +12,8 @@ import pytest
 
 from gradalign.reference import Reference
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "tests" / "eleventh_problem"
 RUN = "heat-gauss_newton"

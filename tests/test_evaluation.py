@@ -73,6 +73,7 @@ def test_predictions_do_not_depend_on_the_block(block):
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_evaluation_scores_the_stored_parameters(tmp_path):
     given, reference = specification("adam", steps=4), line_reference()
     train(given, reference, tmp_path)

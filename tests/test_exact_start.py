@@ -44,6 +44,7 @@ def differentiated(values, box, rates, order, point):
     return float(np.real(np.sum(found * growth ** order[0] * np.exp(growth * time))))
 
 
+@pytest.mark.slow
 def test_the_flow_of_an_interpolant_is_that_of_numpy():
     generator = np.random.default_rng(0)
     values = generator.normal(size=(11, 2))
@@ -61,6 +62,7 @@ def test_the_flow_of_an_interpolant_is_that_of_numpy():
     np.testing.assert_allclose(found, expected, rtol=0, atol=IDENTITY)
 
 
+@pytest.mark.slow
 def test_the_interpolant_in_the_plane_meets_its_nodes_and_diffuses():
     start = ExactStart(((0.0, 1.0), (-1.0, 1.0)), 3, lambda x, y: [0 * x], (diffusion(0.1),))
     nodes = start.nodes(jnp.dtype("float64"))
@@ -172,6 +174,7 @@ def test_the_tail_is_that_of_the_waves_of_numpy():
         np.testing.assert_allclose(tail, expected, rtol=0, atol=IDENTITY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_fields_have_their_initial_condition_whatever_the_network(name):
     module = import_module(f"gradalign.problems.{name}")
@@ -205,6 +208,7 @@ def posed(steps=8, **training):
     )
 
 
+@pytest.mark.slow
 def test_a_window_starts_where_the_one_before_ended():
     experiment = build(posed())
     before = jax.jit(experiment.advance)(randomness.stream(3, "points"), experiment.start(3), np.int32(4))
@@ -223,6 +227,7 @@ def test_a_window_starts_where_the_one_before_ended():
     np.testing.assert_array_equal(solution["start"][1], after.start)
 
 
+@pytest.mark.slow
 def test_steps_on_the_same_points_are_single_steps():
     """What they share is computed once a draw; here the draws end within and between the calls."""
     experiment = build(posed(points_every=3, own_state=False))
@@ -236,6 +241,7 @@ def test_steps_on_the_same_points_are_single_steps():
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_run_leaves_its_starts_and_is_scored_with_them(tmp_path):
     given = posed()
     reference = replace(line_reference(), problem=given.problem, equation="")
@@ -251,6 +257,7 @@ def test_a_run_leaves_its_starts_and_is_scored_with_them(tmp_path):
     np.testing.assert_allclose(predicted[2], expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_one_loss_term_has_no_score():
     experiment = build(posed())
     found = jax.eval_shape(experiment.diagnose, randomness.stream(0, "points"), experiment.start(0))

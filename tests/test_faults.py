@@ -14,6 +14,8 @@ from gradalign import randomness, runs
 from gradalign.errors import NonFiniteLossError
 from gradalign.training import build
 
+pytestmark = pytest.mark.slow
+
 AT = 5
 """Steps before the fault; the log is written after every fourth, so that it comes in the middle of a chunk."""
 

@@ -96,6 +96,7 @@ def test_a_specification_is_as_strict_as_a_configuration(tmp_path, key, text):
         RunSpecification.model_validate_json(json.dumps(written))
 
 
+@pytest.mark.slow
 def test_a_label_with_metacharacters_reaches_its_run_as_text(tmp_path):
     """The one free text of a configuration goes into a specification through the shell, as text."""
     checkout = tmp_path / "my checkout; touch harm $(touch harm)"
@@ -139,6 +140,7 @@ def test_a_wrong_setting_of_a_program_keeps_its_own_error():
     assert machine.wrong_setting(caught.value) == ""
 
 
+@pytest.mark.slow
 def test_an_import_of_any_module_changes_no_setting_of_the_program():
     """Whatever the program has set, a library leaves it: JAX's settings, the environment, NumPy's errors, devices."""
     program = """

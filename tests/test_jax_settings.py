@@ -86,6 +86,7 @@ def test_flags_in_a_file_that_is_not_there_are_named(monkeypatch):
         jax_settings.require_exact_arithmetic()
 
 
+@pytest.mark.slow
 def test_a_command_in_a_hostile_environment_gives_the_same_reference(tmp_path):
     hostile = {
         "JAX_THREEFRY_PARTITIONABLE": "0",

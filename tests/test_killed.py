@@ -17,6 +17,8 @@ from tiny_run import ROOT, Pipeline, Program, numbers
 
 from gradalign.files import exclusive
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):

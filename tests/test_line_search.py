@@ -93,6 +93,7 @@ def test_slopes_alone_decide_where_rounding_hides_the_decrease():
         assert abs(float(end[1][0])) <= -CURVATURE * slope
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=5), st.data())
 def test_fingerprint_sees_every_bit(values, data):
     array = jnp.asarray(values)

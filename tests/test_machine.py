@@ -117,6 +117,7 @@ def test_files_that_say_nothing_limit_nothing(system):
     assert available_memory() == Memory(sys.maxsize, "the memory of this machine")
 
 
+@pytest.mark.slow
 def test_a_run_that_does_not_fit_is_refused_before_its_first_step(tmp_path, monkeypatch):
     monkeypatch.setattr(machine, "available_memory", lambda: Memory(1000, "the memory of this container"))
     steps = []

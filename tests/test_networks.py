@@ -292,6 +292,7 @@ def test_a_spectral_network_is_a_fourier_series_with_coefficients_of_time(pariti
     assert count == (1 * 6 + 6) + (6 * 6 + 6) + (6 * coefficients + coefficients)
 
 
+@pytest.mark.slow
 def test_derivatives_of_a_spectral_network_are_those_of_its_waves():
     network = networks.build(settings("spectral", harmonics=2), problem(("x",), ("u",)), jnp.dtype("float64"))
     params, z = generic(network), points()

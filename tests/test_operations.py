@@ -57,6 +57,7 @@ def test_a_gauss_newton_step_costs_what_its_formulas_say():
     assert found.between(10, 30) == pytest.approx(10 * found.after.step + 10 * found.after.trial)
 
 
+@pytest.mark.slow
 def test_a_refresh_counts_as_often_as_it_is_done():
     always, seldom, never = (
         OperationCount(experiment("soap", precondition_frequency=every)).after.step for every in (1, 10, 1000)
@@ -66,6 +67,7 @@ def test_a_refresh_counts_as_often_as_it_is_done():
     assert always - never == pytest.approx(4 * (2 + 8 / 3) * 32**3, rel=0.1)
 
 
+@pytest.mark.slow
 def test_before_the_hand_over_a_step_is_one_of_soap():
     found = OperationCount(experiment("soap_then_gauss_newton", width=16))
     soap, newton = (OperationCount(experiment(name, width=16)) for name in ("soap", "gauss_newton"))

@@ -16,6 +16,8 @@ from synthetic_results import SHAPES, write_summary
 from gradalign.errors import ConfigurationError
 from gradalign.records import claim_number
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 MAIN = (ROOT / "paper" / "main.typ").read_text(encoding="utf-8")
 PROOFS = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "paper" / "proofs").glob("*.typ"))}

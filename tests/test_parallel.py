@@ -21,6 +21,8 @@ from gradalign.cli import application
 from gradalign.errors import ConfigurationError
 from gradalign.runs import train
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 
 

@@ -45,6 +45,7 @@ def finished(tmp_path_factory, shared_programs):
     return directory
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_bit_for_bit(finished, tmp_path):
     for at in (0, 4, 8):
         with pytest.raises(KilledError):
@@ -96,6 +97,7 @@ def test_options_that_this_xla_does_not_have_are_left_out():
         _known({"xla_backend_optimization_level": "not a number"})
 
 
+@pytest.mark.slow
 def test_only_diagnostics_that_are_logged_a_few_times_are_compiled_in_a_hurry(monkeypatch):
     monkeypatch.setattr("gradalign.runs._known", dict)
     for logs, hurried in ((FEW_LOGS, [QUICK]), (FEW_LOGS + 1, [])):
@@ -107,6 +109,7 @@ def test_only_diagnostics_that_are_logged_a_few_times_are_compiled_in_a_hurry(mo
         assert [asked for asked in options if asked is not None] == expected
 
 
+@pytest.mark.slow
 def test_diagnostics_compiled_with_care_agree(finished, tmp_path, monkeypatch):
     monkeypatch.setattr("gradalign.runs._compiled", _compiled)
     careful = {"xla_backend_optimization_level": "3", "xla_cpu_use_fusion_emitters": True}  # as outside of the tests
@@ -129,6 +132,7 @@ def test_a_finished_run_is_not_computed_again(finished, tmp_path):
     pd.testing.assert_frame_equal(numbers(finished)[0], before[0], check_exact=True)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_other_settings_does_not_count(tmp_path):
     plain = {"steps": 4, "own_state": False}
     train(specification("adam", **plain), line_reference(), tmp_path)
@@ -214,6 +218,7 @@ def test_with_no_sound_checkpoint_the_run_starts_anew(finished, tmp_path):
     assert numbers(tmp_path)[1] == expected[1]
 
 
+@pytest.mark.slow
 def test_a_run_stops_when_its_time_is_used_up_and_goes_on_bit_for_bit(finished, tmp_path):
     """Also where that is not a step at which a checkpoint is due."""
     given = specification("adam", checkpoint_every=12)
@@ -234,6 +239,7 @@ def test_a_run_stops_when_its_time_is_used_up_and_goes_on_bit_for_bit(finished, 
     assert numbers(stopped)[1] == numbers(expected)[1]
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_log(tmp_path):
     given = specification("adam", steps=8, learning_rate=1e30, precision="float32", own_state=False)
     with pytest.raises(NonFiniteLossError, match=r"at step \d+.*'burgers'.*'adam', seed 0.*learning_rate") as caught:
@@ -245,6 +251,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_log(tmp_path):
     assert np.isfinite(log.query("quantity == 'loss'")["value"]).all()
 
 
+@pytest.mark.slow
 def test_gauss_newton_runs_through_the_same_loop(tmp_path):
     given = specification("gauss_newton", steps=12, learning_rate=None, points_every=12, own_state=False)
     train(given, line_reference(), tmp_path)

@@ -13,6 +13,8 @@ from gradalign.damped_least_squares import damped_system
 from gradalign.objective import Objective
 from gradalign.training import build
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = configuration.load(gpu_second_order.CONFIGURATION)
 TINY = """
 scale: smoke

@@ -45,6 +45,7 @@ def score(vectors):
     return 2 * np.sum(np.mean([v / np.linalg.norm(v) for v in vectors], axis=0) ** 2) - 1
 
 
+@pytest.mark.slow
 def test_diagnostics_agree_with_gradients_formed_by_hand(adam):
     experiment, key, loop, row = adam
     points = experiment.points(key, loop)
@@ -76,6 +77,7 @@ def test_common_and_own_state_scores_use_the_right_statistics(adam):
     assert row["score_own_state"] == pytest.approx(score(own), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_own_states_saw_one_loss_term_each():
     experiment = build(specification("adam", weighting={"scheme": "constant"}))
     key, loop = state_after(experiment, 2)
@@ -89,6 +91,7 @@ def test_own_states_saw_one_loss_term_each():
         np.testing.assert_allclose(ravel_pytree(state[0].mu)[0], moment, rtol=1e-10, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_inter_step_scores_compare_consecutive_steps(adam):
     experiment, key, loop, row = adam
     visited = [loop]
@@ -127,6 +130,7 @@ def test_points_are_redrawn_as_often_as_asked():
     assert (drawn[2] != drawn[3]).any()
 
 
+@pytest.mark.slow
 def test_gradient_norm_weights_balance_the_gradients():
     # Without memory the weighted gradients all have the mean of the unweighted norms, up to the guard of 1e-5
     experiment = build(specification("adam", weighting={"scheme": "gradient_norm", "momentum": 0.0, "every": 1}))
@@ -152,6 +156,7 @@ def test_causal_weights_scale_the_rows_of_the_objective():
     assert float(objective.losses(loop.params, points)["pde"]) == pytest.approx(np.mean(chunks**2), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_linearisation_gives_rows_and_their_jacobian():
     experiment = build(specification("gauss_newton", learning_rate=None, causal={"tolerance": 2.0, "chunks": 4}))
     key, loop = randomness.stream(3, "points"), experiment.start(3)
@@ -183,6 +188,7 @@ def gray_scott():
     return experiment, experiment.start(3), experiment.points(randomness.stream(3, "points"), experiment.start(3))
 
 
+@pytest.mark.slow
 def test_loss_terms_at_the_same_points_have_the_gradients_of_their_own(gray_scott):
     experiment, loop, points = gray_scott
     weights = {name: jnp.asarray(1.0 + i) for i, name in enumerate(experiment.problem.losses)}
@@ -192,6 +198,7 @@ def test_loss_terms_at_the_same_points_have_the_gradients_of_their_own(gray_scot
         np.testing.assert_allclose(ravel_pytree(found[name])[0], gradient, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_linearisation_of_terms_at_the_same_points(gray_scott):
     experiment, loop, points = gray_scott
     objective = experiment.objective(loop.loss_weights)
@@ -214,6 +221,7 @@ def test_driven_fields_are_those_of_the_solution_at_the_points_of_their_loss_ter
     np.testing.assert_allclose([found["ru"], found["rv"]], [u, v], rtol=0, atol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampling", ["random", "lattice"])
 def test_stretched_points_have_weights_and_leave_the_walls_where_they_are(sampling):
     """Points are moved towards the walls, and those of a wall along it; rows stand for their part of square or wall."""
@@ -247,6 +255,7 @@ def test_stretched_points_have_weights_and_leave_the_walls_where_they_are(sampli
         np.testing.assert_allclose(rows[name], np.sqrt(weight) * residual, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_pseudo_time_and_a_norm_of_fields_have_all_diagnostics():
     given = {"horizon": 0.2, "start": "exact", "start_harmonics": 4}  # two loss terms, where `penalised` has four
     posed = {"problem": "gray_scott", "problem_settings": given, "points": {"pde": 16}}

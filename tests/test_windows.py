@@ -77,6 +77,7 @@ def test_a_new_window_starts_the_optimizer_and_the_weights_again(marched):
             np.testing.assert_allclose(one, other, rtol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["warm", "fresh"])
 def test_curvatures_are_kept_where_the_network_is(network):
     windows = {"count": 2, "network": network, "first_steps": 6}
@@ -118,6 +119,7 @@ def test_every_time_is_predicted_by_its_window_and_the_last_by_the_last(marched,
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_windows_join_and_a_killed_run_goes_on_bit_for_bit(tmp_path, shared_programs):
     """Gauss-Newton steps fit the initial condition of the second window: hardly a jump is left between the two, where
     the first window, with which the second one starts, differs between its ends by a whole wave."""

@@ -17,6 +17,7 @@ BIAS = st.sampled_from([0.0, 0.5, 1.0])
 M1, M2 = 0.5, 65 / 192  # means of x and x^2 over j/32, j = 0..32
 
 
+@pytest.mark.slow
 class TestTopic(TopicContract):
     topic = topic
     claims = "T38"

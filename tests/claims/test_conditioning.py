@@ -117,6 +117,7 @@ def test_T13_best_loss_weights(seed, first, second):
         assert kappa[0] == pytest.approx((1 + c) / (1 - c), rel=INVERSE_ROOTS, abs=0)
 
 
+@pytest.mark.slow
 def test_T13_gaussian_problems():
     chosen = topic.gaussian_problems()
     assert len(chosen) == topic.GAUSSIAN

@@ -16,6 +16,7 @@ SIZES = st.lists(st.integers(1, 4), min_size=2, max_size=4)
 POWER = st.floats(0, 1.5)
 
 
+@pytest.mark.slow
 class TestTopic(TopicContract):
     topic = topic
     claims = "T20 T20a T20b T20c T20d T20e T20f T20g"

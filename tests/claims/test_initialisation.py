@@ -16,6 +16,7 @@ SEED = st.integers(0, 2**32 - 1)
 LENGTHS = st.floats(0.4, 2)
 
 
+@pytest.mark.slow
 class TestTopic(TopicContract):
     topic = topic
     claims = "T34 T35 T36"

@@ -21,6 +21,7 @@ _soap = jax.jit(ideal_soap, static_argnums=(1, 2))
 _best = jax.jit(best_kronecker, static_argnums=(1, 2))
 
 
+@pytest.mark.slow
 class TestTopic(TopicContract):
     topic = kronecker_factors
     claims = "T28a T28b T28c T29a T29b T29c T29d T30"

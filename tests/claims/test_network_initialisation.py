@@ -35,6 +35,7 @@ def flat(layers):
     return np.concatenate(parts)
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_the_network_in_numpy(found):
     params = topic.initial(jax.random.split(jax.random.key(37), 8)[3], 16)
     for name, value in topic.DATA.items():
@@ -43,6 +44,7 @@ def test_scores_are_those_of_the_network_in_numpy(found):
         assert found[name][3] == pytest.approx(expected, abs=CONDITIONED)
 
 
+@pytest.mark.slow
 def test_losses_are_those_of_the_network_in_numpy():
     layers = topic.initial(jax.random.key(1), 5)
     params = [{**layer, "bias": layer["bias"] + 0.3} for layer in layers]

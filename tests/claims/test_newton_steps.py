@@ -58,6 +58,7 @@ def test_T18_newton_inter_step(seed, d, eta):
     assert inter_step(theta, np.linalg.solve(H, after)) == pytest.approx(np.sign(1 - eta), abs=CONDITIONED)
 
 
+@pytest.mark.slow
 def test_T18_newton_flow_keeps_the_direction_of_the_gradient():
     def loss(theta):  # indefinite: a saddle
         return theta[0] ** 2 - theta[1] ** 2 + theta[0] ** 3 / 3 + jnp.sin(theta[0] * theta[1]) / 4

@@ -48,6 +48,7 @@ class TestTopic(TopicContract):
                 assert np.any((curve.y > 0) & (curve.x < 0))  # none at a negative one
 
 
+@pytest.mark.slow
 @given(SEED, st.integers(1, 8), st.integers(2, 29))
 def test_T1_range_affine_variance(seed, n, d):
     vectors = draw(seed, n, d, decades=8)
@@ -157,6 +158,7 @@ def test_T6_the_score_jumps_at_zero(seed, n):
     assert np.isnan(score(np.concatenate([[0 * S], vectors[1:]])))
 
 
+@pytest.mark.slow
 @given(SEED, st.integers(2, 8), st.integers(2, 8))
 def test_T7_gradient(seed, n, d):
     vectors = draw(seed, n, d, decades=1)

@@ -177,6 +177,7 @@ def test_T33_error_is_relative(task, runs):
     assert runs["fixed"].values["error"][1, 2] == pytest.approx(expected, rel=IDENTITY, abs=0)
 
 
+@pytest.mark.slow
 def test_T33_structure(task, linearisation):
     """On a made-up history of two seeds and two logs with SOAP's bases after some drawn gradients."""
     transformation = soap.scale_by_soap()

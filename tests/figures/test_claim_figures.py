@@ -97,6 +97,7 @@ def test_a_figure_declares_the_topics_whose_claims_it_names(name):
     assert ITEMS[name]["reads"] == [f"claims/{topic}" for topic in topics_of(name)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(filter(is_light, NEEDED)))
 def test_figure_of_its_topics(name, common, tmp_path):
     write_table(tmp_path / "claim_curves.csv", pd.concat([points_of(topic) for topic in topics_of(name)]))

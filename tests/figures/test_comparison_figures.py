@@ -55,6 +55,7 @@ def rows_of(curves, run, quantity):
     return curves[(curves["run"] == run) & (curves["quantity"] == quantity) & (curves["step"] > 0)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("fig_")])
 def test_figures_are_drawn_without_a_warning(name, tables):
     with matplotlib.style.context(FIGURES / "style.mplstyle"):

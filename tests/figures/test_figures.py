@@ -48,7 +48,15 @@ def common():
     sys.path.remove(str(FIGURES))
 
 
-@pytest.fixture(scope="module", params=SHAPES, ids=lambda name: name.replace(", ", "-").replace(" ", "_"))
+@pytest.fixture(
+    scope="module",
+    params=[
+        "two methods, two terms",
+        pytest.param("three methods, three terms", marks=pytest.mark.slow),
+        pytest.param("one unknown method, one seed", marks=pytest.mark.slow),
+    ],
+    ids=lambda name: name.replace(", ", "-").replace(" ", "_"),
+)
 def shape_and_summary(request, tmp_path_factory):
     shape = SHAPES[request.param]
     return shape, write_summary(tmp_path_factory.mktemp("summary") / "summary", shape)
@@ -136,6 +144,7 @@ legend.fancybox: false
 """Settings that a user may have, none of which is in the style of the figures."""
 
 
+@pytest.mark.slow
 def test_bytes_are_the_same_in_another_process_of_a_user_with_settings_for_matplotlib(
     shape_and_summary, rendered, tmp_path
 ):
@@ -290,6 +299,7 @@ def test_a_method_looks_the_same_with_and_without_others(common, tmp_path):
     assert len({colour for colour, _, _ in looks[0].values()}) == 3
 
 
+@pytest.mark.slow
 def test_figures_of_all_methods_stay_as_large_as_a_page(common, tmp_path):
     """Maps show the four runs with the least error and say so; rows of scores share the height."""
     shape = dataclasses.replace(SHAPES["two methods, two terms"], methods=tuple(common.METHODS), rows=3)

@@ -96,12 +96,14 @@ def test_figure_of_every_problem(name, summary, common):
     assert figure.get_suptitle().startswith(common.problem_name(PROBLEM_OF[name]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DRAWN)
 def test_figures_are_drawn_without_a_warning(name, summary):
     with matplotlib.style.context(FIGURES / "style.mplstyle"):
         draw(render(name, summary))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["fig_wave_fields", "fig_gray_scott_fields", "fig_lid_driven_cavity_fields"])
 def test_a_prediction_that_is_not_a_number_is_left_blank(name, own_summary):
     path = own_summary / "fields" / f"{PROBLEM_OF[name]}-adam.npz"

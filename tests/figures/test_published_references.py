@@ -166,6 +166,7 @@ def test_what_was_not_studied_is_left_out(figure_script, table_script, tmp_path)
     assert table_script.render(folder).empty
 
 
+@pytest.mark.slow
 def test_the_same_studies_give_the_same_bytes(figure_script, table_script, common, tmp_path):
     folder = write(tmp_path, studies())
     for name in ("one", "two"):

@@ -53,6 +53,7 @@ def name(request):
     return request.param
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 def test_converges(name, target):
     objective, params, points = fit(TARGETS[target], jnp.float64)
@@ -144,6 +145,7 @@ def test_state_survives_a_checkpoint(name, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_preconditioning_is_linear(name):
     objective, params, points = fit(TARGETS["mixed rank"], jnp.float64)
     method = make(name)

@@ -26,6 +26,7 @@ def directions(settings, sequence):
     return found, state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(5, 3), (3, 4), (4, 4)])
 @pytest.mark.parametrize(("first_calls", "frequency"), [(500, 10), (0, 1), (2, 3)])
 @pytest.mark.parametrize("longest", [1.1, 0.3])
@@ -46,6 +47,7 @@ def test_first_six_iterates_agree_with_the_oracle(shape, first_calls, frequency,
         np.testing.assert_allclose(params, expected, rtol=0, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_a_tensor_is_refitted_along_every_axis_as_one_matrix_is_along_two():
     """A (2, 3, 1, 4) tensor with factors that are the identity, against the formula of each axis by einsum."""
     rng = np.random.default_rng(0)

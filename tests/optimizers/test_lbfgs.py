@@ -133,6 +133,7 @@ def evaluations(objective, start, tolerance):
     return len(seen), reported
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("problem", "tolerance"), [(convex, 1e-8), (valley, 1e-8), (network, 1e-4)])
 def test_evaluates_at_most_a_tenth_more_often_than_scipy(problem, tolerance):
     theirs = ours = 0
@@ -177,6 +178,7 @@ def test_the_end_of_a_line_search_is_used_again_only_for_the_same_function():
         last = (draw, weight)
 
 
+@pytest.mark.slow
 def test_a_line_search_that_finds_no_step_leaves_the_parameters_and_empties_the_memory():
     chosen = method(Settings(), 1)
     start, points = jnp.asarray([-1.2, 1.0]), {"fit": jnp.zeros(1)}

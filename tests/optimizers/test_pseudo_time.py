@@ -39,6 +39,7 @@ def batches(interior, count=5):
     return [{"interior": generator.normal(size=(interior, 3)), "edge": generator.normal(size=(2, 3))}] * count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pseudo_step", [None, 0.3])
 @pytest.mark.parametrize("norm", ["parameters", "fields"])
 @pytest.mark.parametrize("interior", [3, 20])  # fewer and more rows than the 7 parameters
@@ -124,6 +125,7 @@ def linear():
     )
 
 
+@pytest.mark.slow
 def test_steps_of_a_linear_equation_are_implicit_euler_steps():
     posed, points, A, f = linear()
     chosen, u = method(Settings(initial_damping=1e-14, least_damping=1e-14, pseudo_step=0.4), 4), jnp.zeros(3)
@@ -157,6 +159,7 @@ def test_at_a_solution_it_stands_still():
     assert metrics["pseudo_rate"] == 0
 
 
+@pytest.mark.slow
 def test_the_linear_map_of_a_norm_of_fields():
     points = jax.tree.map(jnp.asarray, batches(20)[0])
     params, settings = start(), Settings(initial_damping=0.1, norm="fields", parameter_share=0.01)
@@ -186,6 +189,7 @@ def test_a_problem_without_driven_fields_is_refused(settings):
         chosen.step(posed, jnp.ones(1), chosen.init(jnp.ones(1)), {"fit": jnp.ones(1)})
 
 
+@pytest.mark.slow
 def test_the_hand_over_carries_the_metrics_of_pseudo_time():
     second = Settings(pseudo_step=0.3)
     settings = soap_then_gauss_newton.Settings(

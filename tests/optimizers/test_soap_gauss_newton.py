@@ -99,6 +99,7 @@ def layer(generator):
 POINTS = {"fit": jnp.zeros(1)}
 
 
+@pytest.mark.slow
 def test_sketches_estimate_twice_the_gauss_newton_matrix():
     objective, hessian, _, A, B = layer(np.random.default_rng(0))
     draws = 40_000
@@ -134,6 +135,7 @@ def newton_error(sketches):
     return np.linalg.norm(params - start - newton) / np.linalg.norm(newton)
 
 
+@pytest.mark.slow
 def test_step_converges_to_that_of_newton_on_a_kronecker_product():
     few, many = newton_error(500), newton_error(32_000)
     assert many < few / 3  # 64 times the sketches: an eighth of the error on average
@@ -153,6 +155,7 @@ def test_no_coordinate_moves_further_than_the_bound():
     assert 0 < metrics["clipped"] <= 1
 
 
+@pytest.mark.slow
 def test_sketches_weigh_all_loss_terms_and_rows():
     def residuals(W, points):
         return {name: jnp.tanh(x @ W).sum(axis=1) - 0.5 for name, x in points.items()}

@@ -42,6 +42,7 @@ def same(one, other):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_before_the_first_trial_it_is_soap():
     params, state, log = run(4, probe_every=5)
     alone = soap.method(SOAP, 4)
@@ -54,6 +55,7 @@ def test_before_the_first_trial_it_is_soap():
     assert [row["attempts"] for row in log] == [0.0] * 4
 
 
+@pytest.mark.slow
 def test_a_trial_is_one_gauss_newton_step_with_the_given_damping():
     before, *_ = run(4, probe_every=5)
     after, state, _ = run(5, probe_every=5, damping=0.3)
@@ -63,6 +65,7 @@ def test_a_trial_is_one_gauss_newton_step_with_the_given_damping():
     same(state.gauss_newton, expected_state)
 
 
+@pytest.mark.slow
 def test_while_trials_fail_soap_goes_on():
     # Without damping the first steps overshoot
     _, state, log = run(6, probe_every=3, damping=1e-12, gauss_newton=gauss_newton.Settings(bad_ratio=0.999))
@@ -70,6 +73,7 @@ def test_while_trials_fail_soap_goes_on():
     assert not state.handed_over
 
 
+@pytest.mark.slow
 def test_once_a_trial_succeeds_it_is_gauss_newton_for_good():
     _, state, log = run(9, probe_every=4, damping=10.0)
     assert [row["attempts"] > 0 for row in log] == [False] * 3 + [True] * 6
@@ -79,6 +83,7 @@ def test_once_a_trial_succeeds_it_is_gauss_newton_for_good():
     assert [row["damping"] for row in log[3:5]] == pytest.approx([10, 10 / 3])
 
 
+@pytest.mark.slow
 def test_after_the_longest_time_gauss_newton_takes_over_in_any_case():
     *_, log = run(6, longest=4)
     assert [row["attempts"] > 0 for row in log] == [False] * 4 + [True] * 2

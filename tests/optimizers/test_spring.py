@@ -53,6 +53,7 @@ def test_steps_are_shortened_to_the_longest_allowed():
     assert metrics["step_length"] * metrics["direction_norm"] <= 0.02 * (1 + 1e-12)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1), st.sampled_from([(7, 3), (3, 7), (4, 4)]), st.floats(1e-3, 10))
 def test_without_momentum_it_is_the_damped_gauss_newton_step(seed, shape, damping):
     generator = np.random.default_rng(seed)

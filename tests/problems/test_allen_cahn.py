@@ -33,6 +33,7 @@ def front(params, z):
 
 
 # Derivatives of the layer reach k² = 20; float32 keeps seven digits of the terms that cancel.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dtype", "tolerance", "boundary"), [(jnp.float64, IDENTITY, "embedded"), (jnp.float32, 1e-5, "penalised")]
 )
@@ -44,6 +45,7 @@ def test_moving_layer_solves_the_equation(dtype, tolerance, boundary):
     np.testing.assert_allclose(residuals["pde"], 0, atol=tolerance)
 
 
+@pytest.mark.slow
 def test_signs_of_every_term():
     """What is left of the residual on an exact solution names the term that was changed."""
     one, z = jnp.ones(()), points()

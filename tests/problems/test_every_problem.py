@@ -109,6 +109,7 @@ def test_residuals_come_in_the_order_of_the_losses_with_a_row_for_each_point(pos
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", point_by_point.EXAMPLES)
 def test_derivatives_of_the_batch_are_those_point_by_point(posed, initialised, draw, residuals, code):
     """JAX's gradients, Hessians, forward products and Taylor mode at one point share nothing with the batch's."""
@@ -122,6 +123,7 @@ def test_derivatives_of_the_batch_are_those_point_by_point(posed, initialised, d
         np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-10 * scale)
 
 
+@pytest.mark.slow
 def test_a_symmetry_of_the_network_is_one_of_the_residual(posed, draw):
     """With a built-in start this says so of the initial condition too."""
     if not posed.has_symmetry:
@@ -158,6 +160,7 @@ def _image(posed, points):
     return points.at[:, x].set(-points[:, y]).at[:, y].set(points[:, x])
 
 
+@pytest.mark.slow
 def test_pseudo_time_damps_short_waves_of_every_driven_field(posed, initialised, draw, residuals):
     """Along du/dtau = -r a short wave in u must not grow: <δu, r(u + δu) - r(u)> > 0, or 0 without diffusion."""
     apply, params = initialised
@@ -190,6 +193,7 @@ def test_row_i_of_a_residual_depends_on_point_i_alone(posed, initialised, draw, 
             np.testing.assert_allclose(alone, whole[name][row : row + 1], atol=IDENTITY * scale)
 
 
+@pytest.mark.slow
 def test_every_residual_depends_on_its_points_and_on_the_network(posed, initialised, draw, residuals):
     _, params = initialised
     z, others = draw(), draw(seed=4)

@@ -34,6 +34,7 @@ def left(apply, z, **changed):
 
 
 # Derivatives of the wave reach ε q² = 50; float32 keeps seven digits of the terms that cancel.
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "tolerance"), [(jnp.float64, IDENTITY), (jnp.float32, 2e-5)])
 def test_plane_waves_solve_the_equation(dtype, tolerance):
     found = jax.jit(lambda z: problem(WAVE).residuals(plane_wave, None, z))(points(dtype))
@@ -42,6 +43,7 @@ def test_plane_waves_solve_the_equation(dtype, tolerance):
         np.testing.assert_allclose(found[name], 0, atol=tolerance)
 
 
+@pytest.mark.slow
 def test_signs_of_every_term():
     """What is left of the residual on an exact solution names the term that was changed."""
     z = points()
@@ -149,6 +151,7 @@ def series_in_time(plane, series, middle, gap):
     return apply
 
 
+@pytest.mark.slow
 def test_the_reference_solution_leaves_a_small_residual():
     middle, gap = 0.1, 1e-3
     times = np.array([0.0, *(middle + gap * np.arange(-3, 4))])

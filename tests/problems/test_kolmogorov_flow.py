@@ -82,6 +82,7 @@ def test_drifting_vortices_solve_the_equations_without_the_force():
     np.testing.assert_allclose(forced["rv"], 0, atol=IDENTITY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("nu", "force"), [(0.01, 2.0), (0.5, 3.0)])
 def test_manufactured_flow_leaves_the_residuals_of_the_oracle(nu, force):
     z = points()
@@ -163,6 +164,7 @@ def test_initial_residuals_use_the_values_given_at_the_points():
     np.testing.assert_allclose(found["v_ic"], y + 2 - np.arange(6), atol=ROUNDING)
 
 
+@pytest.mark.slow
 def test_the_reference_has_small_residuals():
     """The spectral solution as a function: its own series in space, a polynomial of degree 8 through 9 times."""
     smoke, modes, last = Settings(viscosity=1e-2, peak=2.5, cutoff=3, horizon=0.1), 48, 0.02

@@ -35,6 +35,7 @@ def test_the_soliton_solves_the_equation(dtype, tolerance):
     np.testing.assert_allclose(found["pde"], 0, atol=tolerance)
 
 
+@pytest.mark.slow
 def test_signs_of_every_term():
     """What is left of the residual on an exact solution names the term that was changed."""
     one, z = jnp.ones(()), points()

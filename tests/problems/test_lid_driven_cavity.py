@@ -116,6 +116,7 @@ def test_the_lid_is_that_of_the_solver():
     assert STEEPNESS == cavity_lids.STEEPNESS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lid", LIDS)
 def test_the_reference_flow_has_small_residuals(lid):
     """Velocity interpolated on Chebyshev points away from the corners; the pressure is what its gradient leaves."""

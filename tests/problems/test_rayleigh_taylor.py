@@ -46,6 +46,7 @@ def test_an_invented_flow_has_the_residuals_derived_by_hand():
     np.testing.assert_allclose(fields, np.stack([u, v, expected["w"], T], axis=1), atol=1e-11)
 
 
+@pytest.mark.slow
 def test_the_computed_flow_solves_the_equations():
     """The reference by its exact series, with the pressure whose gradient fits the momentum equations best.
 

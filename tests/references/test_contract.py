@@ -159,6 +159,7 @@ def test_the_stated_error_is_made_from_all_solutions(solved):
     assert reference.stated_error == sorted(measured)[-1] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_one_number_that_is_not_finite_gives_no_reference(solved, value, tmp_path, monkeypatch):

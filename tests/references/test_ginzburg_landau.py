@@ -59,6 +59,7 @@ def test_smoke_settings_state_a_small_error():
     )
 
 
+@pytest.mark.slow
 def test_known_values():
     """Converged values at (x, y) = (0.1, 0.2), given to nine decimals: both methods, and the initial condition."""
     t = np.array([0.0, 0.1, 0.2])
@@ -71,6 +72,7 @@ def test_known_values():
     np.testing.assert_allclose(other, known, rtol=0, atol=2e-8)
 
 
+@pytest.mark.slow
 def test_against_exact_splitting():
     """Both methods against a third one, which shares neither steps nor treatment of the cubic term."""
     grid = -1 + 2 * np.arange(160) / 160
@@ -82,6 +84,7 @@ def test_against_exact_splitting():
     assert largest_difference(radial(t, grid, PUBLISHED, 400, silent)[-1:], exact[None]) < 1e-8
 
 
+@pytest.mark.slow
 def test_across_the_edges():
     """Waves that leave on one side and return on the other, which the radial form does not know."""
     wide = PUBLISHED.model_copy(update={"diffusion": 0.1})
@@ -93,6 +96,7 @@ def test_across_the_edges():
     assert largest_difference(radial(t, grid, wide, 150, silent)[-1:], exact[None]) > 1e-2
 
 
+@pytest.mark.slow
 def test_the_square_is_felt_outside_of_the_disc():
     """Until t = 1, the radial form and the periodic square agree within the disc and part at the edges."""
     t, x = np.array([0.0, 1.0]), np.linspace(-1, 1, 41)

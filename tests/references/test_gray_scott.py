@@ -37,6 +37,7 @@ def silent(share, text):
     pass
 
 
+@pytest.mark.slow
 def test_smoke_settings_state_a_small_error():
     seen = []
     found = compute(SMOKE, lambda share, text: seen.append(share), SHORT)
@@ -55,6 +56,7 @@ def test_smoke_settings_state_a_small_error():
     assert found.independent_check == "finite differences of order 16, 96² cells, Runge-Kutta 8(5,3)"
 
 
+@pytest.mark.slow
 def test_known_values():
     """Converged values at (x, y) = (0.2, 0.1), given to nine decimals."""
     plane, series = fourier(np.array([0.0, 0.05, 0.2]), PUBLISHED, 128, 2.5e-4, silent)
@@ -63,6 +65,7 @@ def test_known_values():
     np.testing.assert_allclose(found, known, rtol=0, atol=5e-8)  # error of the step: 16 times less at half of it
 
 
+@pytest.mark.slow
 def test_against_splitting():
     """Both methods against a third one, which shares neither the steps nor the treatment of the reaction."""
     t = np.array([0.0, 0.02])
@@ -114,6 +117,7 @@ def test_the_budget_of_both_substances():
     assert slope == pytest.approx(40 * (1 - u[2]) - 100 * v[2], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_coefficients_are_those_of_the_problem():
     base = compute(SMALL, None, MILD)
     for name, value in MILD.model_dump(exclude=set(FORMULATION)).items():
@@ -122,6 +126,7 @@ def test_coefficients_are_those_of_the_problem():
         assert other.stated_error < 1e-3, name  # both methods know of it
 
 
+@pytest.mark.slow
 def test_a_wrong_factor_or_sign_of_either_method_is_seen(monkeypatch):
     assert compute(SMALL, None, MILD).stated_error < 1e-3
     right = Plane.pointwise
@@ -133,6 +138,7 @@ def test_a_wrong_factor_or_sign_of_either_method_is_seen(monkeypatch):
     assert compute(SMALL, None, MILD).stated_error > 3e-3
 
 
+@pytest.mark.slow
 def test_errors_in_time_and_in_space_are_both_stated():
     fine = SMALL.model_copy(update={"modes": 96, "coarse_modes": 80})
     errors = {

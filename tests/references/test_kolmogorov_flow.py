@@ -61,6 +61,7 @@ def test_smoke_settings_state_a_small_error():
 
 # Computed once by an independent program and printed to the digits that its refinement confirmed; u, v, w at
 # (0.25, 0.5) and the kinetic energy, all at the last time
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flow", "modes", "time_step", "known", "digits"),
     [
@@ -156,6 +157,7 @@ def test_budgets_measure_the_error_of_the_time_step():
         assert min(wrong.values()) > 1e-4
 
 
+@pytest.mark.slow
 def test_coefficients_are_those_of_the_problem():
     base = compute(SMALL, None, FLOW).fields["w"]
     for changed in ({"viscosity": 2e-2}, {"forcing": 0.0}, {"peak": 2.0}, {"cutoff": 2}, {"horizon": 0.2}):
@@ -165,6 +167,7 @@ def test_coefficients_are_those_of_the_problem():
         assert other.stated_error < 1e-3
 
 
+@pytest.mark.slow
 def test_a_wrong_factor_of_either_method_is_seen(monkeypatch):
     assert compute(SMALL, None, FLOW).independent_difference < 1e-7
     right = Plane.pointwise

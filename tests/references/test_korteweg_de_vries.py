@@ -23,6 +23,7 @@ def silent(share, text):
     pass
 
 
+@pytest.mark.slow
 def test_smoke_settings_state_a_small_error():
     seen = []
     found = compute(SMOKE, lambda share, text: seen.append(share))
@@ -42,6 +43,7 @@ def test_smoke_settings_state_a_small_error():
     assert found.step == 2.5e-4
 
 
+@pytest.mark.slow
 def test_known_values():
     """Printed to 11 decimals; the default step is 1e-11 off."""
     default = Settings()
@@ -60,6 +62,7 @@ def test_known_values():
     assert drifts["energy"] < 2e-12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("start", "tolerance"), [(20, 1e-7), (170, 1e-3)])
 def test_the_reference_as_a_series_satisfies_the_equation(start, tolerance):
     """Eleven rows around t = 0.125 and t = 0.875: a polynomial in time, a Fourier series in space."""
@@ -92,6 +95,7 @@ def test_against_the_scheme_of_1965():
     assert errors[-1] < 5e-3
 
 
+@pytest.mark.slow
 def test_order_of_both_methods():
     t = np.array([0.0, 0.5])
     exact = fourier(t, 0.01, 128, 1.25e-4, silent)[1][-1]
@@ -114,6 +118,7 @@ def test_finite_differences_refine_the_same_grid():
     assert coarse[1, 0] == coarse[1, -1]
 
 
+@pytest.mark.slow
 def test_dispersion_is_that_of_the_problem():
     base = compute(SMALL, None, WIDE)
     other = compute(SMALL, None, ProblemSettings(dispersion=0.02))
@@ -136,6 +141,7 @@ def test_real_coefficients_of_the_step_would_be_seen(monkeypatch):
     assert found.stated_error > 1e-2
 
 
+@pytest.mark.slow
 def test_a_wrong_sign_or_factor_of_either_method_is_seen(monkeypatch):
     right = spectral.Fourier.derivative
     for wrong in (-1, 1.01):
@@ -153,6 +159,7 @@ def test_a_wrong_sign_or_factor_of_either_method_is_seen(monkeypatch):
             assert compute(SMALL, None, WIDE).stated_error > 1e-4
 
 
+@pytest.mark.slow
 def test_errors_in_time_and_in_space_are_both_stated():
     fine = compute(SMALL, None, WIDE)
     long_steps = compute(SMALL.model_copy(update={"time_step": 0.02}), None, WIDE)

@@ -50,6 +50,7 @@ def test_smoke_settings_state_a_small_error():
     assert found.step == 2e-4
 
 
+@pytest.mark.slow
 def test_known_values():
     """At the 164th of 512 points; printed to 9 decimals. The error grows a thousandfold on the way."""
     x = np.linspace(0, 2 * np.pi, 512)[163]
@@ -63,6 +64,7 @@ def test_known_values():
     assert 1e-14 < symmetry_defect(v[-1]) < 1e-9  # rounding, grown
 
 
+@pytest.mark.slow
 def test_both_methods_agree_on_the_chaotic_part_of_the_way():
     """To t = 0.4, the horizon of the scale laptop, at lower resolution."""
     t, x = np.linspace(0, 0.4, 5), np.linspace(0, 2 * np.pi, 101)
@@ -82,6 +84,7 @@ def test_against_collocation_in_unit_variables():
     assert relative_l2(space.evaluate(v[-1:], 2 * np.pi * np.arange(80) / 80)[0], exact) < 1e-8
 
 
+@pytest.mark.slow
 def test_the_reference_as_a_series_satisfies_the_equation():
     """A polynomial in time of degree ten, a Fourier series in space, on another grid than that of the solver."""
     found = compute(SMOKE.model_copy(update={"points": 102}), None, SHORT)

@@ -21,6 +21,7 @@ def stacked(found):
     return np.stack([found.fields["u"], found.fields["v"]])
 
 
+@pytest.mark.slow
 def test_smoke_settings_state_a_small_error():
     seen = []
     found = compute(SMOKE, lambda share, text: seen.append(share), REGULARISED)
@@ -39,6 +40,7 @@ def test_smoke_settings_state_a_small_error():
     assert found.independent_check == "spline collocation, 24 elements"
 
 
+@pytest.mark.slow
 def test_stated_error_bounds_the_true_one():
     found = compute(SMALL, None, REGULARISED)
     [finer] = cavity.solve([REYNOLDS], "regularised", 48)
@@ -73,6 +75,7 @@ def test_the_two_lids_are_two_problems():
     assert 3.8e-2 < relative_l2(regularised, sharp) < 4.4e-2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lid", ["regularised", "sharp"])
 def test_a_third_discretisation_converges_to_it(lid):
     """Finite differences with their own equations, of second order, away from the corners."""
@@ -88,6 +91,7 @@ def test_a_third_discretisation_converges_to_it(lid):
     assert errors[1] < 2e-3
 
 
+@pytest.mark.slow
 def test_reynolds_number_is_that_of_the_problem():
     base = compute(SMALL, None, REGULARISED)
     other = compute(SMALL, None, ProblemSettings(reynolds=150.0))
@@ -95,6 +99,7 @@ def test_reynolds_number_is_that_of_the_problem():
     assert other.stated_error < 1e-2
 
 
+@pytest.mark.slow
 def test_both_resolutions_are_stated():
     base = compute(SMALL, None, REGULARISED)
     coarse = compute(SMALL.model_copy(update={"coarser_degree": 8}), None, REGULARISED)
@@ -108,6 +113,7 @@ def test_both_resolutions_are_stated():
         np.testing.assert_array_equal(stacked(found), stacked(base))
 
 
+@pytest.mark.slow
 def test_a_wrong_factor_of_either_method_is_seen(monkeypatch):
     right = cavity._Space.residual
     with monkeypatch.context() as changed:  # in the inertia of the reference

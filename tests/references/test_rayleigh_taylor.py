@@ -31,6 +31,7 @@ def base():
     return compute(SMALL, None, GENTLE)
 
 
+@pytest.mark.slow
 def test_smoke_settings_state_a_small_error():
     seen = []
     found = compute(SMOKE_GRID, lambda share, text: seen.append(share), SMOKE)
@@ -90,6 +91,7 @@ def test_both_methods_start_from_the_chosen_temperature():
     np.testing.assert_allclose(other.solve(temperature, t, x, y, 1e-8)["T"][0], exact, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_coefficients_are_those_of_the_problem(base):
     for name, value in {"rayleigh": 1.1e3, "prandtl": 0.8, "thickness": 0.22, "amplitude": 0.2}.items():
         other = compute(SMALL, None, GENTLE.model_copy(update={name: value}))
@@ -109,6 +111,7 @@ BREAKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", BREAKS)
 def test_a_wrong_factor_of_either_method_is_seen(monkeypatch, base, place):
     owner, name, change = BREAKS[place]
@@ -117,6 +120,7 @@ def test_a_wrong_factor_of_either_method_is_seen(monkeypatch, base, place):
     assert compute(SMALL, None, GENTLE).stated_error > 1e-4
 
 
+@pytest.mark.slow
 def test_broken_budgets_and_symmetry_are_stated(monkeypatch):
     for name, key in {"energy": "kinetic-energy budget", "heat": "heat budget"}.items():
         with monkeypatch.context() as changed:
@@ -140,6 +144,7 @@ def test_broken_budgets_and_symmetry_are_stated(monkeypatch):
         assert compute(SMALL, None, GENTLE).evidence["mirror symmetry"] > 1e-3
 
 
+@pytest.mark.slow
 def test_errors_in_time_and_in_space_are_both_stated(base):
     coarse_in_time = compute(SMALL.model_copy(update={"time_step": 0.5}), None, GENTLE)
     sharp = compute(SMALL, None, GENTLE.model_copy(update={"thickness": 0.05}))

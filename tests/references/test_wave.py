@@ -47,6 +47,7 @@ def test_the_closed_form_is_the_solution_of_leapfrog_and_of_the_problem(speed_sq
     np.testing.assert_allclose(found, same, atol=IDENTITY)
 
 
+@pytest.mark.slow
 def test_the_reference_as_a_double_series_satisfies_every_residual():
     """The grid of t is even about both ends for c = 2, that of x odd: cosines times sines, differentiated exactly."""
     u = compute(Settings(times=33, points=33, tolerance=1e-6)).fields["u"]

@@ -37,6 +37,7 @@ def test_decay_rates_of_stokes_flow():
         assert np.max(np.linalg.eigvals(flow._operators[1][k]).real) < 0  # no spurious growth
 
 
+@pytest.mark.slow
 def test_a_shifted_start_gives_the_shifted_flow():
     """It does not know where the mirror of the flow is."""
     flow = FLOW.solve(plume, TIMES, PLACES, HEIGHTS, 1e-10)

@@ -180,6 +180,7 @@ def test_converges_with_the_degree(flows, lid):
     assert errors[2] < 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lid", LIDS)
 @pytest.mark.parametrize("reynolds", [100, 1000])
 def test_both_solvers_agree(flows, lid, reynolds):
@@ -253,6 +254,7 @@ def test_vorticity_has_no_value_in_the_corners_of_the_lid(flows):
 # --- continuation ---
 
 
+@pytest.mark.slow
 def test_the_way_to_a_reynolds_number_does_not_matter(monkeypatch):
     [direct] = solve([1000.0], "regularised", 28)
     high, low, again = solve([1000.0, 100.0, 1000.0], "regularised", 28)
@@ -264,6 +266,7 @@ def test_the_way_to_a_reynolds_number_does_not_matter(monkeypatch):
     assert relative_l2(velocity(refined), velocity(high)) < 1e-9
 
 
+@pytest.mark.slow
 def test_steps_that_fail_are_halved(monkeypatch):
     monkeypatch.setattr(cavity, "FIRST_STEP", 2000.0)
     tried = []

@@ -37,6 +37,7 @@ def test_the_closed_form_is_not_in_doubt(full):
     assert full["change with half the time step", "published"].y[0] < 1e-8
 
 
+@pytest.mark.slow
 def test_errors_by_time_make_up_the_error_of_the_whole_grid(full):
     for name in ("published", "dealiased", "refined"):
         line, t, x = full["relative L2 by time", name], np.linspace(0, 1, 201), np.linspace(-1, 1, 512)
@@ -48,6 +49,7 @@ def test_errors_by_time_make_up_the_error_of_the_whole_grid(full):
         assert 0.35 < line.x[np.argmax(line.y)] < 0.65  # the front is steepest near t = 0.5
 
 
+@pytest.mark.slow
 def test_smoke_settings_show_the_same():
     seen = []
     found = {(one.quantity, one.series): one for one in compute(SMOKE, lambda share, text: seen.append(share))}
@@ -65,6 +67,7 @@ def test_the_run_solves_the_equation():
     np.testing.assert_allclose(found[0], -np.sin(np.pi * x), atol=1e-14)
 
 
+@pytest.mark.slow
 def test_the_error_is_that_of_aliasing_and_few_modes(monkeypatch):
     right = Collocation.pointwise
     monkeypatch.setattr(Collocation, "pointwise", lambda self, function, v: 1.001 * right(self, function, v))

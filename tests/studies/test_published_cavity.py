@@ -40,6 +40,7 @@ def test_the_converged_flows_are_known_better_than_what_they_judge(smoke):
     assert smoke["degree", "converged"].y == [32]
 
 
+@pytest.mark.slow
 def test_errors_at_high_reynolds_numbers_are_those_of_the_grid():
     """Re 1000: the scheme on 64 cells errs by more than the lids differ, so that it cannot tell one from the other."""
     settings = Settings(reynolds=[100.0, 400.0, 1000.0], cells=[64], degree=32, coarser_degree=24)

@@ -2,8 +2,11 @@
 
 import json
 
+import pytest
 import yaml
 from tiny_run import TINY, Pipeline
+
+pytestmark = pytest.mark.slow
 
 RUN = {"problem": "burgers", "method": "adam", "network": "burgers", "training": "first_order", "seeds": [0]}
 

@@ -1,7 +1,10 @@
 """A run that diverges stops alone: the pipeline goes on with the others, and says which one failed and why."""
 
 import pandas as pd
+import pytest
 from tiny_run import Pipeline
+
+pytestmark = pytest.mark.slow
 
 RUN = {"problem": "burgers", "method": "adam", "network": "burgers", "training": "first_order", "seeds": [0]}
 DIVERGING = RUN | {"name": "diverging", "changed": "a step of 1e30", "method_settings": {"learning_rate": 1e30}}

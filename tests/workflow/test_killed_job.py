@@ -2,10 +2,12 @@
 
 import os
 
+import pytest
 import warm_snakemake
 from tiny_run import ROOT, Pipeline
 
 
+@pytest.mark.slow
 def test_a_job_that_is_killed_gets_a_sentence(tmp_path):
     pipeline = Pipeline(tmp_path / "pipeline")
     environment = os.environ | {

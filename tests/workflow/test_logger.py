@@ -105,6 +105,7 @@ def on_pipe(folder: Path, *arguments: str) -> tuple[int, str]:
     return code, output.read_text()
 
 
+@pytest.mark.slow
 def test_a_run_on_a_terminal_is_one_line_and_a_last_screen(folder):
     code, said = on_terminal(folder, 80)
     assert code == 0, said
@@ -130,6 +131,7 @@ def test_a_run_on_a_terminal_is_one_line_and_a_last_screen(folder):
     assert (folder / "results/tiny/logs/seconds.csv").read_text().count("\n") == 8  # and a header
 
 
+@pytest.mark.slow
 def test_ctrl_c_on_a_terminal_is_one_line(folder):
     code, said = on_terminal(folder, 80, press=True)
     assert code != 0
@@ -139,6 +141,7 @@ def test_ctrl_c_on_a_terminal_is_one_line(folder):
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_a_run_on_a_pipe_has_short_lines(folder):
     code, said = on_pipe(folder)
     assert code == 0, said

@@ -19,6 +19,8 @@ from experiments import line_reference
 from gradalign.reference import Reference
 from gradalign.run_records import seal
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent.parent
 COPIED = ("Snakefile", "workflow", "profiles", "figures", "paper", "src/gradalign")
 # A second problem beside Burgers, and runs on it, so that "only that problem" means something.

@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 
+import pytest
 from tiny_run import Pipeline
 
 
+@pytest.mark.slow
 def test_a_dry_run_names_pipes_and_devices_in_the_places_of_files(tmp_path):
     pipeline = Pipeline(tmp_path / "pipeline")
     results = pipeline.folder / "results/smoke"

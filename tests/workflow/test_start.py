@@ -180,6 +180,7 @@ def test_a_home_that_takes_no_files_is_survived(checkout, no_folder):
     assert "rule claim:" in said
 
 
+@pytest.mark.slow
 def test_one_interrupt_of_a_pipeline_says_how_to_resume_and_two_end_it(tmp_path):
     """A pipeline of one job, which does not hear of the first interrupt."""
     for name in ("profiles/default/config.yaml", "workflow/scripts/start.py"):
