@@ -1,5 +1,5 @@
 # make reproduce [SCALE=smoke|laptop|laptop-best|laptop-methods|laptop-stretch|paper]   environment, then the whole pipeline
-# make test                                   environment, then the tests but the slow ones (eight minutes)
+# make test                                   environment, then the tests but the slow ones (ten minutes)
 # make test-all                               all tests (half an hour)
 # make test-oldest                            the tests with the oldest packages that pyproject.toml allows, in .venv-oldest;
 #                                             needs Python 3.11
@@ -8,6 +8,9 @@
 #                                             bits of every kind of file, ... (hours); see benchmarks/results/endurance.csv
 # make bench                                  the tables of speed, on a machine that does nothing else (half an hour)
 # make mutations                              is every wrong formula noticed by the tests? (half an hour)
+# make publish [SCALE=laptop]                 ship the tables of a finished run in published/
+# make paper [SCALE=laptop]                   the paper from shipped tables, without any training
+# make pages                                  the generated parts of README and docs from shipped tables
 # make lock                                   rewrite requirements.lock and requirements.oldest.lock
 # make schema                                 rewrite the JSON schema of the configuration
 # Needs Python 3.11 or newer with venv, and the network once, to install the packages of requirements.lock.
@@ -39,7 +42,7 @@ export TMPDIR := $(shell mkdir -p "$(CURDIR)/.cache/tmp" && echo "$(CURDIR)/.cac
 endif
 export HOME
 
-.PHONY: reproduce test test-all test-oldest check endurance bench mutations environment lock schema
+.PHONY: reproduce test test-all test-oldest check endurance bench mutations paper pages publish environment lock schema
 
 # One line says where the whole run is; what Snakemake itself says is in .snakemake/log
 reproduce: environment
@@ -81,6 +84,16 @@ bench: environment
 
 mutations: environment
 	python tests/mutation_check.py
+
+paper: environment
+	python paper/build.py --published published/$(SCALE) --output paper/build/paper.pdf
+
+pages: environment
+	python figures/pages.py
+	python benchmarks/table.py docs/results/speed.md
+
+publish: environment
+	python workflow/scripts/publish.py $(SCALE)
 
 schema: environment
 	python workflow/scripts/schema.py workflow/schemas/configuration.schema.json

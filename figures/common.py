@@ -7,7 +7,8 @@ the summary tables and nothing else; ``arguments`` are those of the item, so tha
 import math
 import os
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, lru_cache, partial
@@ -33,6 +34,7 @@ from gradalign import untrusted
 from gradalign.errors import ConfigurationError, unknown_name
 from gradalign.files import write_atomically
 from gradalign.records import claim_number
+from gradalign.summary_tables import path_of
 
 FIGURES = Path(__file__).resolve().parent
 
@@ -146,19 +148,26 @@ def render_item(name: str, summary: Summary, output: Path) -> list[Path]:
     items = manifest()
     if name not in items:
         raise unknown_name("figure or table", name, items)
-    mpl.use("Agg")
-    with mpl.rc_context():
-        mpl.rcdefaults()  # what a user's matplotlibrc sets is no part of a figure
-        mpl.style.use(FIGURES / "style.mplstyle")
+    with styled():
         result = import_module(Path(items[name]["script"]).stem).render(summary, **items[name].get("arguments", {}))
         if isinstance(result, Figure):
             return save_figure(result, output, name)
         return save_table(result, output, name)
 
 
-def save_figure(figure: Figure, directory: Path, name: str) -> list[Path]:
-    """Write ``name.pdf`` and ``name.png``; the same figure gives the same bytes."""
-    paths = [directory / f"{name}{suffix}" for suffix in UNDATED]
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw in our style alone: what a user's matplotlibrc sets is no part of a figure."""
+    mpl.use("Agg")
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.style.use(FIGURES / "style.mplstyle")
+        yield
+
+
+def save_figure(figure: Figure, directory: Path, name: str, suffixes: Iterable[str] | None = None) -> list[Path]:
+    """Write ``name.pdf`` and ``name.png``, or the given ones; the same figure gives the same bytes."""
+    paths = [directory / f"{name}{suffix}" for suffix in suffixes or UNDATED]
     for path in paths:
         write_atomically(path, partial(figure.savefig, metadata={"Title": name, **UNDATED[path.suffix]}))
     return paths
@@ -202,7 +211,7 @@ def read_table(summary: Summary, name: str, columns: Iterable[str]) -> pd.DataFr
     parts; where all folders do, the item is given parts that its entry ``reads`` does not name.
     """
     folders = (summary,) if isinstance(summary, Path) else summary
-    paths = [path for folder in folders if (path := folder / f"{name}.csv").is_file()]
+    paths = [path for folder in folders if (path := path_of(folder, name)).is_file()]
     if folders and not paths:
         raise ConfigurationError(
             f"{', '.join(map(str, folders))}: no {name}.csv; run the stage that writes it first (snakemake summary)"
@@ -228,11 +237,10 @@ def _parsed(*files: tuple[Path, tuple[int, ...]]) -> pd.DataFrame | None:
     Each file comes with a state that tells it from other contents. The curves of a hundred runs have 40 MB, and a
     figure or the paper asks for them once for every run and quantity.
     """
-    tables = [
-        untrusted.table(path, keep_default_na=False, na_values=["", "nan", "NaN"])
-        for path, _ in files
-        if untrusted.contents(path, untrusted.LARGEST_TABLE).strip()
-    ]
+    tables = []
+    for path, _ in files:
+        with suppress(pd.errors.EmptyDataError):  # where there was nothing to gather
+            tables.append(untrusted.table(path, keep_default_na=False, na_values=["", "nan", "NaN"]))
     filled = [table for table in tables if len(table)] or tables[:1]
     return pd.concat(filled, ignore_index=True) if filled else None
 

@@ -1,12 +1,13 @@
-"""Write the generated tables of README and docs, so that no value there is typed by hand.
+"""Write the generated parts of README and docs, so that no value there is typed by hand.
 
-python figures/pages.py results/laptop docs/understand/verdicts.md docs/results/laptop.md
-python figures/pages.py results/laptop-methods docs/results/equal-cost.md
-python figures/pages.py published/laptop-best docs/results/accurate.md
+python figures/pages.py                                        all pages, from the shipped tables in published/
+python figures/pages.py results/laptop docs/results/laptop.md  some pages, from other tables
 
-Each replaces what stands between the markers of a page's tables.
+What stands between the markers of a page's tables is replaced. A folder of results has summary tables, from which a
+table is made, or the table itself, ``<name>.csv``, with its caption in ``manifest.json``.
 """
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -19,7 +20,19 @@ import tab_mean_rank
 import tab_score_against_error
 import tab_soap_2024
 import tab_verdicts
-from common import markdown, number, problem_name, problem_order, read_runs, read_table, spread
+from common import (
+    markdown,
+    number,
+    problem_name,
+    problem_order,
+    read_runs,
+    read_table,
+    save_figure,
+    spread,
+    styled,
+)
+from fig_headline import errors_by_problem
+from matplotlib.figure import Figure
 from tab_runs import short_commit
 
 from gradalign.errors import ConfigurationError, GradalignError
@@ -67,7 +80,20 @@ def results_table(results: Path) -> str:
 
 def verdicts_table(results: Path) -> str:
     """What holds of the informal claims, in Markdown."""
-    return markdown(tab_verdicts.render(results / "summary"))
+    return verdict_sections(tab_verdicts.render(results / "summary"))
+
+
+def verdict_sections(table: pd.DataFrame) -> str:
+    """The table ``tab_verdicts`` in a form to read: a short table, then a paragraph for each statement."""
+    rows = table.to_dict("records")
+    short = pd.DataFrame({name: table[name] for name in ("informal claim", "stated in", "verdict", "confirmed")})
+    parts = [
+        f"**{row['informal claim']}**: {row['verdict']}.\n\n- Holds if: {row['holds if']}.\n"
+        + ("" if row["counterexample"] == "–" else f"- Counterexample: {row['counterexample']}.\n")
+        + f"- Claims: {row['claims']}. Figure: `{row['figure']}`."
+        for row in rows
+    ]
+    return "\n\n".join([markdown(short).strip(), *parts]) + "\n"
 
 
 def equal_time_table(results: Path) -> str:
@@ -105,12 +131,17 @@ def soap_2024_table(results: Path) -> str:
     return f"Scale `{results.name}`, commit {commits}.\n\n{markdown(tab_soap_2024.render(summary))}"
 
 
-def published_table(name: str, results: Path) -> str:
-    """A table of errors that is shipped as ``<name>.csv``, in Markdown."""
+def shipped(name: str, results: Path) -> pd.DataFrame:
+    """The table ``<name>.csv`` of a published folder, as text."""
     path = results / f"{name}.csv"
     if not path.is_file():
         raise ConfigurationError(f"{path}: no such file; allowed: a folder of published/ that holds {name}.csv")
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def errors_table(name: str, results: Path) -> str:
+    """The smallest errors, which are shipped as ``<name>.csv``, in Markdown."""
+    table = shipped(name, results)
     frame = pd.DataFrame({"problem": table["problem"].where(~table["problem"].duplicated(), "")})
     for column in ("conditions", "windows"):
         if column in table:
@@ -130,10 +161,28 @@ TABLES: dict[str, Callable[[Path], str]] = {
     "scores": scores_table,
     "results": results_table,
     "soap_2024": soap_2024_table,
-    "headline": partial(published_table, "headline"),
-    "stretch": partial(published_table, "stretch"),
+    "headline": partial(errors_table, "headline"),
+    "stretch": partial(errors_table, "stretch"),
 }
 """Tables by the name in their markers."""
+
+PAGES = {
+    "docs/understand/verdicts.md": "laptop",
+    "docs/results/laptop.md": "laptop",
+    "docs/results/equal-cost.md": "laptop-methods",
+    "docs/results/accurate.md": "laptop-best",
+}
+"""Pages with tables, and the folder of ``published/`` that they are made from."""
+
+
+def block(name: str, results: Path) -> str:
+    """The table ``name`` in Markdown: from summary tables where the folder has any, else as it was shipped."""
+    if (results / "summary").is_dir() or TABLES[name] in (TABLES["headline"], TABLES["stretch"]):
+        return TABLES[name](results)
+    caption = json.loads((results / "manifest.json").read_text(encoding="utf-8"))["captions"].get(name, "")
+    table = shipped(name, results)
+    text = verdict_sections(table) if name == "verdicts" else markdown(table)
+    return f"{caption}\n\n{text}" if caption else text
 
 
 def markers(name: str) -> tuple[str, str]:
@@ -167,7 +216,7 @@ def main(results: Path, pages: Sequence[Path]) -> int:
             if not names:
                 raise ConfigurationError(f"{page}: has no table; allowed: the marker of one of {', '.join(TABLES)}")
             for name in names:
-                texts[page] = replace_block(texts[page], name, TABLES[name](results), page)
+                texts[page] = replace_block(texts[page], name, block(name, results), page)
     except (GradalignError, FileNotFoundError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
@@ -176,5 +225,23 @@ def main(results: Path, pages: Sequence[Path]) -> int:
     return 0
 
 
+def headline_figure(results: Path) -> Figure:
+    """The smallest errors that are shipped, for the front page; of a method with two widths, the narrower."""
+    table = shipped("headline", results)
+    method = table["method"].str.replace(", width 64", "", regex=False)
+    table = table.assign(method=method)[~method.str.contains("width")]
+    numbers = {name: table[name].astype(float) for name in ("median", "smallest", "largest")}
+    published = table["published_soap"].replace("", "nan").astype(float).groupby(table["problem"]).transform("first")
+    return errors_by_problem(table.assign(**numbers, published=published))
+
+
+def all_pages() -> int:
+    """Rewrite every page, and the figure of the front page, from the shipped tables."""
+    best = Path("published/laptop-best")
+    with styled():
+        save_figure(headline_figure(best), best / "figures", "fig_headline", [".png"])
+    return max([main(Path("published") / folder, [Path(page)]) for page, folder in PAGES.items()])
+
+
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), [Path(page) for page in sys.argv[2:]]))
+    sys.exit(main(Path(sys.argv[1]), [Path(page) for page in sys.argv[2:]]) if sys.argv[1:] else all_pages())

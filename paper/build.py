@@ -1,5 +1,7 @@
 """Typeset the paper of one scale: ``python paper/build.py --results results/<scale> --output FILE.pdf``.
 
+With ``--published published/<scale>`` in place of ``--results``, figures and tables are rendered from shipped tables.
+
 The text is ``main.typ``. It takes figures and tables by name from ``results/<scale>/figures`` and ``tables``, and every
 number from the JSON that ``values`` computes from the summary tables, the run specifications and the expectations, so
 that no number is typed by hand. The same inputs give the same bytes: no date, no system font.
@@ -12,9 +14,11 @@ import re
 import shutil
 import sys
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +40,17 @@ sys.path.insert(0, str(ROOT / "figures"))
 
 import score_against_error  # noqa: E402
 import soap_2024  # noqa: E402
-from common import claim_order, method_look, problem_name, problem_order, read_curve, read_runs, read_table  # noqa: E402
+from common import (  # noqa: E402
+    claim_order,
+    manifest,
+    method_look,
+    problem_name,
+    problem_order,
+    read_curve,
+    read_runs,
+    read_table,
+    render_item,
+)
 
 SCORES = ["raw", "common_state", "own_state", "inter_gradient", "inter_gradient_same_points", "inter_update"]
 PARTS = ["problem_settings", "points", "network", "method_settings", "training"]
@@ -50,6 +64,30 @@ def build(results: Path, output: Path, expectations: Path) -> None:
         main = Path(folder) / "main.typ"
         pdf = typst.compile(main, root=Path(folder), ignore_system_fonts=True, format="pdf", timestamp=0)
     write_atomically(output, partial(Path.write_bytes, data=pdf))
+
+
+def build_from_published(published: Path, output: Path, expectations: Path) -> None:
+    """Write the PDF from the tables of ``published/SCALE``: every figure and table is rendered, nothing is computed.
+
+    Raises ``ConfigurationError`` for a missing file.
+    """
+    if not (published / "summary").is_dir():
+        raise ConfigurationError(
+            f"{published}: no summary tables there; allowed: a folder that 'make publish' wrote after a whole run"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        results = Path(folder) / published.name  # the scale is called by it
+        results.mkdir()
+        for part in ("summary", "specifications"):
+            (results / part).symlink_to((published / part).resolve())
+        with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+            jobs = [
+                pool.submit(render_item, name, results / "summary", results / f"{item['kind']}s")
+                for name, item in manifest().items()
+            ]
+            for job in jobs:
+                job.result()
+        build(results, output, expectations)
 
 
 def stage(results: Path, folder: Path, expectations: Path) -> None:
@@ -268,14 +306,19 @@ def _without_nan(value: Any) -> Any:
 def main() -> int:
     """Read the command line and build; 1 with a message where an input is missing."""
     parser = argparse.ArgumentParser(description="Typeset the paper of one scale.")
-    parser.add_argument("--results", type=Path, required=True, help="directory of one scale's results")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--results", type=Path, help="directory of one scale's results")
+    source.add_argument("--published", type=Path, help="folder of published results, whose items are rendered first")
     parser.add_argument("--output", type=Path, required=True, help="PDF to write")
     parser.add_argument(
         "--expectations", type=Path, default=ROOT / "workflow" / "config" / "expectations.yaml", help="YAML file"
     )
     arguments = parser.parse_args()
     try:
-        build(arguments.results, arguments.output, arguments.expectations)
+        if arguments.published:
+            build_from_published(arguments.published, arguments.output, arguments.expectations)
+        else:
+            build(arguments.results, arguments.output, arguments.expectations)
     except GradalignError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1

@@ -40,6 +40,7 @@ import pandas as pd
 from gradalign import untrusted
 from gradalign.errors import ConfigurationError, ForeignFileError
 from gradalign.listings import terminal_width
+from gradalign.summary_tables import path_of
 
 Way = Literal["exact", "spread"]
 Kind = Literal["left out", "setting", "trained", "claimed", "estimate", "computed", "follows"]
@@ -232,7 +233,7 @@ def compare(a: Path, b: Path, way: Way | None = None, tolerance: float | None = 
     if tolerance is not None and not 0 <= tolerance < np.inf:
         raise ConfigurationError(f"--tolerance is {tolerance}; allowed: 0 or a positive number")
     folders = tables_of(a), tables_of(b)
-    read = [{name: _read(folder / f"{name}.csv") for name in RULES} for folder in folders]
+    read = [{name: _read(path_of(folder, name)) for name in RULES} for folder in folders]
     if all(table is None or table.empty for tables in read for table in tables.values()):
         raise ConfigurationError(f"{folders[0]} and {folders[1]}: no table has a row; there is nothing to compare")
     reason = "as asked"
@@ -274,7 +275,7 @@ def tables_of(folder: Path) -> Path:
 
 
 def _has_tables(folder: Path) -> bool:
-    return any((folder / f"{name}.csv").is_file() for name in RULES)
+    return any(path_of(folder, name).is_file() for name in RULES)
 
 
 def _read(path: Path) -> pd.DataFrame | None:

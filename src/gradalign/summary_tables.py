@@ -1,5 +1,6 @@
-"""Which summary tables there are, and from which folders of a scale they are gathered."""
+"""Which summary tables there are, in which files, and from which folders of a scale they are gathered."""
 
+from pathlib import Path
 from typing import Literal
 
 Kind = Literal["claims", "references", "studies", "runs"]
@@ -21,3 +22,18 @@ TABLES: dict[Kind, tuple[str, ...]] = {
 
 DERIVED = ("mean_ranks", "score_correlations")
 """The tables that ``gradalign.comparison.derived_tables`` makes from those of all runs."""
+
+
+def path_of(folder: Path, table: str) -> Path:
+    """The file of a summary table in a folder: ``<table>.csv``, or ``<table>.csv.gz`` where that alone is there.
+
+    Large tables are shipped in the second form (``published/``).
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> (folder / "curves.csv.gz").touch()
+    >>> path_of(folder, "curves").name, path_of(folder, "runs").name
+    ('curves.csv.gz', 'runs.csv')
+    """
+    plain, packed = folder / f"{table}.csv", folder / f"{table}.csv.gz"
+    return packed if packed.is_file() and not plain.is_file() else plain

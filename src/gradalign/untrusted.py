@@ -4,10 +4,12 @@ A named pipe or a device in the place of a file would be waited for without end,
 expand to all memory that there is. Every file that gradalign reads, but for its own sources, is opened here.
 """
 
+import gzip
 import io
 import os
 import stat
 import zipfile
+import zlib
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -85,12 +87,28 @@ def text(path: Path | str) -> str:
 
 
 def table(path: Path | str, **options: Any) -> "pd.DataFrame":
-    """A table in a CSV file, with the options of ``pandas.read_csv``; raises what ``opened`` and that raise."""
+    """A table in a CSV file, plain or packed (``.csv.gz``), with the options of ``pandas.read_csv``.
+
+    Raises what ``opened`` and that raise, and ``ForeignFileError`` for a packed file that is damaged or would expand to
+    more than ``LARGEST_TABLE`` bytes.
+    """
     import pandas as pd
 
     with opened(path, LARGEST_TABLE) as file:
-        found: pd.DataFrame = pd.read_csv(file, **options)
+        source = io.BytesIO(_unpacked(path, file)) if Path(path).suffix == ".gz" else file
+        found: pd.DataFrame = pd.read_csv(source, **options)
     return found
+
+
+def _unpacked(path: Path | str, file: IO[bytes]) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=file) as packed:
+            content = packed.read(LARGEST_TABLE + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ForeignFileError(path, f"cannot be unpacked ({error}); allowed: a whole file of gzip") from None
+    if len(content) > LARGEST_TABLE:
+        raise ForeignFileError(path, f"would expand to more than {readable(LARGEST_TABLE)}, the most for a table")
+    return content
 
 
 def arrays(path: Path | str, *names: str) -> "dict[str, NDArray[Any]]":

@@ -21,6 +21,7 @@ from gradalign import untrusted
 from gradalign.errors import ConfigurationError
 from gradalign.files import write_atomically
 from gradalign.settings import Name, Scale, StrictModel
+from gradalign.summary_tables import path_of
 from gradalign.yaml_files import read
 
 TableName = Literal["claims", "references", "studies", "runs", "curves", "errors", "mean_ranks", "score_correlations"]
@@ -134,7 +135,7 @@ def compare(expectations: Sequence[Expectation], scale: str, summary: Path) -> l
     """
     chosen = [expectation for expectation in expectations if scale in expectation.scales]
     selectors = [s for e in chosen for s in (e.measured, e.expected) if isinstance(s, Selector)]
-    tables: dict[str, pd.DataFrame] = {s.table: _table(summary / f"{s.table}.csv") for s in selectors}
+    tables: dict[str, pd.DataFrame] = {s.table: _table(path_of(summary, s.table)) for s in selectors}
     return [_outcome(expectation, tables) for expectation in chosen]
 
 

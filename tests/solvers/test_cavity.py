@@ -129,6 +129,7 @@ def test_more_quadrature_nodes_change_nothing(monkeypatch):
     assert relative_l2(velocity(finer), velocity(flow)) < 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lid", LIDS)
 @pytest.mark.parametrize("reynolds", [100, 1000])
 def test_vorticity_equation_holds_away_from_the_corners(flows, lid, reynolds):
@@ -145,6 +146,7 @@ def test_vorticity_equation_holds_away_from_the_corners(flows, lid, reynolds):
 
 
 # Degree 48: the differences to the printed values fall from these with the degree, see the next test.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lid", "reynolds", "tolerance"),
     [
@@ -161,6 +163,7 @@ def test_extrema_on_the_centre_lines(flows, lid, reynolds, tolerance):
     assert v[1, 0] == pytest.approx(found.v_maximum.value, abs=ROUNDING)
 
 
+@pytest.mark.slow
 def test_primary_vortex(flows):
     """Against published spectral benchmarks."""
     x, y, stream_function, vorticity = flows["sharp", 1000].vortex()
@@ -171,6 +174,7 @@ def test_primary_vortex(flows):
     assert (found.x, found.y, found.stream_function) == pytest.approx(oracle.VORTEX_5000, abs=3e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lid", LIDS)
 def test_converges_with_the_degree(flows, lid):
     exact = velocity(flows[lid, 400])
@@ -194,6 +198,7 @@ def test_both_solvers_agree(flows, lid, reynolds):
     assert errors[1] < {"sharp": 5e-4, "regularised": 5e-5}[lid]
 
 
+@pytest.mark.slow
 def test_collocation_does_not_depend_on_its_start(flows):
     from_rest = cavity_collocation.solve(100, "regularised", 12)
     from_flow = cavity_collocation.solve(100, "regularised", 12, flows["regularised", 400].stream_function)
@@ -211,6 +216,7 @@ def test_slow_flow_is_symmetric():
 # --- the series ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lid", LIDS)
 def test_walls_have_their_velocity(flows, lid):
     fine = cavity_collocation.solve(100, lid, 8)
@@ -229,6 +235,7 @@ def test_walls_have_their_velocity(flows, lid):
     np.testing.assert_allclose(flows[lid, 400].stream_function(GRID, GRID)[:, [0, -1]], 0, atol=IDENTITY)
 
 
+@pytest.mark.slow
 def test_velocity_and_vorticity_are_derivatives_of_the_stream_function(flows):
     flow = flows["sharp", 400]
     x, y = np.array([0.3, 0.77]), np.array([0.25, 0.6])
@@ -244,6 +251,7 @@ def test_velocity_and_vorticity_are_derivatives_of_the_stream_function(flows):
     np.testing.assert_allclose(flow.vorticity(x, y), rotation, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_vorticity_has_no_value_in_the_corners_of_the_lid(flows):
     found = flows["sharp", 100].vorticity(GRID, GRID)
     assert not np.any(np.isfinite(found[[0, -1], -1]))
@@ -338,6 +346,7 @@ def test_tables_hold_the_published_numbers():
 
 # Largest differences as measured with a degree of 64; the tables are that far off, not the flows. Degree 48 is 1e-5 off
 # on these lines at Re = 1000, and 7e-4 at Re = 5000.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "component", "reynolds", "largest"),
     [
@@ -352,6 +361,7 @@ def test_differences_to_the_published_tables(flows, source, component, reynolds,
     assert np.max(np.abs(found)) == pytest.approx(largest, rel=0.02, abs=7e-4 if reynolds == 5000 else 0)
 
 
+@pytest.mark.slow
 def test_the_known_misprint_stands_out(flows):
     found = np.abs(table_differences(flows["sharp", 400], 400)["ghia1982", "v"])
     assert load("ghia1982", "v").places[np.argmax(found)] == 0.9063
@@ -359,6 +369,7 @@ def test_the_known_misprint_stands_out(flows):
     assert np.sort(found)[-2] < 7e-3
 
 
+@pytest.mark.slow
 def test_tables_are_for_the_sharp_lid_and_for_some_reynolds_numbers(flows):
     own, other = (
         np.linalg.norm(table_differences(flows[lid, 1000], 1000)["erturk2005", "u"]) for lid in ("sharp", "regularised")

@@ -26,8 +26,8 @@ CATEGORIES = sorted({item["category"] for item in ITEMS})
 SNAKEFILE = """
 report: "workflow/report/workflow.rst"
 include: "workflow/rules/common.smk"
-rule summary:
-    output: f"{results}/summary/runs.csv"
+def item_tables(wildcards):
+    return f"{results}/summary/runs.csv"
 include: "workflow/rules/figures.smk"
 """
 

@@ -1,0 +1,58 @@
+"""The error of every method on every problem: one row a problem, median and range over the seeds."""
+
+import pandas as pd
+from common import GREY, METHODS, Summary, method_look, notice, problem_order, read_table, short_problem_name
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from published_errors import RELATIVE_L2
+
+COLUMNS = ["problem", "method", "changed", "relative_l2"]
+
+
+def render(summary: Summary) -> Figure:
+    """The plain runs of the summary."""
+    runs = read_table(summary, "runs", COLUMNS)
+    runs = runs[runs["changed"].isna() | (runs["changed"] == "")]
+    if runs.empty:
+        return notice("No run at this scale.")
+    errors = runs.groupby(["problem", "method"])["relative_l2"].agg(["median", "min", "max"]).reset_index()
+    errors = errors.sort_values("problem", key=lambda names: names.map(problem_order), kind="stable")
+    return errors_by_problem(
+        pd.DataFrame(
+            {
+                "problem": [short_problem_name(str(name)) for name in errors["problem"]],
+                "method": [method_look(str(name))[0] for name in errors["method"]],
+                "median": errors["median"],
+                "smallest": errors["min"],
+                "largest": errors["max"],
+                "published": [RELATIVE_L2.get(str(name), {}).get("soap", float("nan")) for name in errors["problem"]],
+            }
+        )
+    )
+
+
+def errors_by_problem(errors: pd.DataFrame) -> Figure:
+    """A row per problem in the order of the table, a mark per method; ``published`` is the error known for SOAP."""
+    problems = list(dict.fromkeys(errors["problem"]))
+    looks = {label.replace("–", "-"): (label, colour, marker) for label, colour, marker in METHODS.values()}
+    figure = Figure(figsize=(6.5, 0.32 * len(problems) + 1.3))
+    axis = figure.subplots()
+    shown = {}
+    for row in errors.to_dict("records"):
+        label, colour, marker = looks.get(row["method"].replace("–", "-"), (row["method"], GREY, "o"))
+        y = problems.index(row["problem"])
+        axis.plot([row["smallest"], row["largest"]], [y, y], color=colour, linewidth=2.5, alpha=0.45)
+        shown[label] = axis.plot(row["median"], y, color=colour, marker=marker, linestyle="", markersize=6)[0]
+    for problem, published in errors.dropna(subset=["published"]).groupby("problem")["published"].first().items():
+        axis.plot(published, problems.index(problem), "d", markerfacecolor="none", markeredgecolor=GREY, markersize=6)
+    for y in range(len(problems)):
+        axis.axhline(y, color=GREY, linewidth=0.4, alpha=0.4, zorder=0)
+    axis.set(xscale="log", yticks=range(len(problems)), yticklabels=problems, ylim=(len(problems) - 0.5, -0.5))
+    axis.set_xlabel("relative $L^2$ error (dimensionless), median and range over the seeds")
+    handles = dict(sorted(shown.items(), key=lambda item: [look[0] for look in METHODS.values()].index(item[0])))
+    if errors["published"].notna().any():
+        handles["SOAP, published [second-hand]"] = Line2D(
+            [], [], color=GREY, marker="d", markerfacecolor="none", linestyle=""
+        )
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=3, fontsize=8)
+    return figure
