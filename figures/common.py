@@ -170,6 +170,7 @@ def save_figure(figure: Figure, directory: Path, name: str, suffixes: Iterable[s
     paths = [directory / f"{name}{suffix}" for suffix in suffixes or UNDATED]
     for path in paths:
         write_atomically(path, partial(figure.savefig, metadata={"Title": name, **UNDATED[path.suffix]}))
+        figure.set_layout_engine("none")  # what was found for one format holds for the next, in a fifth less time
     return paths
 
 

@@ -49,7 +49,8 @@ def errors_by_problem(errors: pd.DataFrame) -> Figure:
         axis.axhline(y, color=GREY, linewidth=0.4, alpha=0.4, zorder=0)
     axis.set(xscale="log", yticks=range(len(problems)), yticklabels=problems, ylim=(len(problems) - 0.5, -0.5))
     axis.set_xlabel("relative $L^2$ error (dimensionless), median and range over the seeds")
-    handles = dict(sorted(shown.items(), key=lambda item: [look[0] for look in METHODS.values()].index(item[0])))
+    order = [label for label, _, _ in looks.values()]
+    handles = dict(sorted(shown.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)))
     if errors["published"].notna().any():
         handles["SOAP, published [second-hand]"] = Line2D(
             [], [], color=GREY, marker="d", markerfacecolor="none", linestyle=""
