@@ -321,6 +321,37 @@ def test_folders_and_devices_are_no_outputs(tmp_path):
     require_own(tmp_path / "new", "run")
 
 
+COMPUTING = [
+    ["claim", "score", "--output", "there/x.csv"],
+    ["claim", "score", "--output", "x.csv", "--curves", "there/y.csv"],
+    ["study", "published_burgers", "--output", "there/x.csv"],
+    ["reference", "burgers", "--output", "there/x.npz"],
+    ["train", "burgers-adam", "--output", "there"],
+    ["evaluate", "run", "--run", "burgers-adam", "--output", "there"],
+]
+
+
+@pytest.mark.parametrize("command", COMPUTING, ids=lambda command: " ".join(command[:1]))
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_an_output_that_cannot_be_written_is_found_before_any_compute(tmp_path, monkeypatch, command, options):
+    monkeypatch.chdir(tmp_path)
+    Path("there").write_text("a file")
+    found = call(*command, *options)
+    assert found.exit_code == 1, found.output
+    assert "there: is a file; allowed: a folder to write into; name another path" in found.output
+    Path("there").unlink()
+
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EACCES, "Permission denied", "tmp1234")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    found = call(*command, *options)
+    assert found.exit_code == 1, found.output
+    said = " ".join(found.output.split())
+    assert f"no file can be written there: Permission denied (EACCES): {tmp_path}. You have no permission" in said
+    assert not list(tmp_path.iterdir())
+
+
 TABLE = "date,amount\n1 May,12\n"
 
 

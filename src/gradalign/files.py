@@ -7,13 +7,14 @@ import fnmatch
 import io
 import os
 import re
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from gradalign.errors import ConfigurationError, ForeignFileError
+from gradalign.errors import ConfigurationError, ForeignFileError, described
 
 WITHOUT_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 """How a file system says that it has no locks: some of Lustre, NFS and FUSE, as they are mounted."""
@@ -118,8 +119,34 @@ def exclusive(path: Path, say: Callable[[str], object]) -> Iterator[None]:
         yield
 
 
+def require_folder(folder: Path) -> None:
+    """Raise ``ConfigurationError`` where no file can be written into ``folder``, which need not be there yet.
+
+    Tried with a file without a name in it, or in the nearest folder above it that there is. So a file in the place of a
+    folder, missing permission, a file system that may only be read, and a quota are found before any compute.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> require_folder(folder / "new" / "newer")
+    >>> (folder / "new").touch()
+    >>> require_folder(folder / "new" / "newer")
+    Traceback (most recent call last):
+    gradalign.errors.ConfigurationError: .../new/newer: .../new is a file; allowed: a folder to write into; ...
+    """
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
+    if there.exists() and not there.is_dir():
+        what = "is a file" if there == folder.absolute() else f"{there} is a file"
+        raise ConfigurationError(f"{folder}: {what}; allowed: a folder to write into; name another path")
+    try:
+        with tempfile.TemporaryFile(dir=there) as file:
+            file.write(b"0")
+    except OSError as error:
+        error.filename = str(there)
+        raise ConfigurationError(f"{folder}: no file can be written there: {described(error)}") from None
+
+
 def require_own(path: Path, *marks: str) -> None:
-    """Raise ``ConfigurationError`` where writing ``path`` would replace something that gradalign did not write.
+    """Raise ``ConfigurationError`` where ``path`` cannot be written, or is something that gradalign did not write.
 
     A file that may be replaced has, for every one of the ``marks``, a name that matches it (``fnmatch``): among the
     entries of the archive where the suffix is ``.npz``, among the columns of the table otherwise. So may an empty file,
@@ -134,6 +161,7 @@ def require_own(path: Path, *marks: str) -> None:
     Traceback (most recent call last):
     gradalign.errors.ConfigurationError: ...scores.csv: is there already, ...
     """
+    require_folder(path.parent)
     if not os.path.lexists(path):
         return
     if path.is_dir():

@@ -51,10 +51,9 @@ def require_run_directory(directory: Path) -> None:
                 f"{path}: is a symbolic link, to {os.path.realpath(path)}; allowed: a folder, for files of a run are "
                 "removed and written anew; remove the link, or name the folder itself"
             )
+    files.require_folder(directory)
     if not os.path.lexists(directory):
         return
-    if not directory.is_dir():
-        raise ConfigurationError(f"{directory}: is a file; allowed: a folder for a run; name another one")
     if _made_by_training(directory):
         return
     foreign = [path.relative_to(directory).as_posix() for path in _within(directory)]
