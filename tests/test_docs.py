@@ -215,8 +215,8 @@ def test_the_factors_in_the_text_are_those_of_the_table():
     factors = least["SOAP"] / least["ours"]
     assert (factors > 1).all()  # on each problem a Gauss-Newton method is best
     assert (least["Adam"] > least["ours"]).all()
-    line = table[table["conditions"].notna()]["problem"].unique()
-    assert len(line) == 5
+    line = table["problem"].unique()[:5]
+    assert line[-1] == "Kuramoto-Sivashinsky, t ≤ 1"
     assert f"{factors[line].min():.0e} {factors[line].max():.0e}" == "6e+02 3e+04"
     assert "is 600 to 30,000 times as accurate as SOAP" in PAGES["docs/results/accurate.md"]
 
