@@ -7,7 +7,8 @@
 # make endurance                              fifty kills of a training and of the whole smoke pipeline, 200 flipped
 #                                             bits of every kind of file, ... (hours); see benchmarks/results/endurance.csv
 # make bench                                  the tables of speed, on a machine that does nothing else (half an hour)
-# make mutations                              is every wrong formula noticed by the tests? (half an hour)
+# make mutations [MINUTES=30]                 is every wrong formula noticed by the tests? Those that are new or whose
+#                                             file changed; all of them take hours; see tests/mutations.csv
 # make publish [SCALE=laptop]                 ship the tables of a finished run in published/
 # make paper [SCALE=laptop]                   the paper from shipped tables, without any training
 # make pages                                  the generated parts of README and docs from shipped tables
@@ -83,7 +84,7 @@ bench: environment
 	python benchmarks/table.py
 
 mutations: environment
-	python tests/mutation_check.py
+	python tests/mutation_check.py $(if $(MINUTES),--minutes $(MINUTES))
 
 paper: environment
 	python paper/build.py --published published/$(SCALE) --output paper/build/paper.pdf

@@ -3,9 +3,16 @@
 Each is a single change of a formula (sign, factor, exponent, index, missing projection) in a copy of the checkout. It
 is caught when its tests fail there; tests that cannot even be collected say nothing and count as an error of the list.
 A survivor must be explained in the list (key ``survives``), else the check fails; an explained one must survive.
+
+What was found is kept in mutations.csv, with the test that noticed. A mutation is tried again once its file or its
+tests have changed, that test first; so the list can be gone through in pieces (``--minutes``).
 """
 
+import csv
+import hashlib
+import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,17 +21,17 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
 import typer
 import yaml
 from rich.console import Console
-from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[1]
 LIST = ROOT / "tests" / "mutations.yaml"
+FOUND = ROOT / "tests" / "mutations.csv"
 PARTS = ("src", "tests", "figures", "benchmarks", "workflow", "conftest.py", "pyproject.toml")
 TESTS_FAILED = 1  # of pytest; 2 and more: interrupted, nothing collected, wrong usage
 
@@ -39,6 +46,19 @@ class Mutation:
     new: str
     tests: tuple[str, ...]
     survives: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells mutations apart."""
+        return self.file, self.old, self.new
+
+    def digest(self) -> str:
+        """Of the file and its tests, as they are."""
+        paths = [ROOT / test.split("::")[0] for test in (self.file, *self.tests)]
+        content = [
+            part.read_bytes() for path in paths for part in (sorted(path.rglob("*.py")) if path.is_dir() else [path])
+        ]
+        return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in content)).hexdigest()[:12]
 
     def mutated(self, text: str) -> str:
         """The changed text; raises ``ValueError`` unless ``old`` occurs exactly once and differs from ``new``."""
@@ -74,6 +94,9 @@ class Copies:
                 else:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy(source, target)
+            compiled = ROOT / ".pytest_cache"
+            compiled.mkdir(exist_ok=True)
+            (self.local.path / ".pytest_cache").symlink_to(compiled)  # programs that a mutation leaves alone
         return self.local.path
 
 
@@ -84,52 +107,114 @@ def run_tests(copy: Path, tests: tuple[str, ...]) -> subprocess.CompletedProcess
     return subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
 
 
-def judged(mutation: Mutation, copies: Copies) -> tuple[str, float]:
-    """``caught``, ``survived`` or ``error`` with the end of pytest's output, and the seconds it took."""
+@dataclass(frozen=True)
+class Finding:
+    """A row of mutations.csv. outcome: caught, survived or error. noticed_by: the first test that failed."""
+
+    file: str
+    kind: str
+    old: str
+    new: str
+    outcome: str
+    noticed_by: str
+    seconds: str
+    digest: str
+
+
+def known() -> dict[tuple[str, str, str], Finding]:
+    """What was found before, by the key of the mutation."""
+    if not FOUND.is_file():
+        return {}
+    with FOUND.open(newline="", encoding="utf-8") as file:
+        rows = [Finding(**row) for row in csv.DictReader(file)]
+    return {(row.file, row.old, row.new): row for row in rows}
+
+
+def keep(findings: dict[tuple[str, str, str], Finding], mutations: list[Mutation]) -> None:
+    """Write what was found, in the order of the list; what is no more in the list goes."""
+    rows = [asdict(findings[mutation.key]) for mutation in mutations if mutation.key in findings]
+    with FOUND.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, [field.name for field in fields(Finding)], lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+
+
+def judged(mutation: Mutation, copies: Copies, before: Finding | None) -> tuple[Finding, str]:
+    """What the tests say, and the end of pytest's output; the test that noticed last time goes first."""
     copy, start = copies.here(), time.perf_counter()
     path = copy / mutation.file
     original = path.read_text(encoding="utf-8")
     path.write_text(mutation.mutated(original), encoding="utf-8")
     try:
-        done = run_tests(copy, mutation.tests)
+        done = run_tests(copy, (before.noticed_by,)) if before and before.noticed_by else None
+        if done is None or done.returncode != TESTS_FAILED:
+            done = run_tests(copy, mutation.tests)
     finally:
         path.write_text(original, encoding="utf-8")
-    outcome = {0: "survived", TESTS_FAILED: "caught"}.get(done.returncode, f"error: {done.stdout[-300:]}")
-    return outcome, time.perf_counter() - start
+    outcome = {0: "survived", TESTS_FAILED: "caught"}.get(done.returncode, "error")
+    noticed = re.search(r"^(?:FAILED|ERROR) (\S+::[^\n]*?)(?: - .*)?$", done.stdout, re.MULTILINE)
+    finding = Finding(
+        file=mutation.file,
+        kind=mutation.kind,
+        old=mutation.old,
+        new=mutation.new,
+        outcome=outcome,
+        noticed_by=noticed[1] if noticed and outcome == "caught" else "",
+        seconds=f"{time.perf_counter() - start:.0f}",
+        digest=mutation.digest(),
+    )
+    return finding, done.stdout[-300:]
 
 
 def main(
     only: Annotated[list[str], typer.Option(help="only files whose path contains this; may be repeated")] = [],  # noqa: B006
     workers: Annotated[int, typer.Option(min=1, help="mutations tried at a time")] = 2,
+    minutes: Annotated[float, typer.Option(min=0, help="begin none after this time; the next call goes on")] = math.inf,
 ) -> None:
-    """Try all mutations; exit 1 where one survives without an explanation or cannot be tried."""
-    mutations = [mutation for mutation in load() if not only or any(part in mutation.file for part in only)]
+    """Try the mutations that are new or changed; exit 1 where one survives unexplained, or is not tried in the end."""
+    listed, findings, start = load(), known(), time.perf_counter()
+    mutations = [mutation for mutation in listed if not only or any(part in mutation.file for part in only)]
     for mutation in mutations:  # a list that does not fit the code is an error before any test runs
         mutation.mutated((ROOT / mutation.file).read_text(encoding="utf-8"))
     console = Console()
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(workers) as pool:
         copies = Copies(Path(folder))
-        tests = sorted({mutation.tests for mutation in mutations})
-        for suite, done in zip(tests, pool.map(lambda suite: run_tests(copies.here(), suite), tests), strict=True):
-            if done.returncode:
-                console.print(f"without any mutation {', '.join(suite)} fail:\n{done.stdout[-2000:]}")
-                raise typer.Exit(1)
-        table = Table("file", "kind", "from", "to", "outcome", "s", title="Mutations")
-        outcomes = []
-        for mutation, (outcome, seconds) in zip(
-            mutations, pool.map(lambda mutation: judged(mutation, copies), mutations), strict=True
-        ):
-            outcomes.append(outcome)
-            row = (mutation.file, mutation.kind, mutation.old, mutation.new, outcome, f"{seconds:.0f}")
-            table.add_row(*row)
-            print(f"{len(outcomes)}/{len(mutations)}", *row[:2], outcome, row[-1], sep="\t", flush=True)
-    console.print(table, markup=False)
-    for mutation, outcome in zip(mutations, outcomes, strict=True):
-        if outcome != "caught":
+        waiting = [one for one in mutations if one.key not in findings or findings[one.key].digest != one.digest()]
+        waiting.sort(key=lambda mutation: mutation.key in findings)  # first what was never tried
+        locks = {mutation.tests: threading.Lock() for mutation in waiting}
+        unsound: dict[tuple[str, ...], str] = {}
+
+        def failing(suite: tuple[str, ...]) -> str:
+            """What pytest says where tests fail without any mutation, and so would notice nothing; tried once."""
+            with locks[suite]:
+                if suite not in unsound:
+                    done = run_tests(copies.here(), suite)
+                    unsound[suite] = done.stdout[-2000:] if done.returncode else ""
+            return unsound[suite]
+
+        def tried(mutation: Mutation) -> tuple[Finding | None, str]:
+            if time.perf_counter() - start > 60 * minutes:
+                return None, ""
+            if said := failing(mutation.tests):
+                return None, f"without any mutation {', '.join(mutation.tests)} fail:\n{said}"
+            return judged(mutation, copies, findings.get(mutation.key))
+
+        for number, (mutation, (finding, said)) in enumerate(zip(waiting, pool.map(tried, waiting), strict=True), 1):
+            if finding:
+                findings[mutation.key] = finding
+                keep(findings, listed)  # so that a kill loses nothing
+                row = (finding.file, finding.kind, finding.outcome, finding.seconds)
+                print(f"{number}/{len(waiting)}", *row, sep="\t", flush=True)
+            if said and (not finding or finding.outcome == "error"):
+                console.print(said, markup=False)
+    outcomes = []
+    for mutation in mutations:
+        finding = findings.get(mutation.key)
+        outcomes.append(finding.outcome if finding and finding.digest == mutation.digest() else "not tried")
+        if outcomes[-1] not in ("caught", "not tried"):
             console.print(f"{mutation.file}: {mutation.old} -> {mutation.new}: {mutation.survives or 'UNEXPLAINED'}")
-    counts = Counter(outcome.split(":")[0] for outcome in outcomes)
-    caught, survived = counts["caught"], counts["survived"]
-    print(f"{caught} of {len(outcomes)} mutations caught, {survived} survived, {counts['error']} errors")
+    counts = Counter(outcomes)
+    print(", ".join(f"{counts[outcome]} {outcome}" for outcome in ("caught", "survived", "error", "not tried")))
     expected = ["survived" if mutation.survives else "caught" for mutation in mutations]
     raise typer.Exit(int(outcomes != expected))
 
