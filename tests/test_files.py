@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import shlex
 import subprocess
 import sys
 
@@ -105,7 +106,7 @@ COMMAND = [sys.executable, "-m", "gradalign.cli"]
 
 
 def test_a_pipe_that_is_closed_early_ends_in_silence():
-    shell = f"{' '.join(COMMAND)} train --list-methods | head -n 1; echo ${{PIPESTATUS[0]}}"
+    shell = f"{shlex.join(COMMAND)} train --list-methods | head -n 1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
     assert done.stdout.splitlines()[-1] in ("0", "141")  # 0 where all was written before the end

@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -136,7 +137,7 @@ def test_a_source_distribution_is_whole_and_builds_a_whole_package(tmp_path):
     setup(checkout, "sdist", "--dist-dir", str(tmp_path))
     (archive,) = tmp_path.glob("*.tar.gz")
     with tarfile.open(archive) as file:
-        file.extractall(tmp_path, filter="data")
+        file.extractall(tmp_path, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))  # since 3.11.4
     unpacked = tmp_path / archive.name.removesuffix(".tar.gz")
     found = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
     assert not given - found  # a new folder also goes into MANIFEST.in
@@ -189,8 +190,9 @@ def make(folder, python, *arguments):
     shutil.copy(ROOT / "Makefile", folder / "Makefile")
     for lock in ROOT.glob("requirements*.lock"):
         (folder / lock.name).touch()
-    script = folder / "python"
-    script.write_text(f"#!{sys.executable}\nimport os, sys\n{python}")
+    script = folder / "python"  # of the shell: the first line of a Python script takes no path with a blank
+    script.with_suffix(".py").write_text(f"import os, sys\n{python}")
+    script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(f"{script}.py")} "$@"\n')
     script.chmod(0o755)
     command = ["make", "environment", f"PYTHON={script}", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)

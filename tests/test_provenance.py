@@ -63,7 +63,7 @@ def test_closure_holds_every_module_that_python_really_imports():
         "print(*sorted(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'gradalign'), sep='\\n')"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    imported = {Path(line) for line in run.stdout.split()}
+    imported = {Path(line) for line in run.stdout.splitlines()}
     assert imported <= set(import_closure(["gradalign.optimizers.soap"]))
 
 
