@@ -161,13 +161,13 @@ def require_own(path: Path, *marks: str) -> None:
     Traceback (most recent call last):
     gradalign.errors.ConfigurationError: ...scores.csv: is there already, ...
     """
-    require_folder(path.parent)
-    if not os.path.lexists(path):
-        return
     if path.is_dir():
         raise ConfigurationError(f"{path}: is a folder; allowed: a file to write; name a file in it")
     if path.exists() and not path.is_file():
         raise ConfigurationError(f"{path}: is a device or a pipe; allowed: a file to write; name one")
+    require_folder(path.parent)
+    if not os.path.lexists(path):
+        return
     names = _names(path)
     if names is not None and (missing := [mark for mark in marks if not fnmatch.filter(names, mark)]):
         kind = "entry" if path.suffix == ".npz" else "column"
