@@ -36,7 +36,7 @@ WORDS = {
 }
 SMALL = {"sources", "reference_specification", "study_specification", "run_specification"}
 """Rules whose jobs take no time and are many."""
-GATHERING = {"all", "claims", "references", "studies", "runs", "summary", "figures", "tables", "paper_pdf"}
+GATHERING = {"all", "claims", "references", "studies", "runs", "evaluations", "summary", "figures", "tables", "paper_pdf"}
 """Rules that only gather files: their jobs do nothing."""
 
 

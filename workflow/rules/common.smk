@@ -118,11 +118,15 @@ def parts_read(name):
             yield f"{results}/{PARTS[kind]}/{part}", kind
 
 
+def tables_of_all(kind):
+    """Names of the summary tables of a kind."""
+    return TABLES[kind] + (DERIVED if kind == "runs" else ())
+
+
 def item_tables(wildcards):
     for folder, kind in parts_read(wildcards[0]):
         whole = folder == f"{results}/summary"
-        tables = TABLES[kind] + (DERIVED if kind == "runs" and whole else ())
-        yield from (f"{folder}/{table}.csv" for table in tables)
+        yield from (f"{folder}/{table}.csv" for table in (tables_of_all(kind) if whole else TABLES[kind]))
         if kind == "runs" and not whole:
             yield f"{folder}/fields/{Path(folder).name}.npz"
 

@@ -1,6 +1,12 @@
 # Trained networks against the references: the summary tables of each run alone.
 
 
+rule evaluations:
+    input:
+        expand(f"{results}/evaluation/{{run}}/{{table}}.csv", run=configuration.run_names, table=TABLES["runs"]),
+        [f"{results}/evaluation/{run}/fields/{run}.npz" for run in configuration.run_names],
+
+
 rule evaluate:
     input:
         specification=rules.run_specification.output.settings,

@@ -1,66 +1,31 @@
 # Tidy tables of everything, gathered from what the stages wrote: what tables, paper and verification read.
 
+summarised = {
+    "claims": (rules.claims.input, configuration.claims),
+    "references": (rules.references.input, configuration.references),
+    "studies": (rules.studies.input, configuration.studies),
+    "runs": (rules.evaluations.input, configuration.run_names),
+}
 
-rule summary_claims:
-    input:
-        rules.claims.input,
-        sources=f"{results}/specifications/stages/summary.sources",
-    output:
-        expand(f"{results}/summary/{{table}}.csv", table=TABLES["claims"]),
-    log:
-        f"{results}/logs/summary/claims.log",
-    params:
-        results=subpath(output[0], ancestor=2),
-        names=configuration.claims,
-    shell:
-        "gradalign summarise claims {params.names} --results {params.results} --empty > {log} 2>&1"
+for kind, (parts, names) in summarised.items():
 
-
-rule summary_references:
-    input:
-        rules.references.input,
-        sources=f"{results}/specifications/stages/summary.sources",
-    output:
-        expand(f"{results}/summary/{{table}}.csv", table=TABLES["references"]),
-    log:
-        f"{results}/logs/summary/references.log",
-    params:
-        results=subpath(output[0], ancestor=2),
-        names=list(configuration.references),
-    shell:
-        "gradalign summarise references {params.names} --results {params.results} --empty > {log} 2>&1"
-
-
-rule summary_studies:
-    input:
-        rules.studies.input,
-        sources=f"{results}/specifications/stages/summary.sources",
-    output:
-        expand(f"{results}/summary/{{table}}.csv", table=TABLES["studies"]),
-    log:
-        f"{results}/logs/summary/studies.log",
-    params:
-        results=subpath(output[0], ancestor=2),
-        names=list(configuration.studies),
-    shell:
-        "gradalign summarise studies {params.names} --results {params.results} --empty > {log} 2>&1"
-
-
-rule summary_runs:
-    input:
-        expand(rules.evaluate.output.tables, run=configuration.run_names),
-        expand(rules.evaluate.output.fields, run=configuration.run_names),
-        sources=f"{results}/specifications/stages/summary.sources",
-    output:
-        expand(f"{results}/summary/{{table}}.csv", table=[*TABLES["runs"], *DERIVED]),
-        fields=expand(f"{results}/summary/fields/{{run}}.npz", run=configuration.run_names),
-    log:
-        f"{results}/logs/summary/runs.log",
-    params:
-        results=subpath(output[0], ancestor=2),
-        names=configuration.run_names,
-    shell:
-        "gradalign summarise runs {params.names} --results {params.results} --empty > {log} 2>&1"
+    rule:
+        name:
+            f"summary_{kind}"
+        input:
+            parts,
+            sources=f"{results}/specifications/stages/summary.sources",
+        output:
+            expand(f"{results}/summary/{{table}}.csv", table=tables_of_all(kind)),
+            fields=expand(f"{results}/summary/fields/{{run}}.npz", run=names if kind == "runs" else []),
+        log:
+            f"{results}/logs/summary/{kind}.log",
+        params:
+            results=subpath(output[0], ancestor=2),
+            kind=kind,
+            names=list(names),
+        shell:
+            "gradalign summarise {params.kind} {params.names} --results {params.results} --empty > {log} 2>&1"
 
 
 rule summary:
