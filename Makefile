@@ -49,13 +49,13 @@ export HOME
 reproduce: environment
 	snakemake --logger gradalign --logger-gradalign-results results/$(SCALE) --cores all --config scale=$(SCALE)
 
-PYTEST := python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+PYTEST := python -m pytest --numprocesses auto --dist loadfile
 
 test: environment
-	$(PYTEST) -m "not slow" $(TESTS)
+	$(PYTEST) --no-loadscope-reorder -m "not slow" $(TESTS)
 
 test-all: environment
-	$(PYTEST) $(TESTS)
+	$(PYTEST) --no-loadscope-reorder $(TESTS)
 
 test-oldest:
 	$(MAKE) environment VENV=$(OLDEST_VENV) LOCK=requirements.oldest.lock PYTHON=$(OLDEST_PYTHON)

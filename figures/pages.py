@@ -88,7 +88,7 @@ def verdict_sections(table: pd.DataFrame) -> str:
     rows = table.to_dict("records")
     short = pd.DataFrame({name: table[name] for name in ("informal claim", "stated in", "verdict", "confirmed")})
     parts = [
-        f"**{row['informal claim']}**: {row['verdict']}.\n\n- Holds if: {row['holds if']}.\n"
+        f"**{row['informal claim']}**: {row['verdict']}.\n\n- Conditions: {row['holds if']}.\n"
         + ("" if row["counterexample"] == "–" else f"- Counterexample: {row['counterexample']}.\n")
         + f"- Claims: {row['claims']}. Figure: `{row['figure']}`."
         for row in rows

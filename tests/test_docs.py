@@ -70,7 +70,7 @@ def test_the_front_page_gives_verdicts_and_errors_as_they_are():
     for method in ("Gauss-Newton", "SOAP"):
         found = errors.loc[("Burgers' equation", method)]
         for value in (found["median"], found["smallest"], found["largest"]):
-            assert value in PAGES["README.md"].split("**Curvature pays.**")[1].split("## Install")[0]
+            assert value in PAGES["README.md"].split("**Curvature information lowers the error.**")[1].split("## Install")[0]
 
 
 def test_the_diagnosis_is_short():
