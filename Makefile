@@ -1,7 +1,7 @@
 # make reproduce [SCALE=smoke|laptop|laptop-best|laptop-methods|laptop-stretch|paper]   environment, then the whole pipeline
 # make test                                   environment, then the tests but the slow ones (ten minutes)
 # make test-all                               all tests (half an hour)
-# make test-oldest                            the tests with the oldest packages that pyproject.toml allows, in .venv-oldest;
+# make test-oldest                            make test with the oldest packages that pyproject.toml allows, in .venv-oldest;
 #                                             needs Python 3.11
 # make check                                  format, lint, types, lint of the workflow
 # make endurance                              fifty kills of a training and of the whole smoke pipeline, 200 flipped
@@ -10,7 +10,7 @@
 # make mutations [MINUTES=30]                 is every wrong formula noticed by the tests? Those that are new or whose
 #                                             file changed; all of them take hours; see tests/mutations.csv
 # make publish [SCALE=laptop]                 ship the tables of a finished run in published/
-# make paper [SCALE=laptop]                   the paper from shipped tables, without any training
+# make paper [SCALE=laptop]                   paper/build/published-SCALE.pdf from shipped tables, without any training
 # make pages                                  the generated parts of README and docs from shipped tables
 # make lock                                   rewrite requirements.lock and requirements.oldest.lock
 # make schema                                 rewrite the JSON schema of the configuration
@@ -87,7 +87,7 @@ mutations: environment
 	python tests/mutation_check.py $(if $(MINUTES),--minutes $(MINUTES))
 
 paper: environment
-	python paper/build.py --published published/$(SCALE) --output paper/build/paper.pdf
+	python paper/build.py --published published/$(SCALE) --output paper/build/published-$(SCALE).pdf
 
 pages: environment
 	python figures/pages.py

@@ -54,7 +54,7 @@ localrules:
     figure,
     table,
     paper,
-    publish,
+    copy_paper,
     report,
     verify,
 
@@ -84,8 +84,10 @@ onstart:
     # that has ended (9.27): after a hundred jobs it keeps half a core busy. On this machine there is nothing to limit
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
-    # Claims, references and studies are computed in float64 on the CPU at every scale
-    only_cpu = {"claims", "references", "studies"} >= set(map(str, workflow.dag_settings.targets)) > set()
     # On a cluster, each job looks for itself
-    if configuration.device == "gpu" and workflow.local_exec and not only_cpu:
+    if (
+        configuration.device == "gpu"
+        and workflow.local_exec
+        and "train" in {job.rule.name for job in workflow.dag.needrun_jobs()}
+    ):
         shell("python workflow/scripts/require_device.py {configuration.device} {configuration.scale}")

@@ -23,6 +23,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # under nohup: the progra
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import jax
+import matplotlib  # noqa: F401 - before figures/common.py, which has it read our style: tests see its defaults
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, settings

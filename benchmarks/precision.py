@@ -13,7 +13,7 @@ of tensor cores themselves round differently; that is not emulated.
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -96,12 +96,20 @@ def _evaluated(program: core.ClosedJaxpr, arguments: Sequence[Any]) -> list[Any]
             results = _evaluated(equation.params["jaxpr"], inputs)
         elif primitive.name == "remat2":
             results = _evaluated(core.ClosedJaxpr(equation.params["jaxpr"], ()), inputs)
-        elif next(iter(core.jaxprs_in_params(equation.params)), None) is not None:
+        elif next(inner_jaxprs(equation.params), None) is not None:
             raise NotImplementedError(f"products inside of {primitive.name} are not emulated")
         else:
             results = applied(equation)(*inputs)
         known |= dict(zip(equation.outvars, results, strict=True))
     return [value(atom) for atom in jaxpr.outvars]
+
+
+def inner_jaxprs(params: dict[str, Any]) -> Iterator[core.Jaxpr]:
+    """The programs in the parameters of an operation, such as the body of a loop."""
+    for value in params.values():
+        for one in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(one, core.ClosedJaxpr | core.Jaxpr):
+                yield one.jaxpr if isinstance(one, core.ClosedJaxpr) else one
 
 
 def _product(

@@ -8,7 +8,7 @@ import math
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, lru_cache, partial
@@ -217,33 +217,36 @@ def read_table(summary: Summary, name: str, columns: Iterable[str]) -> pd.DataFr
         raise ConfigurationError(
             f"{', '.join(map(str, folders))}: no {name}.csv; run the stage that writes it first (snakemake summary)"
         )
-    states = [path.stat() for path in paths]
-    table = _parsed(
-        *((path, (state.st_ino, state.st_mtime_ns, state.st_size)) for path, state in zip(paths, states, strict=True))
-    )
-    if table is None:
-        return pd.DataFrame(columns=list(columns))
-    if missing := [column for column in columns if column not in table.columns]:
-        raise ConfigurationError(
-            f"{paths[0]} has no column {', '.join(map(repr, missing))}; found: {', '.join(table.columns)}. The usual "
-            "cause is a table from an older version: remove it, and run snakemake again"
-        )
-    return table.copy(deep=False)  # pandas copies what is written to
-
-
-@lru_cache(maxsize=8)
-def _parsed(*files: tuple[Path, tuple[int, ...]]) -> pd.DataFrame | None:
-    """The rows of tables one after the other; None where no file has text.
-
-    Each file comes with a state that tells it from other contents. The curves of a hundred runs have 40 MB, and a
-    figure or the paper asks for them once for every run and quantity.
-    """
     tables = []
-    for path, _ in files:
-        with suppress(pd.errors.EmptyDataError):  # where there was nothing to gather
-            tables.append(untrusted.table(path, keep_default_na=False, na_values=["", "nan", "NaN"]))
+    for path in paths:
+        about = path.stat()
+        table = _parsed(path, (about.st_ino, about.st_mtime_ns, about.st_size))
+        if table is None:
+            continue
+        if missing := [column for column in columns if column not in table.columns]:
+            raise ConfigurationError(
+                f"{path} has no column {', '.join(map(repr, missing))}; found: {', '.join(table.columns)}. The usual "
+                "cause is a table from an older version: remove it, and run snakemake again"
+            )
+        tables.append(table)
     filled = [table for table in tables if len(table)] or tables[:1]
-    return pd.concat(filled, ignore_index=True) if filled else None
+    if not filled:
+        return pd.DataFrame(columns=list(columns))
+    if len(filled) == 1:
+        return filled[0].copy(deep=False)  # pandas copies what is written to
+    return pd.concat(filled, ignore_index=True)
+
+
+@lru_cache(maxsize=32)
+def _parsed(path: Path, state: tuple[int, ...]) -> pd.DataFrame | None:
+    """The table in a file whose ``state`` tells it from other contents; None where it has no text.
+
+    The curves of a hundred runs have 40 MB, and a figure or the paper asks for them once for every run and quantity.
+    """
+    try:
+        return untrusted.table(path, keep_default_na=False, na_values=["", "nan", "NaN"])
+    except pd.errors.EmptyDataError:  # where there was nothing to gather
+        return None
 
 
 def read_fields(summary: Summary, run: str) -> dict[str, NDArray[np.float64]]:

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from published_errors import RELATIVE_L2
 
-COLUMNS = ["problem", "method", "changed", "relative_l2"]
+COLUMNS = ["run", "problem", "method", "changed", "relative_l2"]
 
 
 def render(summary: Summary) -> Figure:
@@ -15,6 +15,8 @@ def render(summary: Summary) -> Figure:
     runs = runs[runs["changed"].isna() | (runs["changed"] == "")]
     if runs.empty:
         return notice("No run at this scale.")
+    first = runs.drop_duplicates(["problem", "method"])["run"]  # where there are several
+    runs = runs[runs["run"].isin(first)]
     errors = runs.groupby(["problem", "method"])["relative_l2"].agg(["median", "min", "max"]).reset_index()
     errors = errors.sort_values("problem", key=lambda names: names.map(problem_order), kind="stable")
     return errors_by_problem(

@@ -1,7 +1,7 @@
 """Kolmogorov flow: kinetic energy by wave number, of the reference and of the predictions, and that of their errors."""
 
 import numpy as np
-from common import BLACK, Summary, no_runs, number, problem_name, read_fields, read_runs
+from common import BLACK, Summary, mapped_runs, no_runs, number, problem_name, read_fields
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from training_plots import TITLE, WIDTH
@@ -13,7 +13,7 @@ PROBLEM = "kolmogorov_flow"
 
 def render(summary: Summary) -> Figure:
     """Left: spectra at the last time. Right: spectra of the errors over that of the reference. First seed of a run."""
-    runs = read_runs(summary, PROBLEM)
+    runs, _left_out = mapped_runs(summary, PROBLEM)
     if not runs:
         return no_runs(PROBLEM)
     figure = Figure(figsize=(WIDTH, 3.3))

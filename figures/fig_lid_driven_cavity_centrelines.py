@@ -1,6 +1,6 @@
 """Lid-driven cavity: velocities on the centre lines, with the tables of Ghia et al. and Erturk et al."""
 
-from common import BLACK, Summary, no_runs, problem_name, read_fields, read_runs
+from common import BLACK, Summary, mapped_runs, no_runs, problem_name, read_fields
 from fig_lid_driven_cavity_fields import PROBLEM, reynolds, reynolds_in_words
 from matplotlib.figure import Figure
 from scipy.interpolate import CubicSpline
@@ -14,7 +14,7 @@ TABLES = {"ghia1982": ("Ghia et al. 1982", "o"), "erturk2005": ("Erturk et al. 2
 
 def render(summary: Summary) -> Figure:
     """Left: u(1/2, y). Right: v(x, 1/2). Reference and predictions of the first seed of every run, and tables."""
-    runs = read_runs(summary, PROBLEM)
+    runs, left_out = mapped_runs(summary, PROBLEM)
     if not runs:
         return no_runs(PROBLEM)
     figure = Figure(figsize=(WIDTH, 3.7))
@@ -50,5 +50,7 @@ def render(summary: Summary) -> Figure:
     tables = (
         "the tables are for the sharp lid, another flow" if len(left.lines) > len(lines) else "no table for this Re"
     )
-    figure.suptitle(f"{problem_name(PROBLEM)}{reynolds_in_words(summary)}: first seed of every run; {tables}", **TITLE)
+    figure.suptitle(
+        f"{problem_name(PROBLEM)}{reynolds_in_words(summary)}: first seed of every run{left_out}; {tables}", **TITLE
+    )
     return figure

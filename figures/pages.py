@@ -170,7 +170,7 @@ PAGES = {
     "docs/understand/verdicts.md": "laptop",
     "docs/results/laptop.md": "laptop",
     "docs/results/equal-cost.md": "laptop-methods",
-    "docs/results/accurate.md": "laptop-best",
+    "docs/results/accurate.md": "smallest-errors",
 }
 """Pages with tables, and the folder of ``published/`` that they are made from."""
 
@@ -237,9 +237,9 @@ def headline_figure(results: Path) -> Figure:
 
 def all_pages() -> int:
     """Rewrite every page, and the figure of the front page, from the shipped tables."""
-    best = Path("published/laptop-best")
+    best = Path("published/smallest-errors")
     with styled():
-        save_figure(headline_figure(best), best / "figures", "fig_headline", [".png"])
+        save_figure(headline_figure(best), best, "fig_headline", [".png"])
     return max([main(Path("published") / folder, [Path(page)]) for page, folder in PAGES.items()])
 
 

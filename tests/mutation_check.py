@@ -32,7 +32,19 @@ from rich.console import Console
 ROOT = Path(__file__).resolve().parents[1]
 LIST = ROOT / "tests" / "mutations.yaml"
 FOUND = ROOT / "tests" / "mutations.csv"
-PARTS = ("src", "tests", "figures", "benchmarks", "workflow", "conftest.py", "pyproject.toml")
+PARTS = (
+    "src",
+    "tests",
+    "figures",
+    "benchmarks",
+    "workflow",
+    "docs",
+    "published",
+    "paper",
+    "conftest.py",
+    "pyproject.toml",
+)
+PARTS += ("README.md", "CONTRIBUTING.md", "CITATION.cff", "Makefile", "Snakefile")
 TESTS_FAILED = 1  # of pytest; 2 and more: interrupted, nothing collected, wrong usage
 
 
@@ -52,9 +64,9 @@ class Mutation:
         """What tells mutations apart."""
         return self.file, self.old, self.new
 
-    def digest(self) -> str:
-        """Of the file and its tests, as they are."""
-        paths = [ROOT / test.split("::")[0] for test in (self.file, *self.tests)]
+    def digest(self, folder: Path = ROOT) -> str:
+        """Of the file and its tests, as they are in a checkout or a copy of it."""
+        paths = [folder / test.split("::")[0] for test in (self.file, *self.tests)]
         content = [
             part.read_bytes() for path in paths for part in (sorted(path.rglob("*.py")) if path.is_dir() else [path])
         ]
@@ -143,7 +155,7 @@ def judged(mutation: Mutation, copies: Copies, before: Finding | None) -> tuple[
     """What the tests say, and the end of pytest's output; the test that noticed last time goes first."""
     copy, start = copies.here(), time.perf_counter()
     path = copy / mutation.file
-    original = path.read_text(encoding="utf-8")
+    original, digest = path.read_text(encoding="utf-8"), mutation.digest(copy)
     path.write_text(mutation.mutated(original), encoding="utf-8")
     try:
         done = run_tests(copy, (before.noticed_by,)) if before and before.noticed_by else None
@@ -161,7 +173,7 @@ def judged(mutation: Mutation, copies: Copies, before: Finding | None) -> tuple[
         outcome=outcome,
         noticed_by=noticed[1] if noticed and outcome == "caught" else "",
         seconds=f"{time.perf_counter() - start:.0f}",
-        digest=mutation.digest(),
+        digest=digest,
     )
     return finding, done.stdout[-300:]
 
@@ -179,7 +191,13 @@ def main(
     console = Console()
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(workers) as pool:
         copies = Copies(Path(folder))
-        waiting = [one for one in mutations if one.key not in findings or findings[one.key].digest != one.digest()]
+        waiting = [
+            one
+            for one in mutations
+            if one.key not in findings
+            or findings[one.key].digest != one.digest()
+            or findings[one.key].outcome == "error"
+        ]
         waiting.sort(key=lambda mutation: mutation.key in findings)  # first what was never tried
         locks = {mutation.tests: threading.Lock() for mutation in waiting}
         unsound: dict[tuple[str, ...], str] = {}

@@ -276,6 +276,6 @@ def write_parts(summary, folder):
         (folder / path.stem / "fields").mkdir(parents=True)
         shutil.copy(path, folder / path.stem / "fields")
     for name in TABLES["runs"]:
-        table = pd.read_csv(summary / f"{name}.csv")
+        table = pd.read_csv(summary / f"{name}.csv", dtype=str, keep_default_na=False)  # the same digits
         for part in folder.iterdir():
             table[table["run"] == part.name].to_csv(part / f"{name}.csv", index=False)

@@ -43,7 +43,8 @@ def test_the_damping_grows_until_a_singular_matrix_can_be_factorised(shape):
     found = damped(damped_system(jnp.asarray(jacobian)), jnp.asarray(1e-30))
     assert 1e-30 < found.damping < 1e-6
     least = np.linalg.norm(residuals - jacobian @ np.linalg.pinv(jacobian, rcond=1e-10) @ residuals)
-    assert np.linalg.norm(residuals + jacobian @ found.step(jnp.asarray(residuals))) < 1.001 * least
+    # Rounding of J^T J, eps |J|^2 to a damping of that size, leaves some thousandths, of one LAPACK more than another
+    assert np.linalg.norm(residuals + jacobian @ found.step(jnp.asarray(residuals))) < 1.01 * least
 
 
 def test_a_jacobian_that_is_not_finite_is_not_hidden():

@@ -66,11 +66,14 @@ def test_the_front_page_gives_verdicts_and_errors_as_they_are():
     known = yaml.safe_load((ROOT / "figures" / "verdicts.yaml").read_text(encoding="utf-8"))
     assert len(rows) == 5
     assert all(row in [[entry["claim"], entry["stated in"], entry["verdict"]] for entry in known] for row in rows)
-    errors = pd.read_csv(ROOT / "published/laptop-best/headline.csv", dtype=str).set_index(["problem", "method"])
+    errors = pd.read_csv(ROOT / "published/smallest-errors/headline.csv", dtype=str).set_index(["problem", "method"])
     for method in ("Gauss-Newton", "SOAP"):
         found = errors.loc[("Burgers' equation", method)]
         for value in (found["median"], found["smallest"], found["largest"]):
-            assert value in PAGES["README.md"].split("**Curvature information lowers the error.**")[1].split("## Install")[0]
+            assert (
+                value
+                in PAGES["README.md"].split("**Curvature information lowers the error.**")[1].split("## Install")[0]
+            )
 
 
 def test_the_diagnosis_is_short():
@@ -209,7 +212,7 @@ def test_no_number_is_typed_by_hand(pages):
 
 
 def test_the_factors_in_the_text_are_those_of_the_table():
-    table = pd.read_csv(ROOT / "published/laptop-best/headline.csv")
+    table = pd.read_csv(ROOT / "published/smallest-errors/headline.csv")
     least = table.assign(family=["ours" if "Gauss-Newton" in method else method[:4] for method in table["method"]])
     least = least.groupby(["problem", "family"], sort=False)["median"].min().unstack()
     factors = least["SOAP"] / least["ours"]
@@ -222,12 +225,12 @@ def test_the_factors_in_the_text_are_those_of_the_table():
 
 
 def test_the_figure_of_the_front_page_shows_the_shipped_errors(pages):
-    axis = pages.headline_figure(ROOT / "published" / "laptop-best").axes[0]
-    table = pd.read_csv(ROOT / "published/laptop-best/headline.csv")
+    axis = pages.headline_figure(ROOT / "published" / "smallest-errors").axes[0]
+    table = pd.read_csv(ROOT / "published/smallest-errors/headline.csv")
     marks = [line.get_xdata()[0] for line in axis.lines if line.get_linestyle() == "None"]
     shown = table[~table["method"].str.contains("width 96")]
     assert sorted(marks) == sorted([*shown["median"], *table["published_soap"].dropna()])
-    assert (ROOT / "published/laptop-best/figures/fig_headline.png").stat().st_size > 10_000
+    assert (ROOT / "published/smallest-errors/fig_headline.png").stat().st_size > 10_000
 
 
 def test_tables_have_as_many_cells_in_every_row(pages):

@@ -7,9 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from experiments import line_reference, specification
-from jax.extend import core
 from jax.lax import DotAlgorithmPreset
-from precision import emulated
+from precision import emulated, inner_jaxprs
 
 from gradalign import randomness
 from gradalign.errors import ConfigurationError, DeviceError
@@ -33,7 +32,7 @@ def _algorithms(jaxpr):
     for equation in jaxpr.eqns:
         if equation.primitive.name == "dot_general":
             yield equation.params["precision"]
-        for inner in core.jaxprs_in_params(equation.params):
+        for inner in inner_jaxprs(equation.params):
             yield from _algorithms(inner)
 
 

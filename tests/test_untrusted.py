@@ -2,6 +2,7 @@
 
 import io
 import os
+import pickle
 import socket
 import stat
 import zipfile
@@ -164,3 +165,8 @@ def test_a_list_of_checksums_names_no_file_twice(tmp_path):
     sealed = (tmp_path / "checksums.sha256").read_text()
     (tmp_path / "checksums.sha256").write_text(sealed * 1000)
     assert "lists a file twice" in run_records.damage(tmp_path)
+
+
+def test_the_error_comes_back_from_another_process():
+    error = ForeignFileError("curves.csv.gz", "cannot be unpacked")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from gradalign.errors import ConfigurationError, GradalignError, TimeLimitError, described
-from gradalign.files import require_own, write_table
+from gradalign.files import require_folder, require_own, write_table
 
 PIPE_CLOSED = 128 + 13
 """Exit code of a program whose output nobody reads any more, as shells report it (SIGPIPE)."""
@@ -384,6 +384,7 @@ def render(
             raise ConfigurationError(
                 f"--figures {figures}: no common.py there; allowed: the folder 'figures' of a gradalign checkout"
             )
+        require_folder(output)
         if dry_run:
             _say(f"would render {item} from {', '.join(map(str, summary)) or 'nothing'} into {output}")
             return
@@ -445,6 +446,8 @@ def compare(
     with _user_errors():
         from gradalign import result_comparison
 
+        if output:
+            require_own(output, "table", "row")
         way: Any = None if exact is None else "exact" if exact else "spread"
         found = result_comparison.compare(a, b, way, tolerance)
         if output:

@@ -41,7 +41,11 @@ class ForeignFileError(ConfigurationError):
 
     def __init__(self, path: os.PathLike[str] | str, what: str) -> None:
         super().__init__(f"{os.fspath(path)}: {what}; check the path, and where the file came from")
-        self.what = what
+        self.path, self.what = path, what
+
+    def __reduce__(self) -> tuple[type, tuple[os.PathLike[str] | str, str]]:
+        """How it comes back from another process."""
+        return type(self), (self.path, self.what)
 
 
 class MemoryLimitError(GradalignError, MemoryError):

@@ -161,9 +161,9 @@ def require_own(path: Path, *marks: str) -> None:
     Traceback (most recent call last):
     gradalign.errors.ConfigurationError: ...scores.csv: is there already, ...
     """
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike those of Path, these raise nothing
         raise ConfigurationError(f"{path}: is a folder; allowed: a file to write; name a file in it")
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):
         raise ConfigurationError(f"{path}: is a device or a pipe; allowed: a file to write; name one")
     require_folder(path.parent)
     if not os.path.lexists(path):

@@ -86,7 +86,7 @@ def out_of_memory(error: BaseException) -> str:
     >>> print(out_of_memory(MemoryError("Unable to allocate 72.8 TiB")))  # doctest: +ELLIPSIS
     MemoryError: Unable to allocate 72.8 TiB. ... free in the memory of this ... Ways on: fewer points ...
     """
-    of_xla = type(error).__name__ == "JaxRuntimeError" and any(
+    of_xla = type(error).__name__ in ("JaxRuntimeError", "XlaRuntimeError") and any(
         sign in str(error) for sign in ("RESOURCE_EXHAUSTED", "bad_alloc", "ut of memory")
     )
     if not of_xla and not isinstance(error, MemoryError):

@@ -30,6 +30,7 @@ def sine_and_cosine(x: Array) -> tuple[Array, Array]:
     >>> [round(float(value), 12) for value in sine_and_cosine(jnp.asarray(2.0))]
     [0.909297426826, -0.416146836547]
     """
+    x = jnp.asarray(x)  # JAX 0.7 hands a number over as it is
     dtype = jnp.dtype(x.dtype)
     if dtype.name not in DIGITS:
         return jnp.sin(x), jnp.cos(x)

@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 from dataclasses import dataclass, field
-from logging import FileHandler, LogRecord, getLogger
+from logging import FileHandler, Handler, LogRecord, getLogger
 from types import TracebackType
 from typing import Optional
 
@@ -42,6 +42,8 @@ class LogHandler(LogHandlerBase):
     def __post_init__(self) -> None:
         from snakemake_logger_plugin_gradalign.face import Face
 
+        if not hasattr(self, "level"):
+            Handler.__init__(self)  # which older versions of the interface leave out
         settings = self.settings
         self.face = Face(
             sys.stdout if self.common_settings.stdout else sys.stderr,

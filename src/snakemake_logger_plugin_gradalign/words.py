@@ -30,13 +30,24 @@ WORDS = {
     "figure": Words("drawing {}", "figure", "figures"),
     "table": Words("writing {}", "table", "tables"),
     "paper": Words("typesetting the paper", "paper", "papers"),
-    "publish": Words("copying the paper", "copy of the paper", "copies of the paper"),
+    "copy_paper": Words("copying the paper", "copy of the paper", "copies of the paper"),
     "report": Words("writing the report", "report", "reports"),
     "verify": Words("comparing with the expectations", "comparison with the expectations", "comparisons"),
 }
 SMALL = {"sources", "reference_specification", "study_specification", "run_specification"}
 """Rules whose jobs take no time and are many."""
-GATHERING = {"all", "claims", "references", "studies", "runs", "evaluations", "summary", "figures", "tables", "paper_pdf"}
+GATHERING = {
+    "all",
+    "claims",
+    "references",
+    "studies",
+    "runs",
+    "evaluations",
+    "summary",
+    "figures",
+    "tables",
+    "paper_pdf",
+}
 """Rules that only gather files: their jobs do nothing."""
 
 

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import matplotlib.style  # noqa: F401 - before figures/common.py, whose style it would take for its own
 import numpy as np
 import pandas as pd
 import pytest

@@ -56,7 +56,7 @@ def shown(result):
         return result.to_csv()
     texts = [text.get_text() for text in result.findobj(lambda artist: hasattr(artist, "get_text"))]
     lines = [np.asarray(line.get_xydata()).tobytes() for axis in result.axes for line in axis.lines]
-    return [*texts, *lines]
+    return [*sorted(texts), *lines]
 
 
 ONE_OF_EACH_SCRIPT = {

@@ -5,7 +5,6 @@ import re
 import sys
 from pathlib import Path
 
-import matplotlib.style  # noqa: F401 - before figures/common.py, whose style it would take for its own
 import numpy as np
 import pandas as pd
 import pytest

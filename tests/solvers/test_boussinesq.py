@@ -106,7 +106,8 @@ def test_fields_are_those_of_one_stream_function_and_obey_walls_and_symmetry():
         values = found[name] if axis == 0 else found[name].T
         return (values[2, 0] - values[1, 0]) / (2 * step)
 
-    assert slope("u", 0) + slope("v", 1) == pytest.approx(0, abs=1e-8)
+    # The differences are off by a sixth of step² times a third derivative, of some hundreds for the waves of this state
+    assert slope("u", 0) + slope("v", 1) == pytest.approx(0, abs=5e-8)
     assert slope("v", 0) - slope("u", 1) == pytest.approx(found["w"][0, 0], abs=1e-6)
     mirrored = FLOW.fields(state, 1 - x, y)
     for name, sign in {"u": -1, "v": 1, "w": -1, "T": 1}.items():

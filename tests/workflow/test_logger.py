@@ -165,7 +165,8 @@ def test_what_is_wrong_before_any_job_is_said_once(folder):
 def test_a_dry_run_counts_and_starts_nothing(folder):
     code, said = on_pipe(folder, "--dry-run")
     assert code == 0
-    assert said.startswith("would run 5 jobs: 1 training, ")
+    assert said.startswith("would run 5 jobs: ")
+    assert "1 training, " in said
     assert len(said.splitlines()) <= 4
     assert not (folder / "results").exists()
 

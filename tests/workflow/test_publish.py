@@ -47,12 +47,12 @@ def test_what_is_shipped_is_what_was_found(results, page, tmp_path, monkeypatch)
         size = script.publish(results, published, [page])
         (published.parent / "other").mkdir(exist_ok=True)
     manifest = json.loads((published / "manifest.json").read_text())
-    assert (manifest["scale"], manifest["commit"], manifest["core_seconds"]) == ("smoke", COMMIT, 4)
-    assert manifest["versions"]["jax"]
-    assert manifest["machine"]["cores"] >= 1
+    assert (manifest["scale"], manifest["commit"], manifest["devices"]) == ("smoke", COMMIT, ["cpu (2 cores)"])
+    assert manifest["published_with"]["jax"]
+    assert manifest["published_on"]["cores"] >= 1
     files = {path.relative_to(published).as_posix() for path in published.rglob("*") if path.is_file()}
     assert files == {*manifest["files"], "manifest.json"}
-    assert sum(about["bytes"] for about in manifest["files"].values()) == manifest["bytes"] == size
+    assert sum(about["bytes"] for about in manifest["files"].values()) == size
     for name, about in manifest["files"].items():
         assert hashlib.sha256((published / name).read_bytes()).hexdigest() == about["sha256"]
     assert {"figures/fig_claims.png", "paper.pdf", "seconds.csv", "summary/fields/burgers-soap.npz"} <= files
@@ -72,9 +72,8 @@ def other_commit(results):
 
 
 def edited(results):
-    for name in ("runs", "references"):
-        path = results / "summary" / f"{name}.csv"
-        path.write_text(path.read_text().replace(COMMIT, f"{COMMIT}-dirty"))
+    path = results / "summary" / "runs.csv"
+    path.write_text(path.read_text().replace(COMMIT, f"{COMMIT}-dirty"))
 
 
 @pytest.mark.parametrize(
@@ -82,8 +81,8 @@ def edited(results):
     [
         (lambda results: (results / "verified").unlink(), "smoke: not finished, for 'verified' is missing"),
         (lambda results: (results / "paper/paper.pdf").unlink(), "paper.pdf is missing; run the whole scale first"),
-        (other_commit, "the results come from 0123456789abcdef0123456789abcdef01234567, f{40}; allowed: one commit"),
-        (edited, "the results come from 0123456789abcdef0123456789abcdef01234567-dirty; allowed: one commit without"),
+        (other_commit, "the runs come from 0123456789abcdef0123456789abcdef01234567, f{40}; allowed: one commit"),
+        (edited, "the runs come from 0123456789abcdef0123456789abcdef01234567-dirty; allowed: one commit without"),
     ],
 )
 def test_what_is_not_whole_is_not_shipped(results, page, tmp_path, change, said):

@@ -126,7 +126,7 @@ def names_of(script: str) -> set[str]:
     return {f"{item['kind']} {item['name']}" for item in items if item["script"] == script}
 
 
-AFTER_ITEMS = {"paper", "publish", "report", "verify"}
+AFTER_ITEMS = {"paper", "copy_paper", "report", "verify"}
 
 
 def after(*parts: str) -> set[str]:
@@ -231,7 +231,7 @@ def test_what_the_paper_takes_from_a_docstring_typesets_it(workflow):
     with workflow.edited(
         "src/gradalign/problems/heat.py", lambda text: text.replace("What is hard", "What is hard now")
     ):
-        assert workflow.planned() == {"paper", "publish", "verify"}
+        assert workflow.planned() == {"paper", "copy_paper", "verify"}
 
 
 def test_editing_a_table_of_published_data_redraws_what_shows_it(workflow):
@@ -293,12 +293,12 @@ def test_editing_a_claim_checks_only_that_topic(workflow):
 
 def test_editing_the_paper_typesets_only_the_paper(workflow):
     with workflow.edited("paper/main.typ"):
-        assert workflow.planned() == {"paper", "publish", "verify"}
+        assert workflow.planned() == {"paper", "copy_paper", "verify"}
 
 
 def test_editing_the_expectations_only_verifies_and_typesets(workflow):
     with workflow.edited("workflow/config/expectations.yaml"):
-        assert workflow.planned() == {"verify", "paper", "publish"}
+        assert workflow.planned() == {"verify", "paper", "copy_paper"}
 
 
 def test_changing_the_settings_of_a_method_retrains_only_its_runs(workflow):

@@ -14,6 +14,7 @@ from snakemake.logging import logger
 
 from gradalign import configuration as settings
 from gradalign.compilation import quick_flags
+from gradalign.discovery import module_names
 from gradalign import untrusted
 from gradalign.errors import ForeignFileError, GradalignError, described, unknown_name
 from gradalign.provenance import import_closure, sources
@@ -47,6 +48,20 @@ except GradalignError as error:
 
 manifest = yaml.safe_load(Path("figures/manifest.yaml").read_text(encoding="utf-8"))
 items = {item["name"]: item for item in manifest}
+known_parts = {
+    "claims": module_names("claims"),
+    "references": [],
+    "studies": module_names("studies"),
+    "runs": module_names("problems"),
+}
+for item in manifest:
+    for read in item["reads"]:
+        kind, _, part = read.partition("/")
+        if kind not in known_parts or (part and part not in known_parts[kind]):
+            raise WorkflowError(
+                f"figures/manifest.yaml: {item['name']} reads {read!r}; allowed: {', '.join(known_parts)}, or a part such "
+                "as claims/TOPIC, studies/STUDY, runs/PROBLEM"
+            )
 figure_names = [name for name, item in items.items() if item["kind"] == "figure"]
 table_names = [name for name, item in items.items() if item["kind"] == "table"]
 

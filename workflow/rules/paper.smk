@@ -36,13 +36,13 @@ rule paper:
         "python paper/build.py --results {params.results} --output {output} > {log} 2>&1"
 
 
-rule publish:
+rule copy_paper:
     input:
         rules.paper.output,
     output:
         "paper/build/paper.pdf",
     log:
-        f"{results}/logs/publish.log",
+        f"{results}/logs/copy_paper.log",
     params:
         scale=scale,  # the copy is that of the scale asked for last
     shell:

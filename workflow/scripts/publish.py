@@ -1,9 +1,9 @@
 """Ship the results of a scale in published/SCALE: `python workflow/scripts/publish.py SCALE`, or `make publish`.
 
 What is shipped: the summary tables with the same bytes (a large one packed by gzip), the settings of the runs, the
-fields that figures show, the paper, the figures that README and docs show, the core-seconds of every job, and a
-manifest with commit, machine, versions and the checksum of every file. With these, `make paper` and `make pages` train
-nothing.
+fields that figures show, the paper, the figures that README and docs show, the core-seconds of every job where they are
+known, and a manifest with commit, machine, versions and the checksum of every file. With these, `make paper` and
+`make pages` train nothing.
 """
 
 import gzip
@@ -16,7 +16,9 @@ import shutil
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -53,23 +55,23 @@ def sources(results: Path, pages: list[Path]) -> Iterator[tuple[Path, str]]:
         yield results / "figures" / f"{name}.png", f"figures/{name}.png"
     yield results / "paper" / "paper.pdf", "paper.pdf"
     yield results / "verification.csv", "verification.csv"
-    yield results / "logs" / "seconds.csv", "seconds.csv"
+    if (results / "logs" / "seconds.csv").is_file():  # of `make reproduce`: for the time left of later runs
+        yield results / "logs" / "seconds.csv", "seconds.csv"
 
 
-def commit_of(summary: Path) -> str:
-    """The one commit that runs and references come from; ``ConfigurationError`` where there are several, or edits."""
-    tables = [pd.read_csv(summary / f"{name}.csv") for name in ("runs", "references")]
-    commits = sorted({str(commit) for table in tables for commit in table["commit"]})
+def commit_of(runs: pd.DataFrame) -> str:
+    """The one commit that the runs come from; ``ConfigurationError`` where there are several, or edits."""
+    commits = sorted(set(runs["commit"].astype(str)))
     if len(commits) != 1 or not re.fullmatch("[0-9a-f]{40}", commits[0]):
         raise ConfigurationError(
-            f"{summary}: the results come from {', '.join(commits)}; allowed: one commit without edits; remove the "
-            "folder, and run the scale anew from one commit"
+            f"the runs come from {', '.join(commits)}; allowed: one commit without edits; remove the folder of "
+            "results, and run the scale anew from one commit"
         )
     return commits[0]
 
 
 def machine() -> dict[str, str | float]:
-    """What the numbers were computed on: the processor by its name, cores, memory, system, Python."""
+    """This machine: the processor by its name, cores, memory, system, Python."""
     try:
         found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
     except OSError:
@@ -91,41 +93,42 @@ def publish(results: Path, published: Path, pages: list[Path]) -> int:
     """
     if not (results / "verified").is_file():
         raise ConfigurationError(f"{results}: not finished, for 'verified' is missing; run the whole scale first")
-    commit = commit_of(results / "summary")
+    runs, references = (pd.read_csv(results / "summary" / f"{name}.csv") for name in ("runs", "references"))
+    manifest: dict[str, Any] = {
+        "scale": results.name,
+        "commit": commit_of(runs),
+        "devices": sorted(set(runs["device"].astype(str))),
+        "training_seconds": round(float(runs["train_seconds"].sum())),
+        "reference_commits": dict(zip(references["problem"], references["commit"].astype(str), strict=True)),
+        "published_on": machine(),
+        "published_with": {name: version(name) for name in PACKAGES if find_spec(name)},
+        "files": {},
+    }
     chosen = list(sources(results, pages))
     if missing := [str(source) for source, _ in chosen if not source.is_file()]:
         raise ConfigurationError(f"{', '.join(missing)} is missing; run the whole scale first")
-    new = published.with_name(f".{published.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    files: dict[str, dict[str, int | str]] = {}
-    size, large = 0, list[str]()
-    for source, name in chosen:
-        content = source.read_bytes()
-        packed = gzip.compress(content, mtime=0) if name.endswith(".gz") else content
-        (new / name).parent.mkdir(parents=True, exist_ok=True)
-        (new / name).write_bytes(packed)
-        files[name] = {"bytes": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}
-        size += len(packed)
-        if len(packed) > LARGEST_FILE:
-            large.append(name)
-    if large or size > LARGEST_FOLDER:
-        shutil.rmtree(new)
-        raise ConfigurationError(
-            f"{published}: {', '.join(large) or 'the whole'} would be too large; allowed: {readable(LARGEST_FILE)} a "
-            f"file, {readable(LARGEST_FOLDER)} in all; log less often, or show fewer fields"
-        )
-    manifest = {
-        "scale": results.name,
-        "commit": commit,
-        "machine": machine(),
-        "versions": {name: version(name) for name in PACKAGES},
-        "core_seconds": round(float(pd.read_csv(results / "logs" / "seconds.csv")["core_seconds"].sum())),
-        "bytes": size,
-        "files": files,
-    }
-    (new / "manifest.json").write_text(f"{json.dumps(manifest, indent=1)}\n", encoding="utf-8")
-    shutil.rmtree(published, ignore_errors=True)
-    new.rename(published)
+    new, old = (published.with_name(f".{published.name}.{name}") for name in ("new", "old"))
+    try:
+        for source, name in chosen:
+            content = source.read_bytes()
+            packed = gzip.compress(content, mtime=0) if name.endswith(".gz") else content
+            (new / name).parent.mkdir(parents=True, exist_ok=True)
+            (new / name).write_bytes(packed)
+            manifest["files"][name] = {"bytes": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}
+        sizes = {name: about["bytes"] for name, about in manifest["files"].items()}
+        size, large = sum(sizes.values()), [name for name in sizes if sizes[name] > LARGEST_FILE]
+        if large or size > LARGEST_FOLDER:
+            raise ConfigurationError(
+                f"{published}: {', '.join(large) or 'the whole'} would be too large; allowed: {readable(LARGEST_FILE)} "
+                f"a file, {readable(LARGEST_FOLDER)} in all; log less often, or show fewer fields"
+            )
+        (new / "manifest.json").write_text(f"{json.dumps(manifest, indent=1)}\n", encoding="utf-8")
+        if published.exists():
+            published.rename(old)
+        new.rename(published)
+    finally:
+        for folder in (new, old):
+            shutil.rmtree(folder, ignore_errors=True)
     return size
 
 
