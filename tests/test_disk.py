@@ -71,8 +71,9 @@ def test_a_disk_that_fills_up_and_one_that_may_only_be_read(program):
     full, read_only, room = (part.split("\n", 1)[1] for part in done.stdout.split("== ")[1:])
     for part, name, message in ((full, "full", "No space left on device"), (read_only, "ro", "Read-only file system")):
         assert "exit 1" in part, (name, done.stdout, done.stderr)
-        assert f"OSError: {message}" in done.stderr
-    assert done.stderr.count("What was finished is kept: the same command resumes") == 2
+        assert message in done.stderr
+    # One failed on the way; a disk that may only be read is found before
+    assert done.stderr.count("What was finished is kept: the same command resumes") == 1
     kept = full.split("exit 1")[1]
     assert kept.count("step-") == 2
     assert read_only.split("exit 1")[1] == kept
