@@ -170,7 +170,7 @@ def save_figure(figure: Figure, directory: Path, name: str, suffixes: Iterable[s
     paths = [directory / f"{name}{suffix}" for suffix in suffixes or UNDATED]
     for path in paths:
         write_atomically(path, partial(figure.savefig, metadata={"Title": name, **UNDATED[path.suffix]}))
-        figure.set_layout_engine("none")  # what was found for one format holds for the next, in a fifth less time
+        figure.set_layout_engine("none")  # what was found for one format holds for the next
     return paths
 
 
@@ -208,17 +208,14 @@ def markdown(frame: pd.DataFrame) -> str:
 def read_table(summary: Summary, name: str, columns: Iterable[str]) -> pd.DataFrame:
     """The summary table ``name``, with at least ``columns``; empty where the stages before had nothing to do.
 
-    Raises ``ConfigurationError`` for a missing file or column. A part of the summary may lack the tables of other
-    parts; where all folders do, the item is given parts that its entry ``reads`` does not name.
+    Raises ``ConfigurationError`` for a missing file or column, in any of several folders: an item reads parts of one
+    kind, or the whole.
     """
     folders = (summary,) if isinstance(summary, Path) else summary
-    paths = [path for folder in folders if (path := path_of(folder, name)).is_file()]
-    if folders and not paths:
-        raise ConfigurationError(
-            f"{', '.join(map(str, folders))}: no {name}.csv; run the stage that writes it first (snakemake summary)"
-        )
     tables = []
-    for path in paths:
+    for path in (path_of(folder, name) for folder in folders):
+        if not path.is_file():
+            raise ConfigurationError(f"{path} is missing; run the stage that writes it first (snakemake summary)")
         about = path.stat()
         table = _parsed(path, (about.st_ino, about.st_mtime_ns, about.st_size))
         if table is None:

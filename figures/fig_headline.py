@@ -4,9 +4,16 @@ import pandas as pd
 from common import GREY, METHODS, Summary, method_look, notice, problem_order, read_table, short_problem_name
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from published_errors import RELATIVE_L2
+from published_errors import RELATIVE_L2, SETTINGS, same_setting
 
-COLUMNS = ["run", "problem", "method", "changed", "relative_l2"]
+COLUMNS = [
+    "run",
+    "problem",
+    "method",
+    "changed",
+    "relative_l2",
+    *sorted({name for own in SETTINGS.values() for name in own}),
+]
 
 
 def render(summary: Summary) -> Figure:
@@ -17,6 +24,12 @@ def render(summary: Summary) -> Figure:
         return notice("No run at this scale.")
     first = runs.drop_duplicates(["problem", "method"])["run"]  # where there are several
     runs = runs[runs["run"].isin(first)]
+    posed = runs.drop_duplicates("problem").set_index("problem").to_dict("index")
+    published = {
+        name: RELATIVE_L2[name]["soap"]
+        for name, row in posed.items()
+        if name in RELATIVE_L2 and same_setting(name, row)
+    }
     errors = runs.groupby(["problem", "method"])["relative_l2"].agg(["median", "min", "max"]).reset_index()
     errors = errors.sort_values("problem", key=lambda names: names.map(problem_order), kind="stable")
     return errors_by_problem(
@@ -27,14 +40,14 @@ def render(summary: Summary) -> Figure:
                 "median": errors["median"],
                 "smallest": errors["min"],
                 "largest": errors["max"],
-                "published": [RELATIVE_L2.get(str(name), {}).get("soap", float("nan")) for name in errors["problem"]],
+                "published": errors["problem"].map(published).astype(float),
             }
         )
     )
 
 
 def errors_by_problem(errors: pd.DataFrame) -> Figure:
-    """A row per problem in the order of the table, a mark per method; ``published`` is the error known for SOAP."""
+    """A row per problem in the order of the table, a mark per method; ``published`` is SOAP's, NaN for none."""
     problems = list(dict.fromkeys(errors["problem"]))
     looks = {label.replace("–", "-"): (label, colour, marker) for label, colour, marker in METHODS.values()}
     figure = Figure(figsize=(6.5, 0.32 * len(problems) + 1.3))

@@ -4,6 +4,9 @@ All are second-hand: they come from digests of arXiv 2502.00604, not from a read
 measured against the references of that paper, some of which are no better than the errors themselves.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 SOURCE = "arXiv 2502.00604, second-hand [digest]"
 
 RELATIVE_L2 = {
@@ -39,3 +42,12 @@ SETTINGS = {
     "rayleigh_taylor": {"rayleigh": 1e6},
 }
 """The same as columns of ``runs.csv``: a run with other values solved another problem."""
+
+
+def same_setting(problem: str, run: Mapping[Any, Any]) -> bool:
+    """Whether a row of ``runs.csv`` solved the equation that the published error of its problem is for.
+
+    >>> same_setting("gray_scott", {"horizon": 0.2}), same_setting("wave", {"horizon": 0.2})
+    (False, True)
+    """
+    return all(run[name] == value for name, value in SETTINGS.get(problem, {}).items())

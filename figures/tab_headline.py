@@ -2,7 +2,7 @@
 
 import pandas as pd
 from common import Summary, number, problem_name, problem_order, read_runs, read_table, spread
-from published_errors import CONDITIONS, RELATIVE_L2, SETTINGS
+from published_errors import CONDITIONS, RELATIVE_L2, same_setting
 
 COLUMNS = ["run", "problem", "conditions", "windows", "network", "parameters", "points", "train_seconds", "relative_l2"]
 COLUMNS += ["horizon", "reynolds", "viscosity", "rayleigh"]
@@ -24,7 +24,6 @@ def render(summary: Summary) -> pd.DataFrame:
         for run in read_runs(summary, problem, variations=True):
             of_run = table[table["run"] == run.name]
             first = of_run.iloc[0]
-            same = all(first[name] == value for name, value in SETTINGS.get(problem, {}).items())
             rows.append(
                 {
                     "problem": problem_name(problem),
@@ -39,7 +38,7 @@ def render(summary: Summary) -> pd.DataFrame:
                     "error of the reference": number(float(references[problem]), 2),
                     "published SOAP": "–" if published is None else f"{number(published)}{posed}",
                     "published / here": number(published / float(of_run["relative_l2"].median()), 2)
-                    if published and same
+                    if published and same_setting(problem, first.to_dict())
                     else "–",
                 }
             )

@@ -25,9 +25,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 import yaml
 from rich.console import Console
+
+from gradalign.files import write_table
 
 ROOT = Path(__file__).resolve().parents[1]
 LIST = ROOT / "tests" / "mutations.yaml"
@@ -145,10 +148,7 @@ def known() -> dict[tuple[str, str, str], Finding]:
 def keep(findings: dict[tuple[str, str, str], Finding], mutations: list[Mutation]) -> None:
     """Write what was found, in the order of the list; what is no more in the list goes."""
     rows = [asdict(findings[mutation.key]) for mutation in mutations if mutation.key in findings]
-    with FOUND.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, [field.name for field in fields(Finding)], lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
+    write_table(FOUND, pd.DataFrame(rows, columns=[field.name for field in fields(Finding)]))
 
 
 def judged(mutation: Mutation, copies: Copies, before: Finding | None) -> tuple[Finding, str]:

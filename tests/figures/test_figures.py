@@ -104,6 +104,18 @@ def test_every_item_renders_for_every_shape(rendered):
         assert all(path.stat().st_size > 90 for path in paths)
 
 
+def test_a_published_error_is_shown_for_the_same_setting_alone(summary):
+    runs = pd.read_csv(summary / "runs.csv")
+    for problem, horizon in (("kuramoto_sivashinsky", 1.0), ("gray_scott", 0.2)):
+        other = runs.assign(problem=problem, run=f"{problem}-" + runs["method"], horizon=horizon)
+        runs = pd.concat([runs, other[runs["problem"] == "burgers"]], ignore_index=True)
+    runs.to_csv(summary / "runs.csv", index=False)
+    diamonds = {
+        line.get_xdata()[0] for line in figure_of("fig_headline", summary).axes[0].lines if line.get_marker() == "d"
+    }
+    assert diamonds == {4.03e-5, 3.86e-2}  # of Burgers and, for t <= 1, of Kuramoto-Sivashinsky
+
+
 def test_a_published_error_is_compared_with_the_same_setting_alone(common, summary):
     runs = pd.read_csv(summary / "runs.csv")
     burgers = runs["problem"] == "burgers"
@@ -224,7 +236,7 @@ def test_a_missing_column_is_named(name, table, column, summary, common, tmp_pat
 def test_missing_files_and_names_are_named(summary, common, tmp_path):
     (summary / "claims.csv").unlink()
     (summary / "fields" / "burgers-soap.npz").unlink()
-    with pytest.raises(ConfigurationError, match=r"summary: no claims\.csv; run the stage"):
+    with pytest.raises(ConfigurationError, match=r"claims\.csv is missing"):
         common.render_item("tab_claims", summary, tmp_path)
     with pytest.raises(ConfigurationError, match=r"burgers-soap\.npz is missing"):
         common.render_item("fig_burgers_fields", summary, tmp_path)

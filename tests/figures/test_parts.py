@@ -71,7 +71,7 @@ def test_an_item_shows_the_same_from_what_it_declares(name, results, tmp_path):
 
 def test_a_table_that_an_item_does_not_declare_is_an_error(results):
     part = results / "evaluation" / "wave-adam"
-    with pytest.raises(ConfigurationError, match=r"wave-adam: no references\.csv; run the stage that writes it first"):
+    with pytest.raises(ConfigurationError, match=r"wave-adam/references\.csv is missing; run the stage"):
         render("tab_references", (part,))
 
 

@@ -96,6 +96,27 @@ def test_what_is_not_whole_is_not_shipped(results, page, tmp_path, change, said)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["page.md", "published", "results"]
 
 
+def test_a_folder_that_cannot_be_replaced_stays(results, page, tmp_path, monkeypatch):
+    published = tmp_path / "published"
+    (tmp_path / ".published.new").mkdir()
+    (tmp_path / ".published.new" / "stale.csv").touch()  # of a call that was killed
+    script.publish(results, published, [page])
+    assert not (published / "stale.csv").exists()
+    before = {path: path.read_bytes() for path in published.rglob("*") if path.is_file()}
+    rename = Path.rename
+
+    def fail(path, target):
+        if path.name == ".published.new":
+            raise OSError("no space for a name")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(OSError, match="no space for a name"):
+        script.publish(results, published, [page])
+    assert {path: path.read_bytes() for path in published.rglob("*") if path.is_file()} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page.md", "published", "results"]
+
+
 @pytest.mark.parametrize(("limit", "said"), [("LARGEST_FILE", "summary/curves.csv"), ("LARGEST_FOLDER", "the whole")])
 def test_what_is_too_large_is_not_shipped(results, page, tmp_path, monkeypatch, limit, said):
     monkeypatch.setattr(script, limit, 10_000)

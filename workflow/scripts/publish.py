@@ -108,6 +108,7 @@ def publish(results: Path, published: Path, pages: list[Path]) -> int:
     if missing := [str(source) for source, _ in chosen if not source.is_file()]:
         raise ConfigurationError(f"{', '.join(missing)} is missing; run the whole scale first")
     new, old = (published.with_name(f".{published.name}.{name}") for name in ("new", "old"))
+    shutil.rmtree(new, ignore_errors=True)  # of a call that was killed
     try:
         for source, name in chosen:
             content = source.read_bytes()
@@ -124,9 +125,12 @@ def publish(results: Path, published: Path, pages: list[Path]) -> int:
             )
         (new / "manifest.json").write_text(f"{json.dumps(manifest, indent=1)}\n", encoding="utf-8")
         if published.exists():
+            shutil.rmtree(old, ignore_errors=True)
             published.rename(old)
         new.rename(published)
     finally:
+        if old.exists() and not published.exists():
+            old.rename(published)
         for folder in (new, old):
             shutil.rmtree(folder, ignore_errors=True)
     return size
