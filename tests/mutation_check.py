@@ -35,19 +35,8 @@ from gradalign.files import write_table
 ROOT = Path(__file__).resolve().parents[1]
 LIST = ROOT / "tests" / "mutations.yaml"
 FOUND = ROOT / "tests" / "mutations.csv"
-PARTS = (
-    "src",
-    "tests",
-    "figures",
-    "benchmarks",
-    "workflow",
-    "docs",
-    "published",
-    "paper",
-    "conftest.py",
-    "pyproject.toml",
-)
-PARTS += ("README.md", "CONTRIBUTING.md", "CITATION.cff", "Makefile", "Snakefile")
+PARTS = ("src", "tests", "figures", "benchmarks", "workflow", "docs", "published")
+PARTS += ("conftest.py", "pyproject.toml", "README.md", "CONTRIBUTING.md")
 TESTS_FAILED = 1  # of pytest; 2 and more: interrupted, nothing collected, wrong usage
 
 
