@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from gradalign.compilation import quick_flags
+from gradalign.training.compilation import quick_flags
 
 # As many processes as cores run the tests: threads of their own would only wait for each other. And tests mostly
 # compile: fewer optimisations of the machine code and XLA's older way to write fused loops halve that time. What users
@@ -72,9 +72,9 @@ def count(record_property: Callable[[str, object], None]) -> Callable[..., None]
 @pytest.fixture(scope="module")
 def shared_programs() -> Iterator[None]:
     """Runs with the same settings share their compiled programs; all else of a start is done anew."""
-    from gradalign import runs
+    from gradalign.training import runner
 
-    compiled, known = runs._compiled, {}
+    compiled, known = runner._compiled, {}
 
     def once(experiment):
         settings = experiment.specification.model_dump_json(exclude={"name", "changed", "seeds"})
@@ -83,7 +83,7 @@ def shared_programs() -> Iterator[None]:
         return known[settings]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "_compiled", once)
+        patch.setattr(runner, "_compiled", once)
         yield
 
 
@@ -97,8 +97,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     rows = [row for report in calls for name, row in report.user_properties if name == "endurance"]
     if not rows:
         return
-    from gradalign.provenance import commit
-    from gradalign.runs import device_name
+    from gradalign.base.provenance import commit
+    from gradalign.training.runner import device_name
 
     table = pd.DataFrame(rows).assign(commit=commit(), device=device_name())
     terminalreporter.section("endurance")

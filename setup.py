@@ -13,8 +13,8 @@ from setuptools.command.build_py import build_py
 
 
 def copied():
-    """``gradalign.shipped.COPIED``, read without importing the package, whose requirements are not installed yet."""
-    tree = ast.parse(Path("src/gradalign/shipped.py").read_text(encoding="utf-8"))
+    """``COPIED`` of ``gradalign.pipeline.shipped``, read without an import: its requirements are not installed yet."""
+    tree = ast.parse(Path("src/gradalign/pipeline/shipped.py").read_text(encoding="utf-8"))
     (found,) = (
         node.value
         for node in tree.body
@@ -39,7 +39,7 @@ class BuildWithShippedFiles(build_py):
         return [*super().get_source_files(), *copied().values()]
 
     def shipped_file(self, name):
-        return Path(self.build_lib, "gradalign", "data", name)
+        return Path(self.build_lib, "gradalign", "pipeline", "data", name)
 
 
 setup(cmdclass={"build_py": BuildWithShippedFiles})

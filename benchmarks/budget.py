@@ -20,13 +20,14 @@ import jax
 import numpy as np
 import pandas as pd
 
-from gradalign import configuration, randomness
-from gradalign.files import write_table
-from gradalign.precision import enable_float64
-from gradalign.provenance import commit
-from gradalign.runs import device_name
-from gradalign.settings import RunSpecification
-from gradalign.training import build
+from gradalign.base import randomness
+from gradalign.base.files import write_table
+from gradalign.base.precision import enable_float64
+from gradalign.base.provenance import commit
+from gradalign.pipeline import configuration
+from gradalign.training.loop import build
+from gradalign.training.runner import device_name
+from gradalign.training.settings import RunSpecification
 
 ROOT = Path(__file__).parents[1]
 SEED = 11

@@ -19,11 +19,14 @@ import numpy as np
 import pandas as pd
 from measuring import in_turns, ratio
 
-from gradalign import configuration, derivatives, randomness, training
-from gradalign.files import write_table
-from gradalign.precision import enable_float64
-from gradalign.provenance import commit
-from gradalign.runs import device_name
+from gradalign.base import randomness
+from gradalign.base.files import write_table
+from gradalign.base.precision import enable_float64
+from gradalign.base.provenance import commit
+from gradalign.derivatives import partial
+from gradalign.pipeline import configuration
+from gradalign.training.loop import build
+from gradalign.training.runner import device_name
 
 ROOT = Path(__file__).parents[1]
 RUNS = [
@@ -38,7 +41,7 @@ STEPS = 10
 def in_two_ways(scale: configuration.Configuration, run: str, ways: Mapping[str, Callable[[], None]]) -> dict[str, Any]:
     """Milliseconds of a step as it is compiled after each of two changes of the library, the slow one first."""
     specification = scale.run(run)
-    experiment, key = training.build(specification), randomness.stream(3, "points")
+    experiment, key = build(specification), randomness.stream(3, "points")
     steps = np.int32(max(STEPS, specification.training.points_every))
     loop, programs = experiment.start(3), {}
     for name, change in ways.items():
@@ -64,8 +67,8 @@ if __name__ == "__main__":
     enable_float64()
     jax.config.update("jax_enable_compilation_cache", val=False)
     scale = configuration.load([ROOT / "workflow/config/laptop-best.yaml"])
-    rules = dict(derivatives.CLOSED_FORMS)
-    ways = {"program": derivatives.CLOSED_FORMS.clear, "closed form": lambda: derivatives.CLOSED_FORMS.update(rules)}
+    rules = dict(partial.CLOSED_FORMS)
+    ways = {"program": partial.CLOSED_FORMS.clear, "closed form": lambda: partial.CLOSED_FORMS.update(rules)}
     rows = []
     for run in RUNS:
         rows.append(in_two_ways(scale, run, ways))

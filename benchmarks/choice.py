@@ -23,10 +23,12 @@ import yaml
 from gpu_second_order import finished
 from loop import solution
 
-from gradalign import checkpoints, configuration, randomness, training
-from gradalign.files import exclusive, write_table
-from gradalign.precision import enable_float64
-from gradalign.settings import RunSpecification
+from gradalign.base import randomness
+from gradalign.base.files import exclusive, write_table
+from gradalign.base.precision import enable_float64
+from gradalign.pipeline import configuration
+from gradalign.training import checkpoints, loop
+from gradalign.training.settings import RunSpecification
 
 ROOT = Path(__file__).parents[1]
 CONFIGURATION = ROOT / "workflow/config/laptop-best.yaml"
@@ -45,14 +47,14 @@ def validation_residual(given: RunSpecification, directory: Path) -> float:
 
     Points come from a stream of their own; the loss has its first weights and no causal ones.
     """
-    trained = training.build(given)
+    trained = loop.build(given)
     like = jax.eval_shape(lambda: trained.solution(trained.start(SEED)))
     found, _ = checkpoints.load(directory / "parameters" / f"seed-{SEED}.safetensors", like)
     alike = given.training.model_copy(
         update={"precision": "float64", "sampling": "lattice", "points_every": 1, "causal": None}
     )
     points = dict.fromkeys(given.points, POINTS)
-    experiment = training.build(given.model_copy(update={"training": alike, "points": points}))
+    experiment = loop.build(given.model_copy(update={"training": alike, "points": points}))
     found = jax.tree.map(lambda leaf: leaf.astype(experiment.dtype), found)
     key, start = randomness.stream(SEED, "validation"), experiment.start(SEED)
 

@@ -18,13 +18,13 @@ import pandas as pd
 from measuring import in_turns
 from steps import CASES, specification, stepper
 
-from gradalign import randomness
-from gradalign.files import write_table
-from gradalign.precision import PRECISIONS, enable_float64
-from gradalign.provenance import commit
-from gradalign.runs import device_name
-from gradalign.settings import RunSpecification
-from gradalign.training import build
+from gradalign.base import randomness
+from gradalign.base.files import write_table
+from gradalign.base.precision import PRECISIONS, enable_float64
+from gradalign.base.provenance import commit
+from gradalign.training.loop import build
+from gradalign.training.runner import device_name
+from gradalign.training.settings import RunSpecification
 
 PROBLEMS = ("burgers", "kuramoto_sivashinsky", "kolmogorov_flow")
 SIZES = ((64, 2, 1024), (128, 3, 2048), (256, 3, 2048))

@@ -30,9 +30,9 @@ from floor import operations, product_rate
 from measuring import file_name, in_turns, ratio
 from steps import specification, stepper
 
-from gradalign.files import write_table
-from gradalign.precision import PRECISIONS, enable_float64, refusal
-from gradalign.provenance import commit
+from gradalign.base.files import write_table
+from gradalign.base.precision import PRECISIONS, enable_float64, refusal
+from gradalign.base.provenance import commit
 
 PROBLEMS = ("burgers", "kuramoto_sivashinsky", "gray_scott", "kolmogorov_flow")
 RESULTS = Path(__file__).parent / "results"

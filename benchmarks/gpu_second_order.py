@@ -19,12 +19,13 @@ import pandas as pd
 from loop import solution
 from measuring import file_name
 
-from gradalign import configuration, evaluation, runs
-from gradalign.errors import DeviceError, TimeLimitError
-from gradalign.files import write_table
-from gradalign.precision import enable_float64
-from gradalign.reference import Reference
-from gradalign.settings import RunSpecification
+from gradalign.base.errors import DeviceError, TimeLimitError
+from gradalign.base.files import write_table
+from gradalign.base.precision import enable_float64
+from gradalign.pipeline import configuration
+from gradalign.references._contract import Reference
+from gradalign.training import evaluation, runner
+from gradalign.training.settings import RunSpecification
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
@@ -69,14 +70,14 @@ def row(given: RunSpecification, reference: Reference, directory: Path) -> dict[
 def finished(given: RunSpecification, reference: Reference, directory: Path, seconds: float) -> bool:
     """Train until the end or until the time is used up; whether it was the end."""
 
-    def listen(event: runs.Progress) -> None:
+    def listen(event: runner.Progress) -> None:
         print(
             f"{event.run}: step {event.step} of {event.steps}, loss {event.loss:.2e}, error {event.error:.2e}",
             flush=True,
         )
 
     try:
-        runs.train(given, reference, directory, listen, print, seconds)
+        runner.train(given, reference, directory, listen, print, seconds)
     except TimeLimitError as error:
         print(error)
         return False
@@ -102,7 +103,7 @@ def main(arguments: list[str] | None = None) -> None:
             continue
         begun = time.monotonic()
         try:
-            runs.require_device(given.device, given.scale)
+            runner.require_device(given.device, given.scale)
         except DeviceError as error:
             raise SystemExit(str(error)) from None
         reference, directory = solution(settings.reference(given.problem)), chosen.directory / given.name

@@ -33,13 +33,16 @@ from typing import Any
 import jax
 import pandas as pd
 
-from gradalign import configuration, parallel, reference_cache, runs
-from gradalign.files import write_table
-from gradalign.provenance import commit
-from gradalign.reference import Reference
-from gradalign.runs import device_name
-from gradalign.settings import ReferenceSpecification, RunSpecification
-from gradalign.training import build
+from gradalign.base.files import write_table
+from gradalign.base.provenance import commit
+from gradalign.pipeline import configuration
+from gradalign.references import _cache as reference_cache
+from gradalign.references._contract import Reference
+from gradalign.references._specification import ReferenceSpecification
+from gradalign.training import devices, runner
+from gradalign.training.loop import build
+from gradalign.training.runner import device_name
+from gradalign.training.settings import RunSpecification
 
 CHUNKS = 4
 """Least number of chunks of a seed."""
@@ -114,10 +117,10 @@ class Watch:
 
 def measured(given: RunSpecification, reference: Reference, directory: Path) -> dict[str, object]:
     """A row of the table: shares of the time, seconds of compilation, numbers of compilations."""
-    experiment = build(given, parallel.mesh_for(given.points))
+    experiment = build(given, devices.mesh_for(given.points))
 
-    def runner() -> runs._Runner:
-        return runs._Runner(experiment, reference, directory, lambda progress: None, print, math.inf)
+    def runner() -> runner._Runner:
+        return runner._Runner(experiment, reference, directory, lambda progress: None, print, math.inf)
 
     cold = runner().compile_seconds
     jax.clear_caches()

@@ -33,11 +33,13 @@ import jax
 import numpy as np
 import pandas as pd
 
-from gradalign import configuration, randomness
-from gradalign.files import write_table
-from gradalign.provenance import commit, source_digest
-from gradalign.settings import RunSpecification, WeightingSettings
-from gradalign.training import Experiment, build
+from gradalign.balancing.settings import WeightingSettings
+from gradalign.base import randomness
+from gradalign.base.files import write_table
+from gradalign.base.provenance import commit, source_digest
+from gradalign.pipeline import configuration
+from gradalign.training.loop import Experiment, build
+from gradalign.training.settings import RunSpecification
 
 PEAKS = {
     "a6000": {"float32": 38.7e12, "tf32x3": 77.4e12 / 3},
@@ -154,7 +156,7 @@ def main() -> None:
     arguments = parser.parse_args()
     begun, settings = time.perf_counter(), configuration.load([CONFIGURATION])
     if arguments.count:
-        from gradalign.precision import enable_float64
+        from gradalign.base.precision import enable_float64
 
         enable_float64()  # as the command line does
         print(json.dumps(count(settings.run(arguments.count))))

@@ -4,8 +4,8 @@ Two codes are public. ``jaxpi`` (github.com/PredictiveIntelligenceLab/jaxpi) has
 ``jaxpi2`` (github.com/sifanexisted/jaxpi2, commit 4e289aa of 2026) is its successor. Both write a residual for one
 point and ``vmap`` it over the points. They differ in how an example takes its derivatives, which ``EXAMPLES`` lists as
 read in their ``examples/*/models.py``. The constructions here are our own and stand where a problem has
-``gradalign.derivatives.partial_derivatives``, so that programs share all the rest: equation, network, points, weights,
-optimizer. Nothing else of those codes is timed.
+``gradalign.derivatives.partial.partial_derivatives``, so that programs share all the rest: equation, network, points,
+weights, optimizer. Nothing else of those codes is timed.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.experimental.jet import jet
 
-from gradalign.derivatives import Fields, Operators
+from gradalign.derivatives.partial import Fields, Operators
 
 AtPoint = Callable[..., Array]
 """The fields at one point, (F,), by the coordinates as scalars."""
@@ -153,7 +153,8 @@ def partial_derivatives(
     names: Sequence[str] = ("t", "x"),
     operators: Operators | None = None,
 ) -> dict[str, Array]:
-    """Partial derivatives of fields u: R^D -> R^F at N points, as ``gradalign.derivatives.partial_derivatives``.
+    """Partial derivatives of fields u: R^D -> R^F at N points, as
+    ``gradalign.derivatives.partial.partial_derivatives``.
 
     Without rules all are nested gradients. Fields that a rule leaves out, because no equation of the example has their
     derivative, are NaN.

@@ -28,14 +28,15 @@ from jax.extend import core
 from measuring import in_turns, ratio
 from steps import stepper
 
-from gradalign import configuration, randomness
-from gradalign.files import write_table
-from gradalign.precision import PRECISIONS, enable_float64, refusal
-from gradalign.provenance import commit
-from gradalign.runs import device_name
-from gradalign.settings import RunSpecification
-from gradalign.streams import applied
-from gradalign.training import Experiment, build
+from gradalign.base import randomness
+from gradalign.base.files import write_table
+from gradalign.base.precision import PRECISIONS, enable_float64, refusal
+from gradalign.base.provenance import commit
+from gradalign.derivatives.rules import applied
+from gradalign.pipeline import configuration
+from gradalign.training.loop import Experiment, build
+from gradalign.training.runner import device_name
+from gradalign.training.settings import RunSpecification
 
 PROBLEMS = ("burgers", "kuramoto_sivashinsky", "gray_scott", "kolmogorov_flow")
 CONFIGURATION = Path(__file__).parents[1] / "workflow/config/paper.yaml"

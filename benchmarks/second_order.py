@@ -37,16 +37,17 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 from measuring import in_turns
 
-from gradalign import randomness
-from gradalign.damped_least_squares import BLOCKS, damped_system
-from gradalign.files import write_table
-from gradalign.objective import Objective
-from gradalign.precision import enable_float64
-from gradalign.problem import Points
-from gradalign.provenance import commit
-from gradalign.runs import device_name
-from gradalign.settings import NetworkSettings, RunSpecification, TrainingSettings
-from gradalign.training import Experiment, LoopState, build
+from gradalign.base import randomness
+from gradalign.base.files import write_table
+from gradalign.base.precision import enable_float64
+from gradalign.base.provenance import commit
+from gradalign.networks.settings import NetworkSettings
+from gradalign.optimizers._damped_least_squares import BLOCKS, damped_system
+from gradalign.optimizers._objective import Objective
+from gradalign.problems._contract import Points
+from gradalign.training.loop import Experiment, LoopState, build
+from gradalign.training.runner import device_name
+from gradalign.training.settings import RunSpecification, TrainingSettings
 
 STEPS = 10
 """Of one draw of points."""

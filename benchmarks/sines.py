@@ -1,4 +1,5 @@
-"""A training step with sines and cosines of ``gradalign.sines`` against those of XLA, which takes them one by one.
+"""A training step with sines and cosines of ``gradalign.derivatives.sines`` against those of XLA, which takes them one
+by one.
 
 python benchmarks/sines.py            a minute, one core; writes results/sines-cpu.csv
 
@@ -15,9 +16,10 @@ from typing import Any
 import jax
 from built_in_start import ROOT, in_two_ways, written
 
-from gradalign import configuration, growing_series, streams, waves
-from gradalign.precision import enable_float64
-from gradalign.sines import sine_and_cosine
+from gradalign.base.precision import enable_float64
+from gradalign.derivatives import growing_series, rules, waves
+from gradalign.derivatives.sines import sine_and_cosine
+from gradalign.pipeline import configuration
 
 RUNS = {
     "laptop-best": ["wave-gauss_newton", "burgers-gauss_newton", "ginzburg_landau-soap_gauss_newton"],
@@ -27,7 +29,7 @@ RUNS = {
 
 def use(pair: waves.Pair) -> None:
     """Take sines and cosines so, wherever derivatives of fields are taken."""
-    for module in (streams, growing_series):
+    for module in (rules, growing_series):
         module.sine_and_cosine = pair  # type: ignore[attr-defined]
 
 

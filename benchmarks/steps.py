@@ -22,13 +22,14 @@ import pandas as pd
 import point_by_point
 from measuring import in_turns, ratio
 
-from gradalign import randomness
-from gradalign.files import write_table
-from gradalign.precision import enable_float64
-from gradalign.provenance import commit
-from gradalign.runs import device_name
-from gradalign.settings import NetworkSettings, RunSpecification, TrainingSettings
-from gradalign.training import LoopState, build
+from gradalign.base import randomness
+from gradalign.base.files import write_table
+from gradalign.base.precision import enable_float64
+from gradalign.base.provenance import commit
+from gradalign.networks.settings import NetworkSettings
+from gradalign.training.loop import LoopState, build
+from gradalign.training.runner import device_name
+from gradalign.training.settings import RunSpecification, TrainingSettings
 
 SMALL, LARGE = (64, 2, 1024), (128, 3, 2048)
 """Width and blocks of the PirateNet, and points of the residual."""

@@ -18,7 +18,7 @@ from pages import replace_block
 from point_by_point import EXAMPLES
 from tab_runs import short_commit
 
-from gradalign.files import write_atomically
+from gradalign.base.files import write_atomically
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -30,11 +30,11 @@ import yaml
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from gradalign import untrusted
-from gradalign.errors import ConfigurationError, unknown_name
-from gradalign.files import write_atomically
-from gradalign.records import claim_number
-from gradalign.summary_tables import path_of
+from gradalign.base import untrusted
+from gradalign.base.errors import ConfigurationError, unknown_name
+from gradalign.base.files import write_atomically
+from gradalign.claims._records import claim_number
+from gradalign.pipeline.summary_tables import path_of
 
 FIGURES = Path(__file__).resolve().parent
 

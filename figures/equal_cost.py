@@ -3,14 +3,14 @@
 import pandas as pd
 from common import Summary, method_order, problem_order, read_table
 
-from gradalign.comparison import progress
+from gradalign.pipeline.comparison import progress
 
 LABELS = {
     "seconds": "training time (s), without compilation",
     "gradient_evaluations": "gradient evaluations",
     "operations": "operations",
 }
-"""Words for the costs of ``gradalign.comparison.BUDGETS``, for axes."""
+"""Words for the costs of ``gradalign.pipeline.comparison.BUDGETS``, for axes."""
 
 
 def read_progress(summary: Summary) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from training_plots import TITLE
 
-from gradalign.reference import relative_l2
+from gradalign.references._contract import relative_l2
 
 Values = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import blended_transform_factory
 
-from gradalign.records import claim_number, tally
+from gradalign.claims._records import claim_number, tally
 
 FLOOR, CEILING = 1e-6, 1e3
 TOPICS = [

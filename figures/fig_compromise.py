@@ -5,8 +5,8 @@ from common import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILLION, Summary, notice
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
-from gradalign.alignment import null_value
 from gradalign.claims.compromise import HESSIAN, MINIMISERS, cancellation_bound
+from gradalign.diagnostics.alignment import null_value
 
 LOOKS = {2: (BLUE, "o", "-"), 3: (ORANGE, "s", "--"), 4: (GREEN, "^", ":")}
 

@@ -3,7 +3,7 @@
 from common import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION, Summary, notice, read_claim_curves
 from matplotlib.figure import Figure
 
-from gradalign.alignment import null_value
+from gradalign.diagnostics.alignment import null_value
 
 DEFINITIONS = {
     "own_state": ("own states $H_i^{-1} g_i$", GREEN, "^", "-."),

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from published_errors import CONDITIONS, RELATIVE_L2
 from training_plots import TITLE, WIDTH, plain_numbers
 
-from gradalign.comparison import at_equal_budget
+from gradalign.pipeline.comparison import at_equal_budget
 
 COLUMNS = 3
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from training_plots import TITLE, WIDTH
 
-from gradalign.energy_spectrum import energy_spectrum
+from gradalign.diagnostics.energy_spectrum import energy_spectrum
 
 PROBLEM = "kolmogorov_flow"
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from scipy.interpolate import CubicSpline
 from training_plots import TITLE, WIDTH
 
-from gradalign.solvers.cavity_tables import SOURCES, load
+from gradalign.references.solvers.cavity_tables import SOURCES, load
 
 TABLES = {"ghia1982": ("Ghia et al. 1982", "o"), "erturk2005": ("Erturk et al. 2005", "s")}
 """Label and marker by name of the table."""

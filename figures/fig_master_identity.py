@@ -5,7 +5,7 @@ from common import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, Su
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gradalign.alignment import null_value
+from gradalign.diagnostics.alignment import null_value
 
 LOOKS = ((BLUE, "-", "o"), (VERMILLION, "--", "s"), (GREEN, ":", "^"), (PURPLE, "-.", "D"))
 NAMED_POWERS = {0.0: "0\nraw", 0.5: "1/2\nwhitened", 1.0: "1\nNewton"}

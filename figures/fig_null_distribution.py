@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
-from gradalign.alignment import null_deviation, null_value
+from gradalign.diagnostics.alignment import null_deviation, null_value
 
 PAIRS = [((2, 3), BLUE), ((2, 10), GREEN), ((2, 50), VERMILLION)]
 SEVERAL = [((3, 20), ORANGE), ((5, 20), PURPLE), ((8, 30), BLUE)]

@@ -5,7 +5,7 @@ from common import BLACK, Summary, notice, read_claim_curves
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from gradalign.alignment import null_value
+from gradalign.diagnostics.alignment import null_value
 
 MARKERS = "osD^vPX<>"
 

@@ -6,7 +6,7 @@ from common import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, Su
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gradalign.alignment import common_descent_threshold, conflict_free_threshold, null_value
+from gradalign.diagnostics.alignment import common_descent_threshold, conflict_free_threshold, null_value
 
 COUNTS = range(2, 11)
 LOOKS = [(2, BLUE, "o"), (3, ORANGE, "^"), (5, PURPLE, "s"), (10, SKY, "D")]

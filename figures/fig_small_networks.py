@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from gradalign.alignment import null_value
+from gradalign.diagnostics.alignment import null_value
 
 LOOKS = {
     "Adam": (*METHODS["adam"][1:], "-"),

@@ -35,9 +35,9 @@ from fig_headline import errors_by_problem
 from matplotlib.figure import Figure
 from tab_runs import short_commit
 
-from gradalign.errors import ConfigurationError, GradalignError
-from gradalign.files import write_atomically
-from gradalign.records import tally
+from gradalign.base.errors import ConfigurationError, GradalignError
+from gradalign.base.files import write_atomically
+from gradalign.claims._records import tally
 
 
 def results_table(results: Path) -> str:

@@ -3,7 +3,7 @@
 import pandas as pd
 from common import Summary, number, problem_order, read_table
 
-from gradalign.comparison import CORRELATIONS, scores_and_errors
+from gradalign.pipeline.comparison import CORRELATIONS, scores_and_errors
 
 SCORES = {
     "score_raw": "Raw gradients",
@@ -11,11 +11,11 @@ SCORES = {
     "score_own_state": "Own-state directions",
     "score_inter_update": "Consecutive updates",
 }
-"""Quantities of ``gradalign.comparison.SCORES`` in words, as the figures of scores call them."""
+"""Quantities of ``gradalign.pipeline.comparison.SCORES`` in words, as the figures of scores call them."""
 
 
 def read_points(summary: Summary) -> pd.DataFrame:
-    """The mean scores and final errors of ``gradalign.comparison.scores_and_errors``; empty without runs."""
+    """The mean scores and final errors of ``gradalign.pipeline.comparison.scores_and_errors``; empty without runs."""
     columns = ["run", "problem", "method", "seed", "changed", "loss_terms", "relative_l2"]
     runs, curves = (
         read_table(summary, "runs", columns),

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from training_plots import TITLE
 
-from gradalign.reference import relative_l2
+from gradalign.references._contract import relative_l2
 
 DECADES = 4
 """The colours of the error span this many decades below the largest error of a row."""

@@ -18,7 +18,8 @@ CAVITY_FILES: dict[str, dict[float, str]] = {
 """What the converged flow of each lid scores against the published files, by Reynolds number, with the digits that are
 known: relative L2 of the speed.
 
-[measured] on the files, with a solver of the kind of ``gradalign.solvers.cavity``; not reproduced by the pipeline.
+[measured] on the files, with a solver of the kind of ``gradalign.references.solvers.cavity``; not reproduced by the
+pipeline.
 """
 
 

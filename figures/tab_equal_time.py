@@ -5,7 +5,7 @@ import pandas as pd
 from common import Summary, method_look, number, problem_name, read_table, spread
 from equal_cost import read_progress
 
-from gradalign.comparison import at_equal_budget
+from gradalign.pipeline.comparison import at_equal_budget
 
 HEADER = ["problem", "equal time (s)", "method", "its time (s)", "relative L2 error then", "rank", "seeds"]
 HEADER += ["recipe"]

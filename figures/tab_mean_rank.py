@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from common import Summary, method_look, number, read_table
 
-from gradalign.comparison import RANKS
+from gradalign.pipeline.comparison import RANKS
 
 HEADER = ["at equal", "method", "mean rank", "95 % interval, all together", "before"]
 HEADER += ["methods compared", "problems", "p, no order"]

@@ -5,7 +5,7 @@ from common import Summary, method_look, number, problem_name, spread
 from equal_cost import read_progress
 from published_errors import CONDITIONS, RELATIVE_L2
 
-from gradalign.comparison import time_to_reach
+from gradalign.pipeline.comparison import time_to_reach
 
 HEADER = ["problem", "SOAP, published", "published for", "reached after", "not reached by"]
 

@@ -4,7 +4,7 @@ import pandas as pd
 import yaml
 from common import FIGURES, Summary, read_table
 
-from gradalign.records import claim_number, tally
+from gradalign.claims._records import claim_number, tally
 
 Found = dict[str, list[tuple[str, str]]]
 """Status and verdict of the records by the number of their claim."""

@@ -26,13 +26,13 @@ import pandas as pd
 import typst
 import yaml
 
-from gradalign import untrusted
-from gradalign.alignment import null_value
-from gradalign.comparison import BUDGETS, CORRELATIONS, RANKS
-from gradalign.errors import ConfigurationError, GradalignError
-from gradalign.files import write_atomically
-from gradalign.records import claim_number, tally
-from gradalign.verification import compare, load_expectations
+from gradalign.base import untrusted
+from gradalign.base.errors import ConfigurationError, GradalignError
+from gradalign.base.files import write_atomically
+from gradalign.claims._records import claim_number, tally
+from gradalign.diagnostics.alignment import null_value
+from gradalign.pipeline.comparison import BUDGETS, CORRELATIONS, RANKS
+from gradalign.pipeline.verification import compare, load_expectations
 
 PAPER = Path(__file__).resolve().parent
 ROOT = PAPER.parent

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies as st
 
-from gradalign.alignment import alignment_score, inter_step_score, misalignment
+from gradalign.diagnostics.alignment import alignment_score, inter_step_score, misalignment
 
 SEED = st.integers(0, 2**32 - 1)
 WIDTH = 32

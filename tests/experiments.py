@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from gradalign import equation
+from gradalign.networks.settings import NetworkSettings
 from gradalign.problems import burgers
-from gradalign.reference import Reference
-from gradalign.settings import NetworkSettings, RunSpecification, TrainingSettings
+from gradalign.references import _equation as equation
+from gradalign.references._contract import Reference
+from gradalign.training.settings import RunSpecification, TrainingSettings
 
 
 def specification(

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from gradalign.claims import _followed_runs as followed_runs
 from gradalign.claims import small_networks as topic
-from gradalign.experiments import followed_runs
 
 
 def made_up(value, **others):

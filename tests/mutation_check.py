@@ -30,7 +30,7 @@ import typer
 import yaml
 from rich.console import Console
 
-from gradalign.files import write_table
+from gradalign.base.files import write_table
 
 ROOT = Path(__file__).resolve().parents[1]
 LIST = ROOT / "tests" / "mutations.yaml"

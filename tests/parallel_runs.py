@@ -19,10 +19,11 @@ import jax
 import numpy as np
 from experiments import line_reference, specification
 
-from gradalign import checkpoints, parallel, randomness
-from gradalign.runs import train
-from gradalign.settings import NetworkSettings
-from gradalign.training import Experiment, build
+from gradalign.base import randomness
+from gradalign.networks.settings import NetworkSettings
+from gradalign.training import checkpoints, devices
+from gradalign.training.loop import Experiment, build
+from gradalign.training.runner import train
 
 RESUMED = "adam"
 EVERYTHING = {
@@ -58,7 +59,7 @@ def losses_only(experiment, key, loop):
 
 
 @contextmanager
-def devices(count):
+def seen_devices(count):
     """Let training see so many devices."""
     seen = jax.devices()[:count]
     with patch.object(jax, "devices", lambda: seen):
@@ -75,15 +76,15 @@ def halfway(finished, directory):
 def gauss_newton(path):
     """The parameters after ten steps of Levenberg-Marquardt."""
     given = run("gauss_newton", learning_rate=None, **PLAIN)
-    experiment = build(given, parallel.mesh_for(given.points))
-    start = parallel.held_by_all(experiment.start(0), experiment.mesh)
+    experiment = build(given, devices.mesh_for(given.points))
+    start = devices.held_by_all(experiment.start(0), experiment.mesh)
     loop = jax.jit(experiment.advance)(randomness.stream(0, "points"), start, np.int32(10))
     checkpoints.save(path, loop.params, {})
 
 
 def parts(given):
     """Into how many different parts every set of points is cut."""
-    experiment = build(given, parallel.mesh_for(given.points))
+    experiment = build(given, devices.mesh_for(given.points))
     points = jax.jit(experiment.points)(randomness.stream(0, "points"), experiment.start(0))
     return {name: len({str(part.index) for part in values.addressable_shards}) for name, values in points.items()}
 
@@ -91,13 +92,13 @@ def parts(given):
 def main(directory):
     numbers = (1, len(jax.devices()))
     for count in numbers:
-        with devices(count):
+        with seen_devices(count):
             for name, given in RUNS.items():
                 train(given, line_reference(), directory / str(count) / name)
             gauss_newton(directory / str(count) / "gauss_newton.safetensors")
     for count, other in (numbers, numbers[::-1]):
         halfway(directory / str(other) / RESUMED, directory / str(count) / "resumed")
-        with devices(count):
+        with seen_devices(count):
             train(RUNS[RESUMED], line_reference(), directory / str(count) / "resumed")
     (directory / "parts.json").write_text(json.dumps(parts(RUNS[RESUMED])))
 

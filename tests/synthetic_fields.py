@@ -9,8 +9,8 @@ import numpy as np
 class Layout:
     """What is observed of a problem, and on which grid.
 
-    ``quantities`` are what is scored, from the observed fields, as in ``gradalign.problem.Problem``; ``score`` is the
-    one of the main table; ``losses`` the loss terms of the usual formulation.
+    ``quantities`` are what is scored, from the observed fields, as in ``gradalign.problems._contract.Problem``;
+    ``score`` is the one of the main table; ``losses`` the loss terms of the usual formulation.
     """
 
     grid: dict[str, np.ndarray]

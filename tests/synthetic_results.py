@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from synthetic_fields import LAYOUTS, fields
 
-from gradalign.comparison import derived_tables
-from gradalign.summary_tables import TABLES
+from gradalign.pipeline.comparison import derived_tables
+from gradalign.pipeline.summary_tables import TABLES
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from oracles import score as oracle
 from tolerances import BELOW_ROUNDING_SQUARED, DIFFERENCES, IDENTITY, ROUNDING, SINGLE
 from types_of_32_bits import without_64_bit_types
 
-from gradalign.alignment import (
+from gradalign.diagnostics.alignment import (
     alignment,
     alignment_score,
     common_descent_threshold,

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradalign import checkpoints
-from gradalign.configuration import load as load_configuration
-from gradalign.errors import CheckpointError
-from gradalign.training import build
-from gradalign.trees import named_leaves
+from gradalign.base.errors import CheckpointError
+from gradalign.base.trees import named_leaves
+from gradalign.pipeline.configuration import load as load_configuration
+from gradalign.training import checkpoints
+from gradalign.training.loop import build
 
 PAPER = load_configuration([Path(__file__).resolve().parents[1] / "workflow/config/paper.yaml"])
 STATE = {"kernel": jnp.arange(12.0).reshape(3, 4), "calls": jnp.asarray(5, jnp.int32), "skip": jnp.asarray(-0.0)}

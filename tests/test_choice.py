@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from gradalign import checkpoints, configuration, training
+from gradalign.pipeline import configuration
+from gradalign.training import checkpoints, loop
 
 CANDIDATES = yaml.safe_load(choice.CANDIDATES.read_text())
 
@@ -29,7 +30,7 @@ def test_candidates_fit_and_have_the_seed_of_the_choice_and_the_loss_weights_of_
     given, first = run(problem, name), run(problem, next(iter(CANDIDATES[problem])))
     assert given.seeds == [choice.SEED]
     own, of_first = (one.training.weighting.initial for one in (given, first))
-    terms = training.build(given).problem.losses  # a condition that is built in has none
+    terms = loop.build(given).problem.losses  # a condition that is built in has none
     assert [own.get(term, 1.0) for term in terms] == [of_first.get(term, 1.0) for term in terms]
 
 
@@ -46,7 +47,7 @@ def test_the_validation_residual_is_that_of_fields_which_are_known(tmp_path):
     """A network that is zero leaves Burgers' equation -a sin(πx) at all times, here with a = 1, then a = 2."""
     slabs = {"steps": 80, "windows": {"count": 2, "network": "warm"}}
     given = choice.run_of("burgers", {"training": {"burgers_second_order": slabs}})[1]
-    experiment = training.build(given)
+    experiment = loop.build(given)
     solution = jax.tree.map(jnp.zeros_like, experiment.solution(experiment.start(choice.SEED)))
     start = experiment.start(choice.SEED).start
     solution["start"] = jnp.stack([start, 2 * start])

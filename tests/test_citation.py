@@ -8,15 +8,16 @@ import typst
 from experiments import specification
 from typer.testing import CliRunner
 
-from gradalign import citation
-from gradalign.citation import METHODS, PAPER, PROBLEMS, bibliography, bibtex, keys_of
-from gradalign.cli import application
-from gradalign.configuration import load
-from gradalign.discovery import module_names
-from gradalign.errors import ConfigurationError
-from gradalign.run_records import record
-from gradalign.settings import CausalSettings, CurriculumSettings, CurriculumStage, WeightingSettings, WindowSettings
-from gradalign.shipped import shipped
+from gradalign.balancing.settings import CausalSettings, WeightingSettings
+from gradalign.base.discovery import module_names
+from gradalign.base.errors import ConfigurationError
+from gradalign.pipeline import citation
+from gradalign.pipeline.citation import METHODS, PAPER, PROBLEMS, bibliography, bibtex, keys_of
+from gradalign.pipeline.cli import application
+from gradalign.pipeline.configuration import load
+from gradalign.pipeline.shipped import shipped
+from gradalign.training.records import record
+from gradalign.training.settings import CurriculumSettings, CurriculumStage, WindowSettings
 
 ENTRIES = {key: entry for name in citation.BIBLIOGRAPHIES for key, entry in bibliography(name).items()}
 NUMBER = re.compile(r"\d{4}\.\d{4,5}")

@@ -15,13 +15,13 @@ import pytest
 from experiments import line_reference, specification
 from typer.testing import CliRunner
 
-from gradalign.cli import application
-from gradalign.configuration import load
-from gradalign.discovery import module_names
-from gradalign.reference_listing import horizon, listing
-from gradalign.result_comparison import RULES
-from gradalign.settings import Scale, StrictModel
-from gradalign.summary_tables import TABLES
+from gradalign.base.discovery import module_names
+from gradalign.base.settings import Scale, StrictModel
+from gradalign.pipeline.cli import application
+from gradalign.pipeline.configuration import load
+from gradalign.pipeline.reference_listing import horizon, listing
+from gradalign.pipeline.result_comparison import RULES
+from gradalign.pipeline.summary_tables import TABLES
 
 COMMANDS = ["reference", "claim", "study", "train", "evaluate", "summarise", "render", "verify", "compare", "cite"]
 
@@ -177,10 +177,10 @@ def test_a_run_without_a_reference_makes_its_own_and_is_scored_against_it(tmp_pa
         return line_reference()
 
     monkeypatch.setattr(importlib.import_module("gradalign.references.burgers"), "compute", compute)
-    monkeypatch.setattr("gradalign.runs.train", lambda settings, solution, *_: used.append(solution))
-    monkeypatch.setattr("gradalign.run_records.require_sound", lambda directory: None)
+    monkeypatch.setattr("gradalign.training.runner.train", lambda settings, solution, *_: used.append(solution))
+    monkeypatch.setattr("gradalign.training.records.require_sound", lambda directory: None)
     monkeypatch.setattr(
-        "gradalign.evaluation.evaluate", lambda settings, directory, solution: used.append(solution) or 1 / 0
+        "gradalign.training.evaluation.evaluate", lambda settings, directory, solution: used.append(solution) or 1 / 0
     )
     dry = call("train", "burgers-soap", "--output", "run", "--dry-run")
     assert dry.exit_code == 0, dry.output

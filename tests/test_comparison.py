@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest, spearmanr
 
-from gradalign import comparison
+from gradalign.pipeline import comparison
 
 STEPS = 12
 

@@ -13,11 +13,12 @@ import jsonschema
 import pytest
 import yaml
 
-from gradalign.configuration import Configuration, from_mapping, load, schema
-from gradalign.discovery import module_names
-from gradalign.errors import ConfigurationError
-from gradalign.settings import ReferenceSpecification, RunSpecification
-from gradalign.yaml_files import read
+from gradalign.base.discovery import module_names
+from gradalign.base.errors import ConfigurationError
+from gradalign.base.yaml_files import read
+from gradalign.pipeline.configuration import Configuration, from_mapping, load, schema
+from gradalign.references._specification import ReferenceSpecification
+from gradalign.training.settings import RunSpecification
 
 ROOT = Path(__file__).parent.parent
 CONFIGURATIONS = ROOT / "workflow" / "config"

@@ -10,7 +10,7 @@ from oracles import curvature as oracle
 from scipy import linalg
 from tolerances import CONDITIONED, DIFFERENCES, IDENTITY, ROUNDING
 
-from gradalign.curvature import (
+from gradalign.diagnostics.curvature import (
     best_kronecker,
     condition_number,
     conflict_factor,

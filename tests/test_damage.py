@@ -15,10 +15,11 @@ import pytest
 from experiments import line_reference, specification
 from tiny_run import numbers
 
-from gradalign import checkpoints, reference_cache, run_records, runs
-from gradalign.errors import ConfigurationError
-from gradalign.reference import Reference, set_aside, stated_error
-from gradalign.training import build
+from gradalign.base.errors import ConfigurationError
+from gradalign.references import _cache as reference_cache
+from gradalign.references._contract import Reference, set_aside, stated_error
+from gradalign.training import checkpoints, records, runner
+from gradalign.training.loop import build
 
 pytestmark = pytest.mark.slow
 
@@ -60,15 +61,15 @@ class Run:
     def __init__(self, folder):
         self.folder, self.said = folder, []
         self.like = build(self.given).start(0)
-        self.identity = runs._identity(self.given, line_reference())
+        self.identity = runner._identity(self.given, line_reference())
         self.again()
         self.content = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         self.expected = self.numbers()
-        assert run_records.damage(folder) == ""
+        assert records.damage(folder) == ""
 
     def again(self):
         self.said.clear()
-        runs.train(self.given, line_reference(), self.folder, say=self.said.append)
+        runner.train(self.given, line_reference(), self.folder, say=self.said.append)
 
     def restore(self):
         for path, content in self.content.items():
@@ -167,18 +168,18 @@ def test_a_damaged_record_is_named_and_its_run_trained_again(run, damages, count
     for path in records:
         for number, content in enumerate(damaged(run.content[path])):
             path.write_bytes(content)
-            found = run_records.damage(run.folder)
+            found = records.damage(run.folder)
             if not found:  # one blank for another in the list of checksums, which lists the same all the same
                 lines = run.content[path].decode().splitlines()
-                sound = path.name == run_records.CHECKSUMS and content.decode().splitlines() == lines
+                sound = path.name == records.CHECKSUMS and content.decode().splitlines() == lines
                 answered, harmless = sound, harmless + 1
             else:
-                answered = path.name in found or path.name == run_records.CHECKSUMS
+                answered = path.name in found or path.name == records.CHECKSUMS
                 sound = True
                 if number % 20 == 0:
-                    answered &= "so that the run is trained again" in run_records.set_aside(run.folder)
+                    answered &= "so that the run is trained again" in records.set_aside(run.folder)
                     run.again()
-                    answered &= run_records.damage(run.folder) == ""
+                    answered &= records.damage(run.folder) == ""
                     sound = run.numbers() == run.expected
                     run.restore()
             tried, survived, wrong = tried + 1, survived + (answered and sound), wrong + (not sound)
@@ -189,5 +190,5 @@ def test_a_damaged_record_is_named_and_its_run_trained_again(run, damages, count
 
 
 def test_a_record_without_checksums_is_not_finished(run):
-    os.unlink(run.folder / run_records.CHECKSUMS)
-    assert "the run is not finished" in run_records.damage(run.folder)
+    os.unlink(run.folder / records.CHECKSUMS)
+    assert "the run is not finished" in records.damage(run.folder)

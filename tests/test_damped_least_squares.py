@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradalign.damped_least_squares import BLOCKS, damped, damped_system, norm_factor
+from gradalign.optimizers._damped_least_squares import BLOCKS, damped, damped_system, norm_factor
 
 
 @pytest.mark.slow

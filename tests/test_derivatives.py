@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gradalign.derivatives import partial_derivatives
-from gradalign.errors import ConfigurationError
+from gradalign.base.errors import ConfigurationError
+from gradalign.derivatives.partial import partial_derivatives
 
 WORDS = [
     "".join(letters) for order in range(5) for letters in itertools.combinations_with_replacement("txy", order)

@@ -8,8 +8,9 @@ import pytest
 from experiments import line_reference, specification
 from tiny_run import Pipeline, Program, numbers
 
-from gradalign import randomness, runs
-from gradalign.training import build
+from gradalign.base import randomness
+from gradalign.training import runner
+from gradalign.training.loop import build
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +25,7 @@ WIDE = {
 def test_the_same_seed_gives_the_same_bits(tmp_path):
     """In two directories; the programs are compiled twice."""
     for name in ("one", "two"):
-        runs.train(specification("soap", own_state=False), line_reference(), tmp_path / name)
+        runner.train(specification("soap", own_state=False), line_reference(), tmp_path / name)
     assert numbers(tmp_path / "one") == numbers(tmp_path / "two")
 
 

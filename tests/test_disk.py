@@ -9,7 +9,7 @@ import pytest
 from experiments import line_reference, specification
 from tiny_run import Program, numbers
 
-from gradalign import runs
+from gradalign.training import runner
 
 pytestmark = pytest.mark.slow
 
@@ -89,7 +89,7 @@ seed, the curves, the checksums. Files that are there are written anew by every 
 @pytest.mark.parametrize(("error", "place"), [(errno.ENOSPC, "fsync"), (errno.EROFS, "replace")])
 def test_whichever_write_fails_the_next_start_goes_on(tmp_path, monkeypatch, shared_programs, error, place):
     given = specification("adam", own_state=False)
-    runs.train(given, line_reference(), tmp_path / "whole")
+    runner.train(given, line_reference(), tmp_path / "whole")
     output, genuine, failed = tmp_path / "failing", getattr(os, place), []
 
     for number in WRITES:
@@ -106,12 +106,12 @@ def test_whichever_write_fails_the_next_start_goes_on(tmp_path, monkeypatch, sha
         with monkeypatch.context() as patch:
             patch.setattr(os, place, failing)
             with pytest.raises(OSError, match=os.strerror(error)):
-                runs.train(given, line_reference(), output)
+                runner.train(given, line_reference(), output)
         assert not [path for path in output.rglob("*") if "partial" in path.name]
         assert not (output / "checksums.sha256").exists()
     assert failed == list(WRITES)
     assert len(checkpoints(output)) == 2
     steps = []
-    runs.train(given, line_reference(), output, lambda progress: steps.append(progress.step))
+    runner.train(given, line_reference(), output, lambda progress: steps.append(progress.step))
     assert steps == []  # all was done, but for the last file
     assert numbers(output) == numbers(tmp_path / "whole")

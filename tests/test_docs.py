@@ -14,12 +14,12 @@ import typer.main
 import yaml
 from synthetic_results import SHAPES, curves, write_summary
 
-from gradalign.cli import application
-from gradalign.configuration import load
-from gradalign.errors import ConfigurationError
-from gradalign.records import Curve
-from gradalign.summary import REFERENCE_COLUMNS
-from gradalign.training import build
+from gradalign.base.errors import ConfigurationError
+from gradalign.claims._records import Curve
+from gradalign.pipeline.cli import application
+from gradalign.pipeline.configuration import load
+from gradalign.pipeline.summary import REFERENCE_COLUMNS
+from gradalign.training.loop import build
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {

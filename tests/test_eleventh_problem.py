@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gradalign.reference import Reference
+from gradalign.references._contract import Reference
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,7 @@ def copy(tmp_path_factory):
 def command(copy, *arguments):
     """``gradalign`` of the copy, with its output."""
     environment = os.environ | {"PYTHONPATH": str(copy), "XDG_CACHE_HOME": str(copy / "cache")}
-    program = "from gradalign.cli import application; application()"
+    program = "from gradalign.pipeline.cli import application; application()"
     done = subprocess.run(
         [sys.executable, "-c", program, *map(str, arguments)], capture_output=True, text=True, env=environment, cwd=copy
     )

@@ -5,7 +5,7 @@ import pytest
 from oracles import kolmogorov_flow as oracle
 from tolerances import IDENTITY, ROUNDING
 
-from gradalign.energy_spectrum import energy_spectrum
+from gradalign.diagnostics.energy_spectrum import energy_spectrum
 
 
 def test_the_sum_is_the_mean_kinetic_energy_at_every_time():

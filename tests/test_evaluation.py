@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from experiments import line_reference, specification
 
-from gradalign import evaluation
-from gradalign.runs import train
-from gradalign.training import build
+from gradalign.training import evaluation
+from gradalign.training.loop import build
+from gradalign.training.runner import train
 
 
 def test_errors_refuse_what_has_no_relative_error():

@@ -10,14 +10,16 @@ import pytest
 from experiments import line_reference, specification
 from tolerances import IDENTITY
 
-from gradalign import derivatives, networks, randomness
-from gradalign.checkpoints import load
-from gradalign.derivatives import partial_derivatives
-from gradalign.evaluation import predictor
-from gradalign.exact_start import ExactStart, at_rest, diffusion
-from gradalign.runs import train
-from gradalign.settings import NetworkSettings
-from gradalign.training import build
+from gradalign.base import randomness
+from gradalign.derivatives import partial
+from gradalign.derivatives.partial import partial_derivatives
+from gradalign.networks import architectures
+from gradalign.networks.settings import NetworkSettings
+from gradalign.problems._hard_start import ExactStart, at_rest, diffusion
+from gradalign.training.checkpoints import load
+from gradalign.training.evaluation import predictor
+from gradalign.training.loop import build
+from gradalign.training.runner import train
 
 BUILT_IN = {
     "burgers": {},
@@ -128,7 +130,7 @@ def test_a_start_at_other_places_than_the_coordinates_is_differentiated_as_any_p
     twice, both = (partial_derivatives(function, places, ("tx", "xxx")) for function in (moved, inside))
     np.testing.assert_allclose(twice["tx"], 4 * once["tx"], rtol=1e-11)
     np.testing.assert_allclose(twice["xxx"], 8 * once["xxx"], rtol=1e-11)
-    monkeypatch.setattr(derivatives, "CLOSED_FORMS", {})
+    monkeypatch.setattr(partial, "CLOSED_FORMS", {})
     for word, value in partial_derivatives(inside, places, ("tx", "xxx")).items():
         np.testing.assert_allclose(both[word], value, rtol=1e-11)
 
@@ -183,7 +185,7 @@ def test_fields_have_their_initial_condition_whatever_the_network(name):
     assert [name for name in penalised.losses if "ic" not in name and name != "bc"] == list(exact.losses)
     given = penalised.sample(jax.random.key(0), {"ic": 30, "bc": 4, "pde": 32}, jnp.dtype("float64"))["ic"]
     dimension = len(exact.coordinates)
-    network = networks.build(NETWORK, exact, jnp.dtype("float64"))
+    network = architectures.build(NETWORK, exact, jnp.dtype("float64"))
     outputs = network.apply(network.init(jax.random.key(1)), given[:, :dimension])
     start = exact.exact_start
     found = start.fields(start.first(given.dtype), outputs, given[:, :dimension])

@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 from experiments import line_reference, specification
 
-from gradalign import randomness, runs
-from gradalign.errors import NonFiniteLossError
-from gradalign.training import build
+from gradalign.base import randomness
+from gradalign.base.errors import NonFiniteLossError
+from gradalign.training import runner
+from gradalign.training.loop import build
 
 pytestmark = pytest.mark.slow
 
@@ -90,9 +91,9 @@ def spoilt(shared_programs):
 )
 def test_a_fault_stops_the_run_and_is_traced(tmp_path, monkeypatch, spoilt, fault, named):
     seed = list(FAULTS).index(fault)
-    monkeypatch.setattr(runs, "build", lambda *_: spoilt)
+    monkeypatch.setattr(runner, "build", lambda *_: spoilt)
     with pytest.raises(NonFiniteLossError) as caught:
-        runs.train(GIVEN.model_copy(update={"seeds": [seed]}), line_reference(), tmp_path)
+        runner.train(GIVEN.model_copy(update={"seeds": [seed]}), line_reference(), tmp_path)
     message = str(caught.value)
     assert re.search(named, message), message
     for text in ("'burgers'", "'soap'", f"seed {seed}", "learning_rate"):
@@ -107,6 +108,6 @@ def test_a_fault_stops_the_run_and_is_traced(tmp_path, monkeypatch, spoilt, faul
 
 def test_without_a_fault_the_same_experiment_ends_well(tmp_path, monkeypatch, spoilt):
     """What stops the others is the fault, not the way it is brought in."""
-    monkeypatch.setattr(runs, "build", lambda *_: spoilt)
-    runs.train(GIVEN.model_copy(update={"seeds": [len(FAULTS)]}), line_reference(), tmp_path)
+    monkeypatch.setattr(runner, "build", lambda *_: spoilt)
+    runner.train(GIVEN.model_copy(update={"seeds": [len(FAULTS)]}), line_reference(), tmp_path)
     assert (tmp_path / "checksums.sha256").exists()

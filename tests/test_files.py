@@ -10,8 +10,8 @@ import sys
 import numpy as np
 import pytest
 
-from gradalign.errors import REMEDIES, ConfigurationError, ForeignFileError, described
-from gradalign.files import WITHOUT_LOCKS, exclusive, lock, remove_partial, require_own, write_atomically
+from gradalign.base.errors import REMEDIES, ConfigurationError, ForeignFileError, described
+from gradalign.base.files import WITHOUT_LOCKS, exclusive, lock, remove_partial, require_own, write_atomically
 
 
 def refusing(number):
@@ -102,7 +102,7 @@ def test_every_remedy_has_a_number_of_this_system_and_nothing_is_guessed_for_oth
     assert described(OSError(99999, "odd", b"raw")) == "odd (error 99999): raw"
 
 
-COMMAND = [sys.executable, "-m", "gradalign.cli"]
+COMMAND = [sys.executable, "-m", "gradalign.pipeline.cli"]
 
 
 def test_a_pipe_that_is_closed_early_ends_in_silence():

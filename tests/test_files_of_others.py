@@ -19,12 +19,13 @@ import pytest
 from experiments import line_reference, specification
 from typer.testing import CliRunner
 
-from gradalign import checkpoints, cli, run_records, runs
-from gradalign.errors import ConfigurationError, GradalignError, described
-from gradalign.files import exclusive, require_own, write_atomically
-from gradalign.records import Claim, Curve
-from gradalign.reference import Reference, set_aside, stated_error
-from gradalign.run_records import require_run_directory, seal
+from gradalign.base.errors import ConfigurationError, GradalignError, described
+from gradalign.base.files import exclusive, require_own, write_atomically
+from gradalign.claims._records import Claim, Curve
+from gradalign.pipeline import cli
+from gradalign.references._contract import Reference, set_aside, stated_error
+from gradalign.training import checkpoints, records, runner
+from gradalign.training.records import require_run_directory, seal
 
 ROOT = Path(__file__).resolve().parents[1]
 NO_LOCKS = [errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK]
@@ -141,7 +142,7 @@ def test_only_our_own_names_in_our_own_folders_are_removed(tmp_path):
         path = tmp_path / "run" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    run_records.remove_partial(tmp_path / "run")
+    records.remove_partial(tmp_path / "run")
     left = {path.relative_to(tmp_path / "run").as_posix() for path in (tmp_path / "run").rglob("*") if path.is_file()}
     assert left == set(others)
 
@@ -172,7 +173,7 @@ def test_a_folder_of_others_is_refused_and_stays_as_it_was(tmp_path, name, optio
     assert [file for file in (tmp_path / "mine").rglob("*") if file.is_file()] == [path]
     assert path.read_text() == FOREIGN[name]
     with pytest.raises(ConfigurationError, match="which no training wrote"):  # the library, before any compute
-        runs.train(specification("adam"), line_reference(), tmp_path / "mine")
+        runner.train(specification("adam"), line_reference(), tmp_path / "mine")
 
 
 OURS = {
@@ -202,7 +203,7 @@ def test_a_new_folder_an_empty_one_and_a_finished_run_are_taken(tmp_path):
     (tmp_path / "checksums.sha256").rename(tmp_path / "checksums.damaged.sha256")
     require_run_directory(tmp_path)
     (tmp_path / "checksums.damaged.sha256").unlink()
-    run_records.record(tmp_path, specification("adam"))
+    records.record(tmp_path, specification("adam"))
     require_run_directory(tmp_path)
     (tmp_path / "specification.json").unlink()
     with pytest.raises(ConfigurationError, match=r"holds runs\.csv"):
@@ -219,7 +220,7 @@ def test_links_are_refused_with_where_they_lead(tmp_path, place):
     link = tmp_path / "run" / place
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(outside)
-    for refuse in (require_run_directory, run_records.set_aside):
+    for refuse in (require_run_directory, records.set_aside):
         with pytest.raises(ConfigurationError) as caught:
             refuse(tmp_path / "run")
         for text in (f"{link}: is a symbolic link, to {outside}", "remove the link, or name the folder itself"):
@@ -253,7 +254,7 @@ def test_the_workflow_stops_at_a_link_and_at_a_file_that_cannot_be_read(tmp_path
     look = warn_of_damage(warnings)
     (tmp_path / "link").symlink_to(tmp_path)
     with pytest.raises(WorkflowError, match=r"nothing was started\n.*link: is a symbolic link, to "):
-        look(run_records.set_aside, tmp_path / "link")
+        look(records.set_aside, tmp_path / "link")
     line_reference().save(tmp_path / "burgers.npz")
     with no_more_files(), pytest.raises(WorkflowError, match=r"\(EMFILE\): .*burgers\.npz.*ulimit -n"):
         look(set_aside, tmp_path / "burgers.npz", "burgers")
@@ -433,7 +434,13 @@ def closed_pipe(monkeypatch, capfd):  # which has an output of its own, to be re
 
 def test_a_program_whose_list_nobody_reads_is_silent_to_its_end():
     """The end of the process too: what is left in the output is written there."""
-    program = [sys.executable, "-c", "from gradalign.cli import application; application()", "train", "--list-methods"]
+    program = [
+        sys.executable,
+        "-c",
+        "from gradalign.pipeline.cli import application; application()",
+        "train",
+        "--list-methods",
+    ]
     reading, writing = os.pipe()
     os.close(reading)
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
@@ -450,11 +457,11 @@ def test_a_training_goes_to_its_end_though_nobody_reads_its_news(tmp_path, monke
 
     def train(specification, reference, directory, listen, say, max_seconds):
         for step in range(1, 13):
-            listen(runs.Progress("burgers-adam", specification.seeds[-1], step, 12, 0.5, 0.5))
+            listen(runner.Progress("burgers-adam", specification.seeds[-1], step, 12, 0.5, 0.5))
             say("a checkpoint is not used")
             steps.append(step)
 
-    monkeypatch.setattr(runs, "train", train)
+    monkeypatch.setattr(runner, "train", train)
     given = ["--specification", tmp_path / "run.json", "--reference", tmp_path / "reference.npz"]
     with pytest.raises(SystemExit) as end:
         cli.application(["train", "burgers-adam", *map(str, given), "--output", str(tmp_path / "run")])
@@ -569,15 +576,13 @@ def test_no_reference_is_set_aside_because_it_cannot_be_opened_now(tmp_path):
 def test_no_run_is_set_aside_because_it_cannot_be_opened_now(tmp_path, monkeypatch):
     (tmp_path / "runs.csv").write_text("seed\n0\n")
     (tmp_path / "curves.csv").write_text("seed\n0\n")
-    seal(
-        tmp_path, [tmp_path / "runs.csv", tmp_path / "curves.csv", run_records.record(tmp_path, specification("adam"))]
-    )
-    monkeypatch.setattr(run_records, "_digest", failing(errno.EIO))
+    seal(tmp_path, [tmp_path / "runs.csv", tmp_path / "curves.csv", records.record(tmp_path, specification("adam"))])
+    monkeypatch.setattr(records, "_digest", failing(errno.EIO))
     with pytest.raises(OSError, match="Input/output error"):
-        run_records.set_aside(tmp_path)
+        records.set_aside(tmp_path)
     monkeypatch.undo()
     with no_more_files(), pytest.raises(OSError, match=r"\[Errno") as caught:
-        run_records.require_same_settings(tmp_path, specification("soap"))
+        records.require_same_settings(tmp_path, specification("soap"))
     assert (caught.value.errno, caught.value.filename) == (errno.EMFILE, str(tmp_path / "specification.json"))
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "checksums.sha256",

@@ -14,9 +14,11 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from gradalign import configuration, machine, runs, yaml_files
-from gradalign.errors import ConfigurationError, MemoryLimitError
-from gradalign.settings import RunSpecification
+from gradalign.base import machine, yaml_files
+from gradalign.base.errors import ConfigurationError, MemoryLimitError
+from gradalign.pipeline import configuration
+from gradalign.training import runner
+from gradalign.training.settings import RunSpecification
 
 ROOT = Path(__file__).resolve().parents[1]
 SMOKE = ROOT / "workflow/config/smoke.yaml"
@@ -122,7 +124,7 @@ def test_a_label_with_metacharacters_reaches_its_run_as_text(tmp_path):
 def test_a_value_that_jax_does_not_know_is_named_without_a_traceback(tmp_path, given):
     """JAX refuses it when it is imported, before any of our settings."""
     name, value = given.split("=")
-    command = [sys.executable, "-c", "from gradalign.cli import application; application()"]
+    command = [sys.executable, "-c", "from gradalign.pipeline.cli import application; application()"]
     asked = ["reference", "wave", "--no-cache", "--output", "wave.npz", "--config", str(SMOKE)]
     environment = os.environ | {name: value}
     run = subprocess.run([*command, *asked], cwd=tmp_path, env=environment, capture_output=True, text=True)
@@ -151,7 +153,7 @@ from jax._src import xla_bridge
 def settings():
     return dict(jax.config.values), dict(os.environ), numpy.geterr(), xla_bridge.backends_are_initialized()
 
-importlib.import_module("gradalign.cli")  # and the packages of others with it
+importlib.import_module("gradalign.pipeline.cli")  # and the packages of others with it
 before = settings()
 names = [found.name for found in pkgutil.walk_packages(gradalign.__path__, "gradalign.")]
 for name in names:
@@ -174,4 +176,4 @@ def test_a_program_needs_its_arguments_its_results_and_all_in_between(monkeypatc
         monkeypatch.setattr(machine, "available_memory", lambda free=free: machine.Memory(free, "this box"))
         refused = nullcontext() if suffices else pytest.raises(MemoryLimitError, match="are free in this box")
         with refused:
-            runs.require_memory("a", [lambda: None, program])
+            runner.require_memory("a", [lambda: None, program])

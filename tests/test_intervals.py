@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import binom, binomtest, friedmanchisquare, rankdata, spearmanr
 from scipy.stats import t as student
 
-from gradalign import intervals
-from gradalign.intervals import compare_ranks, mean_correlation, spearman
+from gradalign.pipeline import intervals
+from gradalign.pipeline.intervals import compare_ranks, mean_correlation, spearman
 
 DRAWS = 2000
 TOLERANCE = 4 * (0.95 * 0.05 / DRAWS) ** 0.5

@@ -8,8 +8,8 @@ import jax
 import numpy as np
 import pytest
 
-from gradalign import jax_settings, randomness
-from gradalign.errors import ConfigurationError
+from gradalign.base import jax_settings, randomness
+from gradalign.base.errors import ConfigurationError
 
 CHANGED = {
     "jax_threefry_partitionable": False,

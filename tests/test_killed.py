@@ -15,7 +15,7 @@ import pytest
 from safetensors import safe_open
 from tiny_run import ROOT, Pipeline, Program, numbers
 
-from gradalign.files import exclusive
+from gradalign.base.files import exclusive
 
 pytestmark = pytest.mark.slow
 

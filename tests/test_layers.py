@@ -1,88 +1,37 @@
-"""The layers of the package: a module imports only from layers below its own, and the library needs no pipeline."""
+"""The rooms of the package: a room imports only from rooms before it, and nothing but the pipeline needs a pipeline."""
 
 import ast
 from pathlib import Path
 
 import pytest
 
-from gradalign.provenance import import_closure
+from gradalign.base.provenance import import_closure
 
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "gradalign"
 
-LAYERS = [
-    {"errors", "sines", "intervals", "compilation", "summary_tables"},
-    {"machine"},
-    {"untrusted"},
-    {"jax_settings"},
-    {
-        "files",
-        "energy_spectrum",
-        "streams",
-        "trees",
-        "waves",
-        "randomness",
-        "precision",
-        "records",
-        "provenance",
-        "comparison",
-        "settings",
-        "stretching",
-        "discovery",
-        "shipped",
-        "yaml_files",
-    },
-    {"citation", "growing_series", "listings"},
-    {"exact_start"},
-    {"problem"},
-    {
-        "alignment",
-        "curvature",
-        "damped_least_squares",
-        "kronecker",
-        "configuration_messages",
-        "objective",
-        "reference",
-        "sampling",
-        "run_records",
-        "weighting",
-        "derivatives",
-    },
-    {"equation"},
-    {
-        "batches",
-        "configuration",
-        "reference_cache",
-        "networks",
-        "line_search",
-        "method",
-        "schedules",
-        "eigenbases",
-        "diagnostics",
-        "parallel",
-        "checkpoints",
-        "verification",
-        "summary",
-        "solvers",
-        "study",
-    },
-    {"problems", "optimizers"},
-    {"experiments"},
-    {"references", "claims", "training"},
-    {"evaluation", "faults", "operations", "reference_listing", "result_comparison", "studies"},
-    {"runs"},
-    {"cli"},
-    {"__main__"},
+ROOMS = [
+    "base",
+    "diagnostics",
+    "derivatives",
+    "problems",
+    "networks",
+    "balancing",
+    "optimizers",
+    "references",
+    "training",
+    "claims",
+    "pipeline",
+    "__main__",
 ]
-LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+"""In the order in which they may import: each room only from those before it, and freely inside itself."""
 
 
 def modules():
     return sorted(path for path in SOURCE.rglob("*.py") if path.name != "__init__.py")
 
 
-def part(path):
-    relative = path.relative_to(SOURCE)
-    return relative.parts[0].removesuffix(".py")
+def room(path):
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
 def imported(path):
@@ -97,13 +46,13 @@ def imported(path):
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(SOURCE).as_posix())
-def test_imports_come_from_lower_layers(path):
-    own = part(path)
+def test_imports_come_from_earlier_rooms(path):
+    own = ROOMS.index(room(path))
     for name in imported(path):
         parts = name.split(".")
         if parts[0] != "gradalign" or len(parts) == 1:
             continue
-        assert LEVEL[parts[1]] < LEVEL[own] or parts[1] == own, f"{own} imports {name} from a layer that is not below"
+        assert ROOMS.index(parts[1]) <= own, f"{room(path)} imports {name} from a room that comes later"
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(SOURCE).as_posix())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradalign.line_search import fingerprint, strong_wolfe
+from gradalign.optimizers._line_search import fingerprint, strong_wolfe
 
 DECREASE, CURVATURE = 1e-4, 0.1
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gradalign.cli import application
-from gradalign.discovery import module_names
-from gradalign.listings import aligned, headline, methods, names
+from gradalign.base.discovery import module_names
+from gradalign.pipeline.cli import application
+from gradalign.pipeline.listings import aligned, headline, methods, names
 
 LISTS = {
     "train --list-methods": "optimizers",
@@ -114,7 +114,7 @@ def on_a_terminal(program, columns, **changes):
 
 
 def test_a_pipe_has_eighty_columns():
-    program = "from gradalign.listings import names; print(names('claims'))"
+    program = "from gradalign.pipeline.listings import names; print(names('claims'))"
     found = subprocess.run(
         [sys.executable, "-c", program], env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True
     )

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import pytest
 from experiments import line_reference, specification
 
-from gradalign import machine, runs
-from gradalign.errors import ConfigurationError, MemoryLimitError
-from gradalign.machine import Memory, available_memory, cores, out_of_memory
+from gradalign.base import machine
+from gradalign.base.errors import ConfigurationError, MemoryLimitError
+from gradalign.base.machine import Memory, available_memory, cores, out_of_memory
+from gradalign.training import runner
 
 
 @pytest.fixture
@@ -63,10 +64,10 @@ def test_the_quota_of_a_container_limits_the_cores(system, files, expected):
 def test_affinity_and_nproc_limit_the_cores(system, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3}, raising=False)
     assert cores() == 1
-    assert runs.device_name() == "cpu (1 core)"
+    assert runner.device_name() == "cpu (1 core)"
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(6)), raising=False)
     monkeypatch.setenv("NPROC", "2")
-    assert runs.device_name() == "cpu (2 cores)"
+    assert runner.device_name() == "cpu (2 cores)"
     for wrong in ("0", "-1", "two", "1.5"):
         monkeypatch.setenv("NPROC", wrong)
         with pytest.raises(ConfigurationError, match=f"NPROC is '{wrong}'"):
@@ -122,7 +123,7 @@ def test_a_run_that_does_not_fit_is_refused_before_its_first_step(tmp_path, monk
     monkeypatch.setattr(machine, "available_memory", lambda: Memory(1000, "the memory of this container"))
     steps = []
     with pytest.raises(MemoryLimitError) as caught:
-        runs.train(specification("adam"), line_reference(), tmp_path / "run", steps.append)
+        runner.train(specification("adam"), line_reference(), tmp_path / "run", steps.append)
     said = str(caught.value)
     assert "the run 'burgers-adam' needs " in said
     assert "1.0 kB are free in the memory of this container" in said

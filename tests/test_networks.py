@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from oracles import networks as oracle
 
-from gradalign import networks
-from gradalign.derivatives import partial_derivatives
-from gradalign.errors import ConfigurationError
-from gradalign.problem import Problem, QuarterTurn, Reflection
-from gradalign.settings import NetworkSettings
+from gradalign.base.errors import ConfigurationError
+from gradalign.derivatives.partial import partial_derivatives
+from gradalign.networks import architectures
+from gradalign.networks.settings import NetworkSettings
+from gradalign.problems._contract import Problem, QuarterTurn, Reflection
 
 DOMAIN = ((0.0, 2.0), (-1.0, 3.0))
 ARCHITECTURES = ["mlp", "modified_mlp", "pirate_net"]
@@ -67,7 +67,7 @@ def test_agrees_with_the_oracle(architecture, activation, periodic, features, fa
     chosen = settings(
         architecture, activation=activation, fourier_features=features, weight_factorisation=factorised, harmonics=3
     )
-    network = networks.build(chosen, problem(periodic), jnp.dtype(jnp.float64))
+    network = architectures.build(chosen, problem(periodic), jnp.dtype(jnp.float64))
     params = generic(network)
     frequencies = np.asarray(params["frequencies"]) if features else None
     repeats = ["x" in periodic and name == "x" for name in ("t", "x")]
@@ -81,7 +81,7 @@ def test_agrees_with_the_oracle(architecture, activation, periodic, features, fa
 
 
 def test_a_stretched_coordinate_enters_by_its_place():
-    network = networks.build(settings("mlp"), problem(stretching={"x": 2.0}), jnp.dtype(jnp.float64))
+    network = architectures.build(settings("mlp"), problem(stretching={"x": 2.0}), jnp.dtype(jnp.float64))
     params = generic(network)
     embedded = [oracle.embed(point, DOMAIN, [False, False], 1, None, (0, 2.0)) for point in np.asarray(points())]
     expected = [oracle.mlp(params, z, np.tanh) for z in embedded]
@@ -116,14 +116,14 @@ def test_parameter_counts_are_those_of_the_docstring(periodic, features, factori
             fourier_features=features,
             weight_factorisation=bool(factorised),
         )
-        network = networks.build(chosen, problem(periodic), jnp.dtype(jnp.float64))
+        network = architectures.build(chosen, problem(periodic), jnp.dtype(jnp.float64))
         params = jax.eval_shape(network.init, jax.random.key(0))
         assert sum(leaf.size for leaf in jax.tree.leaves(params)) == count, architecture
 
 
 @pytest.mark.parametrize("features", [0, 8])
 def test_initial_pirate_net_is_linear_in_its_embedding(features):
-    network = networks.build(settings("pirate_net", fourier_features=features), problem(), jnp.dtype(jnp.float64))
+    network = architectures.build(settings("pirate_net", fourier_features=features), problem(), jnp.dtype(jnp.float64))
     params = network.init(jax.random.key(0))
     assert [float(block["skip"]) for block in params["blocks"]] == [0.0, 0.0]
     frequencies = np.asarray(params["frequencies"]) if features else None
@@ -140,7 +140,7 @@ def test_float32_stays_float32_through_derivatives_and_gradients(architecture, a
     chosen = settings(
         architecture, activation=activation, fourier_features=4, weight_factorisation=True, depth=1, width=3
     )
-    network = networks.build(chosen, problem(("x",)), jnp.dtype(jnp.float32))
+    network = architectures.build(chosen, problem(("x",)), jnp.dtype(jnp.float32))
 
     def gradient(p, z):
         def loss(q):
@@ -157,13 +157,13 @@ def test_float32_stays_float32_through_derivatives_and_gradients(architecture, a
     assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype(jnp.float32)}
 
 
-@pytest.mark.parametrize("activation", list(networks.ACTIVATIONS))
+@pytest.mark.parametrize("activation", list(architectures.ACTIVATIONS))
 def test_no_activation_hides_shared_work(activation):
     """One product per layer and derivative: 4 for u, u_t, u_x, u_xx; the first layer and the gates see no second
     derivative of the coordinates."""
     least = {"mlp": 3 + 4 + 4, "modified_mlp": 3 * 3 + 4 + 4, "pirate_net": 3 * 3 + 5 * 4 + 4}
     for architecture, count in least.items():
-        network = networks.build(settings(architecture, activation=activation), problem(), jnp.dtype(jnp.float64))
+        network = architectures.build(settings(architecture, activation=activation), problem(), jnp.dtype(jnp.float64))
 
         def derivatives(params, z, apply=network.apply):
             return partial_derivatives(lambda c: apply(params, c), z, ("", "t", "x", "xx"))
@@ -174,9 +174,9 @@ def test_no_activation_hides_shared_work(activation):
 
 def test_float32_and_float64_agree():
     found = {}
-    params = generic(networks.build(settings("pirate_net"), problem(), jnp.dtype(jnp.float64)))
+    params = generic(architectures.build(settings("pirate_net"), problem(), jnp.dtype(jnp.float64)))
     for dtype in (jnp.float32, jnp.float64):
-        network = networks.build(settings("pirate_net"), problem(), jnp.dtype(dtype))
+        network = architectures.build(settings("pirate_net"), problem(), jnp.dtype(dtype))
         found[dtype] = network.apply(
             jax.tree.map(lambda leaf, to=dtype: leaf.astype(to), params), points().astype(dtype)
         )
@@ -186,7 +186,7 @@ def test_float32_and_float64_agree():
 @pytest.mark.parametrize("architecture", [*ARCHITECTURES, "spectral"])
 def test_periodic_coordinates_are_periodic_with_all_derivatives(architecture):
     chosen = settings(architecture, harmonics=2, depth=1, width=4)
-    network = networks.build(chosen, problem(("x",)), jnp.dtype(jnp.float64))
+    network = architectures.build(chosen, problem(("x",)), jnp.dtype(jnp.float64))
     params = generic(network)
     z = points(count=3)
     period = jnp.asarray([0.0, DOMAIN[1][1] - DOMAIN[1][0]])
@@ -205,7 +205,7 @@ def test_periodic_coordinates_are_periodic_with_all_derivatives(architecture):
 @pytest.mark.parametrize("factorised", [False, True])
 def test_kernels_start_from_the_normal_distribution_of_glorot(factorised):
     chosen = settings("mlp", width=200, depth=2, weight_factorisation=factorised)
-    params = networks.build(chosen, problem(), jnp.dtype(jnp.float64)).init(jax.random.key(0))
+    params = architectures.build(chosen, problem(), jnp.dtype(jnp.float64)).init(jax.random.key(0))
     layer = params["hidden"][1]
     kernel = layer["kernel"] * jnp.exp(layer["log_scale"]) if factorised else layer["kernel"]
     # 40,000 draws: the relative error of the deviation is 1/sqrt(2 * 40,000) = 0.4 %; 2 % is five times that.
@@ -217,7 +217,7 @@ def test_kernels_start_from_the_normal_distribution_of_glorot(factorised):
 
 
 def test_layers_and_seeds_differ_and_the_same_seed_repeats():
-    network = networks.build(settings("modified_mlp", depth=3), problem(), jnp.dtype(jnp.float64))
+    network = architectures.build(settings("modified_mlp", depth=3), problem(), jnp.dtype(jnp.float64))
     one, again, other = (network.init(jax.random.key(seed)) for seed in (0, 0, 1))
     assert jax.tree.all(jax.tree.map(lambda a, b: bool(jnp.all(a == b)), one, again))
     assert not bool(jnp.any(one["output"]["kernel"] == other["output"]["kernel"]))
@@ -227,7 +227,7 @@ def test_layers_and_seeds_differ_and_the_same_seed_repeats():
 
 @pytest.mark.parametrize("architecture", ["mlp", "pirate_net"])
 def test_rows_do_not_see_each_other(architecture):
-    network = networks.build(settings(architecture), problem(), jnp.dtype(jnp.float64))
+    network = architectures.build(settings(architecture), problem(), jnp.dtype(jnp.float64))
     params = generic(network)
     together = jax.jit(network.apply)(params, points())
     alone = jnp.concatenate([jax.jit(network.apply)(params, point[None]) for point in points()])
@@ -236,8 +236,8 @@ def test_rows_do_not_see_each_other(architecture):
 
 def test_a_symmetric_network_is_the_mean_of_its_mirror_images():
     reflected = problem(reflection=Reflection("x", 0.4, (1, -1)))
-    plain = networks.build(settings("mlp"), reflected, jnp.dtype("float64"))
-    symmetric = networks.build(settings("mlp", symmetric=True), reflected, jnp.dtype("float64"))
+    plain = architectures.build(settings("mlp"), reflected, jnp.dtype("float64"))
+    symmetric = architectures.build(settings("mlp", symmetric=True), reflected, jnp.dtype("float64"))
     params, z = generic(plain), points()
     mirrored = np.stack([z[:, 0], 0.8 - z[:, 1]], axis=1)
     found, image = symmetric.apply(params, z), symmetric.apply(params, jnp.asarray(mirrored))
@@ -250,7 +250,7 @@ def test_a_symmetric_network_is_the_mean_of_its_mirror_images():
     np.testing.assert_allclose(image, found * jnp.asarray([1.0, -1.0]), rtol=0, atol=1e-13)
     assert float(jnp.min(jnp.abs(found))) > 1e-3
     with pytest.raises(ConfigurationError, match="shape has no known symmetry"):
-        networks.build(settings("mlp", symmetric=True), problem(), jnp.dtype("float64"))
+        architectures.build(settings("mlp", symmetric=True), problem(), jnp.dtype("float64"))
 
 
 def test_a_network_with_a_quarter_turn_is_the_mean_of_its_turned_images():
@@ -261,8 +261,8 @@ def test_a_network_with_a_quarter_turn_is_the_mean_of_its_turned_images():
         coordinates=("t", "x", "y"),
         domain=(DOMAIN[0], (-1.0, 1.0), (-1.0, 1.0)),
     )
-    plain = networks.build(settings("mlp"), plane, jnp.dtype("float64"))
-    symmetric = networks.build(settings("mlp", symmetric=True), plane, jnp.dtype("float64"))
+    plain = architectures.build(settings("mlp"), plane, jnp.dtype("float64"))
+    symmetric = architectures.build(settings("mlp", symmetric=True), plane, jnp.dtype("float64"))
     params, (t, x, y) = generic(plain), np.random.default_rng(1).uniform(-0.9, 0.9, (3, 7))
 
     def value(network, x, y):
@@ -279,7 +279,7 @@ def test_a_network_with_a_quarter_turn_is_the_mean_of_its_turned_images():
 def test_a_spectral_network_is_a_fourier_series_with_coefficients_of_time(parities, centre):
     shape = problem(("x",), reflection=Reflection("x", 0.4, (1, -1)))
     chosen = settings("spectral", harmonics=3, symmetric=0 not in parities)
-    network = networks.build(chosen, shape, jnp.dtype("float64"))
+    network = architectures.build(chosen, shape, jnp.dtype("float64"))
     params, z = generic(network), points()
     expected = [
         oracle.spectral(params, t - 1, x - centre, 4.0, 3, parities, oracle.ACTIVATIONS["tanh"])  # t - 1: t on [-1, 1]
@@ -294,7 +294,7 @@ def test_a_spectral_network_is_a_fourier_series_with_coefficients_of_time(pariti
 
 @pytest.mark.slow
 def test_derivatives_of_a_spectral_network_are_those_of_its_waves():
-    network = networks.build(settings("spectral", harmonics=2), problem(("x",), ("u",)), jnp.dtype("float64"))
+    network = architectures.build(settings("spectral", harmonics=2), problem(("x",), ("u",)), jnp.dtype("float64"))
     params, z = generic(network), points()
     found = partial_derivatives(lambda c: network.apply(params, c), z, ("", "xxxx", "txx"))
     nested = {"xxxx": (1, 1, 1, 1), "txx": (0, 1, 1)}
@@ -306,7 +306,7 @@ def test_derivatives_of_a_spectral_network_are_those_of_its_waves():
 
 
 def test_a_spectral_network_starts_at_zero_with_biases_that_are_none():
-    network = networks.build(
+    network = architectures.build(
         settings("spectral", harmonics=2, width=400), problem(("x",), ("u",)), jnp.dtype("float64")
     )
     params = network.init(jax.random.key(0))
@@ -322,14 +322,14 @@ def test_a_spectral_network_starts_at_zero_with_biases_that_are_none():
 @pytest.mark.parametrize(("periodic", "found"), [((), "0 periodic"), (("t", "x"), "2 periodic")])
 def test_a_spectral_network_needs_one_periodic_coordinate(periodic, found):
     with pytest.raises(ConfigurationError, match=found):
-        networks.build(settings("spectral"), problem(periodic), jnp.dtype("float64"))
+        architectures.build(settings("spectral"), problem(periodic), jnp.dtype("float64"))
 
 
 @pytest.mark.parametrize("architecture", ["mlp", "modified_mlp", "pirate_net"])
 @pytest.mark.parametrize("periodic", [(), ("x",)])
 def test_one_point_has_the_fields_of_its_row(architecture, periodic):
     posed = problem(periodic)
-    network = networks.build(settings(architecture, fourier_features=4), posed, jnp.dtype(jnp.float64))
+    network = architectures.build(settings(architecture, fourier_features=4), posed, jnp.dtype(jnp.float64))
     params = generic(network)
     points = jax.random.uniform(jax.random.key(1), (5, len(posed.coordinates)), jnp.float64)
     alone = jnp.stack([network.apply(params, point) for point in points])

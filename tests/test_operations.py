@@ -7,8 +7,8 @@ import pytest
 import second_order
 from experiments import specification
 
-from gradalign.operations import OperationCount, _count
-from gradalign.training import build
+from gradalign.training.loop import build
+from gradalign.training.operations import OperationCount, _count
 
 POINTS = {"ic": 64, "bc": 64, "pde": 512}
 

@@ -18,9 +18,9 @@ import pytest
 import yaml
 
 import gradalign
-from gradalign import shipped as shipping
-from gradalign.errors import ConfigurationError
-from gradalign.shipped import COPIED, shipped
+from gradalign.base.errors import ConfigurationError
+from gradalign.pipeline import shipped as shipping
+from gradalign.pipeline.shipped import COPIED, shipped
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -147,17 +147,17 @@ def test_a_source_distribution_is_whole_and_builds_a_whole_package(tmp_path):
     modules = {path.relative_to(package) for path in package.rglob("*.py")}
     assert modules == {path.relative_to(ROOT / "src/gradalign") for path in (ROOT / "src/gradalign").rglob("*.py")}
     for name, place in COPIED.items():
-        assert (package / "data" / name).read_bytes() == (ROOT / place).read_bytes()
+        assert (package / "pipeline" / "data" / name).read_bytes() == (ROOT / place).read_bytes()
     shutil.rmtree(checkout)
     shutil.rmtree(unpacked)
     program = (
-        "import gradalign.shipped as s; from gradalign.citation import bibtex; print(s.shipped('smoke.yaml')); bibtex()"
+        "from gradalign.pipeline import citation, shipped; print(shipped.shipped('smoke.yaml')); citation.bibtex()"
     )
     said = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, env=clean | {"PYTHONPATH": str(package.parent)},
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
-    assert said.strip() == str(package / "data" / "smoke.yaml")
+    assert said.strip() == str(package / "pipeline" / "data" / "smoke.yaml")
 
 
 def guarded(source, version, monkeypatch):

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from synthetic_results import SHAPES, write_summary
 
-from gradalign.errors import ConfigurationError
-from gradalign.records import claim_number
+from gradalign.base.errors import ConfigurationError
+from gradalign.claims._records import claim_number
 
 pytestmark = pytest.mark.slow
 

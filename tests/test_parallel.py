@@ -16,10 +16,11 @@ from parallel_runs import RESUMED, RUNS
 from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
-from gradalign import machine, parallel
-from gradalign.cli import application
-from gradalign.errors import ConfigurationError
-from gradalign.runs import train
+from gradalign.base import machine
+from gradalign.base.errors import ConfigurationError
+from gradalign.pipeline.cli import application
+from gradalign.training import devices
+from gradalign.training.runner import train
 
 pytestmark = pytest.mark.slow
 
@@ -107,9 +108,9 @@ def test_points_that_cannot_be_shared_out_are_refused_before_any_compute(monkeyp
 )
 def test_the_advice_about_devices_is_that_for_their_kind(platform, advice, other):
     with pytest.raises(ConfigurationError, match=f"sees 3 devices.*multiples of 3.*{advice}") as caught:
-        parallel.mesh_for({"pde": 32}, [SimpleNamespace(platform=platform)] * 3)
+        devices.mesh_for({"pde": 32}, [SimpleNamespace(platform=platform)] * 3)
     assert other not in str(caught.value)
 
 
 def test_one_device_needs_no_mesh():
-    assert parallel.mesh_for({"pde": 7}, jax.devices()[:1]) is None
+    assert devices.mesh_for({"pde": 7}, jax.devices()[:1]) is None

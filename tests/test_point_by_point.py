@@ -7,7 +7,7 @@ import numpy as np
 import point_by_point
 import pytest
 
-from gradalign.discovery import module_names
+from gradalign.base.discovery import module_names
 
 NAMES = ("t", "x", "y")
 POINTS = np.array([[0.3, 0.7, -0.4], [1.1, -0.2, 0.9]])

@@ -10,12 +10,12 @@ from experiments import line_reference, specification
 from jax.lax import DotAlgorithmPreset
 from precision import emulated, inner_jaxprs
 
-from gradalign import randomness
-from gradalign.errors import ConfigurationError, DeviceError
-from gradalign.precision import PRECISIONS, products_of, refusal, require_precision
-from gradalign.runs import train
-from gradalign.settings import TrainingSettings
-from gradalign.training import build
+from gradalign.base import randomness
+from gradalign.base.errors import ConfigurationError, DeviceError
+from gradalign.base.precision import PRECISIONS, products_of, refusal, require_precision
+from gradalign.training.loop import build
+from gradalign.training.runner import train
+from gradalign.training.settings import TrainingSettings
 
 HIGHEST = (jax.lax.Precision.HIGHEST, jax.lax.Precision.HIGHEST)
 TF32X3 = DotAlgorithmPreset.TF32_TF32_F32_X3

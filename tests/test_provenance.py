@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gradalign import provenance
-from gradalign.discovery import module_names
-from gradalign.provenance import SOURCE, commit, import_closure, source_digest, sources
+from gradalign.base import provenance
+from gradalign.base.discovery import module_names
+from gradalign.base.provenance import SOURCE, commit, import_closure, source_digest, sources
 
 FILES = {
     "tree/__init__.py": "",
@@ -68,7 +68,7 @@ def test_closure_holds_every_module_that_python_really_imports():
 
 
 def test_one_method_does_not_depend_on_another_nor_on_a_problem():
-    names = {path.relative_to(SOURCE).as_posix() for path in import_closure(["gradalign.runs"])}
+    names = {path.relative_to(SOURCE).as_posix() for path in import_closure(["gradalign.training.runner"])}
     assert not {name for name in names if "/optimizers/" in name and not name.endswith("__init__.py")}
     assert not {name for name in names if "/problems/" in name and not name.endswith("__init__.py")}
 
@@ -178,7 +178,7 @@ def test_data_files_count_for_the_modules_that_read_them():
     modules = [f"gradalign.{kind}.{name}" for kind in kinds for name in module_names(kind)]
     readers = {
         module: tables & sources([module], (SOURCE, figures)).keys()
-        for module in [*modules, "gradalign.runs", *(path.stem for path in figures.glob("fig_*.py"))]
+        for module in [*modules, "gradalign.training.runner", *(path.stem for path in figures.glob("fig_*.py"))]
     }
     assert len(tables) == 4
     assert {module: found for module, found in readers.items() if found} == {
@@ -224,12 +224,12 @@ def test_versions_are_those_that_are_imported():
     import jax
     import numpy as np
 
-    found = sources(["gradalign.runs"])
+    found = sources(["gradalign.training.runner"])
     assert (found["jax"], found["numpy"]) == (jax.__version__, np.__version__)
 
 
 def test_provenance_imports_the_standard_library_only():
-    code = "import sys, gradalign.provenance; print([n for n in ('jax', 'numpy', 'pydantic') if n in sys.modules])"
+    code = "import sys, gradalign.base.provenance; print([n for n in ('jax', 'numpy', 'pydantic') if n in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gradalign.records import at_least, at_most, counted, equals, holds, in_band, never, tally, vanishes
+from gradalign.claims._records import at_least, at_most, counted, equals, holds, in_band, never, tally, vanishes
 
 WORDS = ("T1", "A statement.", "quantity")
 SOUND = {

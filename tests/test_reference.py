@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from gradalign.errors import ConfigurationError
-from gradalign.reference import Reference, relative_l2, set_aside, stated_error
+from gradalign.base.errors import ConfigurationError
+from gradalign.references._contract import Reference, relative_l2, set_aside, stated_error
 
 CONTRACT = {
     *("t", "x", "u", "problem", "solver", "resolution", "step", "self_convergence_error", "independent_check"),

@@ -9,13 +9,14 @@ import pytest
 from experiments import line_reference
 from typer.testing import CliRunner
 
-from gradalign import provenance, reference_cache
-from gradalign.cli import application
+from gradalign.base import provenance
+from gradalign.pipeline.cli import application
 from gradalign.problems import allen_cahn, burgers
-from gradalign.reference import Reference
+from gradalign.references import _cache as reference_cache
 from gradalign.references import allen_cahn as allen_cahn_reference
 from gradalign.references import burgers as burgers_reference
-from gradalign.settings import ReferenceSpecification
+from gradalign.references._contract import Reference
+from gradalign.references._specification import ReferenceSpecification
 
 TINY = {"times": 3, "points": 9, "nodes": 801, "refined_nodes": 1001, "modes": 512, "time_step": 0.005}
 

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from synthetic_results import Shape, write_summary
 from typer.testing import CliRunner
 
-from gradalign.cli import application
-from gradalign.comparison import derived_tables
-from gradalign.errors import ConfigurationError
-from gradalign.records import Curve, vanishes
-from gradalign.result_comparison import RULES, WIDENING, compare, report, tables_of
-from gradalign.study import Series
-from gradalign.summary_tables import DERIVED, TABLES
+from gradalign.base.errors import ConfigurationError
+from gradalign.claims._records import Curve, vanishes
+from gradalign.pipeline.cli import application
+from gradalign.pipeline.comparison import derived_tables
+from gradalign.pipeline.result_comparison import RULES, WIDENING, compare, report, tables_of
+from gradalign.pipeline.summary_tables import DERIVED, TABLES
+from gradalign.references.studies._contract import Series
 
 SHAPE = Shape(("adam", "soap", "gauss_newton"), ("ic", "bc", "pde"), rows=3, problems=("burgers", "korteweg_de_vries"))
 CLOCKS_AND_MACHINES = {"seconds", "bytes", "commit", "device", "compile_seconds", "train_seconds"}

@@ -7,10 +7,10 @@ import subprocess
 import pytest
 from experiments import line_reference, specification
 
-from gradalign import evaluation
-from gradalign.errors import RunRecordError
-from gradalign.run_records import CHECKSUMS, damage, require_sound, set_aside
-from gradalign.runs import train
+from gradalign.base.errors import RunRecordError
+from gradalign.training import evaluation
+from gradalign.training.records import CHECKSUMS, damage, require_sound, set_aside
+from gradalign.training.runner import train
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from experiments import line_reference, specification
 
-from gradalign import checkpoints
-from gradalign.compilation import QUICK
-from gradalign.errors import ConfigurationError, DeviceError, NonFiniteLossError, TimeLimitError
-from gradalign.runs import FEW_LOGS, _compiled, _identity, _known, device_name, require_device, train
-from gradalign.training import build
+from gradalign.base.errors import ConfigurationError, DeviceError, NonFiniteLossError, TimeLimitError
+from gradalign.training import checkpoints
+from gradalign.training.compilation import QUICK
+from gradalign.training.loop import build
+from gradalign.training.runner import FEW_LOGS, _compiled, _identity, _known, device_name, require_device, train
 
 pytestmark = pytest.mark.usefixtures("shared_programs")
 
@@ -99,7 +99,7 @@ def test_options_that_this_xla_does_not_have_are_left_out():
 
 @pytest.mark.slow
 def test_only_diagnostics_that_are_logged_a_few_times_are_compiled_in_a_hurry(monkeypatch):
-    monkeypatch.setattr("gradalign.runs._known", dict)
+    monkeypatch.setattr("gradalign.training.runner._known", dict)
     for logs, hurried in ((FEW_LOGS, [QUICK]), (FEW_LOGS + 1, [])):
         given, options = specification("adam"), []
         training = given.training.model_copy(update={"steps": logs * given.training.log_every})
@@ -111,9 +111,9 @@ def test_only_diagnostics_that_are_logged_a_few_times_are_compiled_in_a_hurry(mo
 
 @pytest.mark.slow
 def test_diagnostics_compiled_with_care_agree(finished, tmp_path, monkeypatch):
-    monkeypatch.setattr("gradalign.runs._compiled", _compiled)
+    monkeypatch.setattr("gradalign.training.runner._compiled", _compiled)
     careful = {"xla_backend_optimization_level": "3", "xla_cpu_use_fusion_emitters": True}  # as outside of the tests
-    monkeypatch.setattr("gradalign.runs.QUICK", careful)
+    monkeypatch.setattr("gradalign.training.runner.QUICK", careful)
     train(specification("soap"), line_reference(), tmp_path)
     expected, found = numbers(finished), numbers(tmp_path)
     pd.testing.assert_frame_equal(found[0], expected[0], rtol=1e-9, atol=1e-12)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gradalign.sampling import lattice, stratified_in_time, uniform
+from gradalign.problems._sampling import lattice, stratified_in_time, uniform
 
 BOX = ((0.5, 2.0), (-1.0, 3.0), (4.0, 4.0))
 

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gradalign.discovery import module_names
-from gradalign.method import load_method
-from gradalign.objective import Objective
-from gradalign.schedules import ScheduleSettings, learning_rate
+from gradalign.base.discovery import module_names
+from gradalign.optimizers._method import load_method
+from gradalign.optimizers._objective import Objective
+from gradalign.optimizers._schedules import ScheduleSettings, learning_rate
 
 RISE, FALL = 7, 13
 GIVEN = {"learning_rate": 0.3, "warmup_steps": RISE, "decay_rate": 0.9, "decay_steps": FALL}

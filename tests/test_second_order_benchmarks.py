@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 import second_order
 
-from gradalign import configuration
-from gradalign.damped_least_squares import damped_system
-from gradalign.objective import Objective
-from gradalign.training import build
+from gradalign.optimizers._damped_least_squares import damped_system
+from gradalign.optimizers._objective import Objective
+from gradalign.pipeline import configuration
+from gradalign.training.loop import build
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradalign.derivatives import partial_derivatives
-from gradalign.sines import sine_and_cosine
+from gradalign.derivatives.partial import partial_derivatives
+from gradalign.derivatives.sines import sine_and_cosine
 
 SPACING = {"float32": 2.0**-23, "float64": 2.0**-52}
 

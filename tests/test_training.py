@@ -8,8 +8,8 @@ from experiments import specification
 from jax.flatten_util import ravel_pytree
 from oracles import stretching as stretching_oracle
 
-from gradalign import randomness
-from gradalign.training import build
+from gradalign.base import randomness
+from gradalign.training.loop import build
 
 CONSTANT = {"scheme": "constant"}
 

@@ -13,10 +13,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradalign import checkpoints, run_records, untrusted, yaml_files
-from gradalign.errors import ConfigurationError, ForeignFileError
-from gradalign.machine import Memory
-from gradalign.reference import Reference, set_aside
+from gradalign.base import untrusted, yaml_files
+from gradalign.base.errors import ConfigurationError, ForeignFileError
+from gradalign.base.machine import Memory
+from gradalign.references._contract import Reference, set_aside
+from gradalign.training import checkpoints, records
 
 
 def special(kind, path):
@@ -60,7 +61,7 @@ def test_the_pipeline_names_them_before_it_plans(kind, tmp_path, monkeypatch):
     (tmp_path / "run" / "checkpoints" / "seed-0").mkdir(parents=True)
     (tmp_path / "run" / "checkpoints" / "seed-0" / "step-000000000004.safetensors").touch()
     special(kind, tmp_path / "run" / "checksums.sha256")
-    assert f"is {kind}" in run_records.set_aside(tmp_path / "run")
+    assert f"is {kind}" in records.set_aside(tmp_path / "run")
 
 
 def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(tmp_path, monkeypatch):
@@ -160,11 +161,11 @@ def test_a_list_of_checksums_names_no_file_twice(tmp_path):
     files = [tmp_path / "runs.csv", tmp_path / "curves.csv"]
     for file in files:
         file.write_text("a")
-    run_records.seal(tmp_path, files)
-    assert run_records.damage(tmp_path) == ""
+    records.seal(tmp_path, files)
+    assert records.damage(tmp_path) == ""
     sealed = (tmp_path / "checksums.sha256").read_text()
     (tmp_path / "checksums.sha256").write_text(sealed * 1000)
-    assert "lists a file twice" in run_records.damage(tmp_path)
+    assert "lists a file twice" in records.damage(tmp_path)
 
 
 def test_the_error_comes_back_from_another_process():

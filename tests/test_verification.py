@@ -9,8 +9,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from gradalign.errors import ConfigurationError
-from gradalign.verification import Expectation, Selector, compare, load_expectations, select, verify
+from gradalign.base.errors import ConfigurationError
+from gradalign.pipeline.verification import Expectation, Selector, compare, load_expectations, select, verify
 
 EXPECTATIONS = Path(__file__).parent.parent / "workflow" / "config" / "expectations.yaml"
 RUNS = pd.DataFrame({"run": ["a", "a", "a", "b"], "relative_l2": [0.1, 0.4, 0.2, math.nan]})

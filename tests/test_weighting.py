@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gradalign.errors import ConfigurationError
-from gradalign.objective import Objective
-from gradalign.weighting import causal_row_weights, gradient_norm_weights
+from gradalign.balancing.loss_weights import causal_row_weights, gradient_norm_weights
+from gradalign.base.errors import ConfigurationError
+from gradalign.optimizers._objective import Objective
 
 
 def gradients(dtype):

@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 from experiments import line_reference, specification
 
-from gradalign import evaluation, randomness
-from gradalign.checkpoints import load
-from gradalign.runs import train
-from gradalign.training import build
+from gradalign.base import randomness
+from gradalign.training import evaluation
+from gradalign.training.checkpoints import load
+from gradalign.training.loop import build
+from gradalign.training.runner import train
 
 WINDOWS = {"windows": {"count": 2, "network": "warm"}, "steps": 8}
 

@@ -39,7 +39,7 @@ class Program:
     def command(self, output: Path, *options: str, before: str = "", reference: Path | None = None) -> list[str]:
         """The command; ``before`` is a Python statement that is run first, in the same process."""
         configuration = ["--config", str(ROOT / "workflow/config/smoke.yaml"), "--config", str(self.settings)]
-        program = [sys.executable, "-c", f"{before}\nfrom gradalign.cli import application; application()"]
+        program = [sys.executable, "-c", f"{before}\nfrom gradalign.pipeline.cli import application; application()"]
         files = ["--reference", str(reference or self.reference), "--output", str(output)]
         return [*program, "train", "burgers-soap", *configuration, *files, *options]
 

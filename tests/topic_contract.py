@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from types_of_32_bits import without_64_bit_types
 
-from gradalign import records
-from gradalign.errors import ConfigurationError
-from gradalign.records import claim_number
+from gradalign.base.errors import ConfigurationError
+from gradalign.claims import _records as records
+from gradalign.claims._records import claim_number
 
 BUILDERS = ("at_least", "at_most", "counted", "equals", "holds", "in_band", "never", "vanishes")
 ARRAYS = ("errors", "values", "slack", "events", "violations", "samples", "of")

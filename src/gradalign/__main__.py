@@ -16,7 +16,7 @@ def main() -> None:
         signal.signal(signal.SIGINT, _stop)
         sys.unraisablehook = _unraisable
     try:
-        from gradalign.cli import application
+        from gradalign.pipeline.cli import application
 
         application()
     except KeyboardInterrupt:  # while modules were imported; Typer handles all others

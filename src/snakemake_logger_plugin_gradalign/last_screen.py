@@ -11,8 +11,8 @@ KINDS = {"required": "required expectations", "prediction": "predictions written
 def last_screen(results: Path, columns: int) -> str:
     """The last screen for one folder of results, ``results/SCALE``, in lines of at most ``columns`` columns.
 
-    Reads ``verification.csv``, as :func:`gradalign.verification.verify` writes it, and looks which of paper, report,
-    figures and tables are there; what is missing is left out. Paths stay whole, and may be longer than a line.
+    Reads ``verification.csv``, as :func:`gradalign.pipeline.verification.verify` writes it, and looks which of paper,
+    report, figures and tables are there; what is missing is left out. Paths stay whole, and may be longer than a line.
     """
     parts = [_verdicts(results / "verification.csv", columns), _places(results, columns)]
     return "\n".join(part for part in parts if part)

@@ -8,9 +8,9 @@ from oracles import compromise as oracle
 from tolerances import CONDITIONED, LEADING_ORDER, ROUNDING
 from topic_contract import TopicContract
 
-from gradalign.batches import misaligned, score
 from gradalign.claims import compromise as topic
-from gradalign.curvature import random_orthogonal, random_positive_definite
+from gradalign.claims._batches import misaligned, score
+from gradalign.diagnostics.curvature import random_orthogonal, random_positive_definite
 
 SEED = st.integers(0, 2**32 - 1)
 SIZE = st.integers(2, 6)

@@ -8,9 +8,9 @@ from oracles import conditioning as oracle
 from tolerances import CONDITIONED, DIFFERENCES, IDENTITY, INVERSE_ROOTS
 from topic_contract import TopicContract
 
-from gradalign.batches import scores
 from gradalign.claims import conditioning as topic
-from gradalign.experiments.linear_residuals import TwoLosses, random_jacobian, raw_directions
+from gradalign.claims._batches import scores
+from gradalign.claims._linear_residuals import TwoLosses, random_jacobian, raw_directions
 
 SEED = st.integers(0, 2**32 - 1)
 ROWS = st.integers(1, 4)

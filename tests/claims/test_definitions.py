@@ -9,9 +9,9 @@ from oracles import definitions as oracle
 from tolerances import CONDITIONED, IDENTITY, INVERSE_ROOTS, ROUNDING
 from topic_contract import TopicContract
 
-from gradalign.batches import misaligned, score
 from gradalign.claims import definitions as topic
-from gradalign.curvature import random_positive_definite, symmetric_power
+from gradalign.claims._batches import misaligned, score
+from gradalign.diagnostics.curvature import random_positive_definite, symmetric_power
 
 SEED = st.integers(0, 2**32 - 1)
 

@@ -9,8 +9,8 @@ from oracles import score as oracle
 from tolerances import IDENTITY, NEAR_ANTIPARALLEL, ROUNDING
 from topic_contract import TopicContract
 
-from gradalign.alignment import common_descent_threshold
 from gradalign.claims import descent_guarantees
+from gradalign.diagnostics.alignment import common_descent_threshold
 
 
 class TestTopic(TopicContract):

@@ -9,7 +9,7 @@ from tolerances import CONDITIONED, IDENTITY
 from topic_contract import TopicContract
 
 from gradalign.claims import function_space as topic
-from gradalign.experiments.least_squares import grid, linearise, ordinary_network, rich_network
+from gradalign.claims._least_squares import grid, linearise, ordinary_network, rich_network
 
 SEED = st.integers(0, 2**32 - 1)
 SIZES = st.lists(st.integers(1, 3), min_size=2, max_size=4)

@@ -9,7 +9,7 @@ from tolerances import CONDITIONED, IDENTITY
 from topic_contract import TopicContract
 
 from gradalign.claims import network_initialisation as topic
-from gradalign.experiments.shallow_networks import losses
+from gradalign.claims._shallow_networks import losses
 
 
 class TestTopic(TopicContract):

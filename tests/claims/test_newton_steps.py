@@ -11,9 +11,9 @@ from oracles import newton_steps as oracle
 from tolerances import CONDITIONED, IDENTITY, LEADING_ORDER, ROUNDING
 from topic_contract import TopicContract
 
-from gradalign.alignment import misalignment
 from gradalign.claims import newton_steps as topic
-from gradalign.curvature import hessian_matrix, random_positive_definite
+from gradalign.diagnostics.alignment import misalignment
+from gradalign.diagnostics.curvature import hessian_matrix, random_positive_definite
 
 SEED = st.integers(0, 2**32 - 1)
 SIZE = st.integers(2, 5)

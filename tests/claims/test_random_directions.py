@@ -9,8 +9,8 @@ from scipy import stats
 from tolerances import IDENTITY, ROUNDING, STANDARD_ERRORS, VARIANCE
 from topic_contract import TopicContract
 
-from gradalign.alignment import alignment_score, null_deviation, null_value
 from gradalign.claims import random_directions
+from gradalign.diagnostics.alignment import alignment_score, null_deviation, null_value
 
 
 class TestTopic(TopicContract):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import gradalign.claims
-from gradalign.discovery import module_names
+from gradalign.base.discovery import module_names
 
 FOLDER = Path(gradalign.claims.__file__).parent
 LOSES_NAN = {"max", "min", "sorted"}  # of Python: max(0.0, nan) is 0.0

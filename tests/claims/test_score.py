@@ -10,7 +10,8 @@ from oracles import score as oracle
 from tolerances import DIFFERENCES, DISTORTION, IDENTITY, NEAR_ANTIPARALLEL, ROUNDING
 from topic_contract import TopicContract
 
-from gradalign.alignment import (
+from gradalign.claims import score as topic_score
+from gradalign.diagnostics.alignment import (
     alignment_score,
     conflict_free_threshold,
     mean_cosine_from_score,
@@ -18,7 +19,6 @@ from gradalign.alignment import (
     null_value,
     score_from_gram,
 )
-from gradalign.claims import score as topic_score
 
 _misalignment = jax.jit(misalignment)
 _gradient = jax.jit(jax.grad(alignment_score))

@@ -11,9 +11,9 @@ from oracles import second_moments as oracle
 from tolerances import CONDITIONED, IDENTITY, INVERSE_ROOTS, LEADING_ORDER
 from topic_contract import TopicContract
 
-from gradalign.batches import score
 from gradalign.claims import second_moments as topic
-from gradalign.curvature import gauss_newton_matrix, rank_one_fraction, second_moment
+from gradalign.claims._batches import score
+from gradalign.diagnostics.curvature import gauss_newton_matrix, rank_one_fraction, second_moment
 
 SEED = st.integers(0, 2**32 - 1)
 

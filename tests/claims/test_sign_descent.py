@@ -13,9 +13,9 @@ from oracles import sign_descent as oracle
 from tolerances import CONDITIONED, IDENTITY, ROUNDING
 from topic_contract import TopicContract
 
-from gradalign.alignment import inter_step_score
 from gradalign.claims import sign_descent as topic
-from gradalign.experiments.two_modes import MODES, MODES_START
+from gradalign.claims._two_modes import MODES, MODES_START
+from gradalign.diagnostics.alignment import inter_step_score
 
 SEED = st.integers(0, 2**32 - 1)
 ETA = 1e-3

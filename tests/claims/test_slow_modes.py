@@ -8,9 +8,9 @@ from oracles import slow_modes as oracle
 from tolerances import CONDITIONED, DIFFERENCES, IDENTITY, INVERSE_ROOTS
 from topic_contract import TopicContract
 
-from gradalign.batches import scores
 from gradalign.claims import slow_modes as topic
-from gradalign.experiments.linear_residuals import (
+from gradalign.claims._batches import scores
+from gradalign.claims._linear_residuals import (
     TwoLosses,
     damped_newton,
     descend,

@@ -14,10 +14,11 @@ from oracles.soap import Adam
 from tolerances import CONDITIONED, DIFFERENCES, IDENTITY
 from topic_contract import TopicContract
 
+from gradalign.base.randomness import stream
+from gradalign.claims import _followed_runs as followed_runs
+from gradalign.claims import _small_pinns as small_pinns
 from gradalign.claims import small_networks as topic
-from gradalign.experiments import followed_runs, small_pinns
 from gradalign.optimizers import adam, soap
-from gradalign.randomness import stream
 
 EPS = np.finfo(np.float64).eps
 STEPS = 7

@@ -8,8 +8,8 @@ from gradalign.problems.heat import Settings as ProblemSettings
 from pydantic import Field
 from scipy.integrate import solve_ivp
 
-from gradalign.reference import Progress, Reference, relative_l2
-from gradalign.settings import StrictModel
+from gradalign.base.settings import StrictModel
+from gradalign.references._contract import Progress, Reference, relative_l2
 
 
 class Settings(StrictModel):

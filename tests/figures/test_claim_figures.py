@@ -14,9 +14,9 @@ import pytest
 import yaml
 from made_up_runs import made_up_experiments
 
-from gradalign.discovery import module_names
-from gradalign.files import write_table
-from gradalign.records import claim_number
+from gradalign.base.discovery import module_names
+from gradalign.base.files import write_table
+from gradalign.claims._records import claim_number
 
 ROOT = Path(__file__).resolve().parents[2]
 FIGURES = ROOT / "figures"

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from synthetic_results import Shape, write_summary
 
-from gradalign.comparison import derived_tables
+from gradalign.pipeline.comparison import derived_tables
 
 FIGURES = Path(__file__).resolve().parents[2] / "figures"
 ITEMS = {item["name"]: item for item in yaml.safe_load((FIGURES / "manifest.yaml").read_text(encoding="utf-8"))}

@@ -17,8 +17,8 @@ import pytest
 import yaml
 from synthetic_results import SHAPES, write_summary
 
-from gradalign.errors import ConfigurationError
-from gradalign.records import claim_number
+from gradalign.base.errors import ConfigurationError
+from gradalign.claims._records import claim_number
 
 FIGURES = Path(__file__).resolve().parents[2] / "figures"
 ITEMS = {item["name"]: item for item in yaml.safe_load((FIGURES / "manifest.yaml").read_text(encoding="utf-8"))}

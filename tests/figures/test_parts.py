@@ -11,8 +11,8 @@ import pytest
 import yaml
 from synthetic_results import EVERY_PROBLEM, write_parts, write_summary
 
-from gradalign.errors import ConfigurationError
-from gradalign.summary_tables import DERIVED, TABLES
+from gradalign.base.errors import ConfigurationError
+from gradalign.pipeline.summary_tables import DERIVED, TABLES
 
 FIGURES = Path(__file__).resolve().parents[2] / "figures"
 ITEMS = {item["name"]: item for item in yaml.safe_load((FIGURES / "manifest.yaml").read_text(encoding="utf-8"))}

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from synthetic_fields import LAYOUTS, exact
 from synthetic_results import EVERY_PROBLEM, error, write_summary
 
-from gradalign.solvers.cavity_tables import load
+from gradalign.references.solvers.cavity_tables import load
 
 FIGURES = Path(__file__).resolve().parents[2] / "figures"
 ITEMS = {item["name"]: item for item in yaml.safe_load((FIGURES / "manifest.yaml").read_text(encoding="utf-8"))}

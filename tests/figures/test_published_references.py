@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gradalign.study import Series
+from gradalign.references.studies._contract import Series
 
 FIGURES = Path(__file__).resolve().parents[2] / "figures"
 T = [0.0, 0.5, 1.0]

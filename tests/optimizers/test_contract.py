@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gradalign import checkpoints
-from gradalign.discovery import module_names
-from gradalign.method import load_method
-from gradalign.objective import Objective
+from gradalign.base.discovery import module_names
+from gradalign.optimizers._method import load_method
+from gradalign.optimizers._objective import Objective
+from gradalign.training import checkpoints
 
 TARGETS = {
     "vector": {"v": (5,)},

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
-from gradalign.objective import Objective
+from gradalign.optimizers._objective import Objective
 from gradalign.optimizers.gauss_newton import Settings, method
 
 

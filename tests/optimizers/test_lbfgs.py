@@ -11,8 +11,8 @@ from jax.flatten_util import ravel_pytree
 from oracles.lbfgs import inverse_hessian, wolfe
 from pydantic import ValidationError
 
-from gradalign.line_search import End
-from gradalign.objective import Objective
+from gradalign.optimizers._line_search import End
+from gradalign.optimizers._objective import Objective
 from gradalign.optimizers.lbfgs import Settings, method
 
 

@@ -7,7 +7,7 @@ import pytest
 from oracles.muon import Muon, orthogonalised
 from oracles.soap import Adam
 
-from gradalign.objective import Objective
+from gradalign.optimizers._objective import Objective
 from gradalign.optimizers.muon import COEFFICIENTS, Settings, method, orthogonalising_factor
 
 SHAPES = [(5, 3), (3, 5), (4, 4)]

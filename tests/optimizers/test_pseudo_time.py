@@ -7,9 +7,9 @@ import pytest
 from oracles import pseudo_time as oracle
 from tolerances import CONDITIONED, IDENTITY
 
-from gradalign.errors import ConfigurationError
-from gradalign.objective import Objective
+from gradalign.base.errors import ConfigurationError
 from gradalign.optimizers import soap, soap_then_gauss_newton
+from gradalign.optimizers._objective import Objective
 from gradalign.optimizers.gauss_newton import Settings, method
 
 FREQUENCIES = jnp.arange(1.0, 13.0).reshape(3, 4) / 3

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles.soap import Adam, Original, PortOf2024, Soap
 
-from gradalign.errors import ConfigurationError
+from gradalign.base.errors import ConfigurationError
 from gradalign.optimizers.soap import Settings, method, scale_by_soap, soap, whitening
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from oracles.soap_gauss_newton import SoapGaussNewton
 
-from gradalign.objective import Objective
+from gradalign.optimizers._objective import Objective
 from gradalign.optimizers.soap_gauss_newton import Settings, gradient_and_sketches, method, signs
 
 ONE = {"fit": jnp.ones(())}

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gradalign.objective import Objective
 from gradalign.optimizers import gauss_newton, soap
+from gradalign.optimizers._objective import Objective
 from gradalign.optimizers.soap_then_gauss_newton import Settings, method
 
 SOAP = soap.Settings(learning_rate=0.01)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import spring as oracle
 
-from gradalign.objective import Objective
+from gradalign.optimizers._objective import Objective
 from gradalign.optimizers.spring import Settings, method, spring_direction
 
 FREQUENCIES = jnp.arange(1.0, 13.0).reshape(3, 4) / 3

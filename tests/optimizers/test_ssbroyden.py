@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from oracles.quasi_newton import iterates, rosenbrock_gradient, updated_hessian
 from scipy.optimize import minimize
 
-from gradalign.line_search import End
-from gradalign.objective import Objective
+from gradalign.optimizers._line_search import End
+from gradalign.optimizers._objective import Objective
 from gradalign.optimizers.ssbroyden import Settings, method, updated_inverse_hessian
 
 VARIANTS = ["ssbroyden", "ssbfgs", "bfgs"]

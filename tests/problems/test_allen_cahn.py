@@ -8,8 +8,8 @@ from oracles import allen_cahn as oracle
 from pydantic import ValidationError
 from tolerances import IDENTITY
 
-from gradalign.errors import ConfigurationError
-from gradalign.exact_start import FORMULATION
+from gradalign.base.errors import ConfigurationError
+from gradalign.problems._hard_start import FORMULATION
 from gradalign.problems.allen_cahn import Settings, band_limited_coefficients, initial_condition, problem
 
 DIFFUSION, REACTION = 0.05, 2.0

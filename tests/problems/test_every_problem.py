@@ -14,11 +14,12 @@ import point_by_point
 import pytest
 from tolerances import IDENTITY
 
-from gradalign import configuration, networks
-from gradalign.discovery import module_names
-from gradalign.objective import Objective
-from gradalign.settings import NetworkSettings
-from gradalign.weighting import causal_row_weights
+from gradalign.balancing.loss_weights import causal_row_weights
+from gradalign.base.discovery import module_names
+from gradalign.networks import architectures
+from gradalign.networks.settings import NetworkSettings
+from gradalign.optimizers._objective import Objective
+from gradalign.pipeline import configuration
 
 ENTRIES = configuration.load([Path(__file__).parents[2] / "workflow/config/smoke.yaml"]).problems
 NETWORK = NetworkSettings(architecture="mlp", width=6, depth=2, activation="tanh", harmonics=2)
@@ -58,7 +59,7 @@ def sampler(problem, dtype):
 
 
 def network(problem, dtype):
-    built = networks.build(NETWORK, problem, jnp.dtype(dtype))
+    built = architectures.build(NETWORK, problem, jnp.dtype(dtype))
     return built.apply, built.init(jax.random.key(1))
 
 
@@ -128,7 +129,7 @@ def test_a_symmetry_of_the_network_is_one_of_the_residual(posed, draw):
     """With a built-in start this says so of the initial condition too."""
     if not posed.has_symmetry:
         return
-    built = networks.build(NETWORK.model_copy(update={"symmetric": True}), posed, jnp.dtype("float64"))
+    built = architectures.build(NETWORK.model_copy(update={"symmetric": True}), posed, jnp.dtype("float64"))
     exact, params = posed.exact_start, built.init(jax.random.key(1))
     start = None if exact is None else exact.first(jnp.dtype("float64"))
 

@@ -8,7 +8,7 @@ from oracles import ginzburg_landau as oracle
 from pydantic import ValidationError
 from tolerances import IDENTITY
 
-from gradalign.exact_start import FORMULATION
+from gradalign.problems._hard_start import FORMULATION
 from gradalign.problems.ginzburg_landau import Settings, initial_condition, problem
 from gradalign.references.ginzburg_landau import fourier
 

@@ -7,7 +7,7 @@ import pytest
 from oracles import gray_scott as oracle
 from pydantic import ValidationError
 
-from gradalign.exact_start import FORMULATION
+from gradalign.problems._hard_start import FORMULATION
 from gradalign.problems.gray_scott import Settings, initial_condition, problem
 from gradalign.references.gray_scott import fourier
 

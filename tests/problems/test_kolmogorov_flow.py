@@ -10,7 +10,7 @@ from tolerances import IDENTITY, ROUNDING
 
 from gradalign.problems.kolmogorov_flow import Settings, initial_modes, initial_velocity, problem
 from gradalign.references.kolmogorov_flow import BOX, velocity, vorticity
-from gradalign.solvers.plane import Plane
+from gradalign.references.solvers.plane import Plane
 
 NU, FORCE = 0.03, 2.0
 COUNTS = {"ic": 6, "pde": 32}

@@ -8,7 +8,7 @@ from oracles import korteweg_de_vries as oracle
 from pydantic import ValidationError
 from tolerances import IDENTITY, ROUNDING
 
-from gradalign.exact_start import FORMULATION
+from gradalign.problems._hard_start import FORMULATION
 from gradalign.problems.korteweg_de_vries import Settings, initial_condition, problem
 
 DISPERSION, HEIGHT, LEVEL = 0.02, 1.5, -0.4

@@ -8,7 +8,7 @@ from oracles import kuramoto_sivashinsky as oracle
 from pydantic import ValidationError
 from tolerances import IDENTITY, ROUNDING
 
-from gradalign.exact_start import FORMULATION
+from gradalign.problems._hard_start import FORMULATION
 from gradalign.problems.kuramoto_sivashinsky import Settings, initial_condition, problem
 
 COEFFICIENTS = {"convection": 1.3, "growth": 0.8, "damping": 0.6}

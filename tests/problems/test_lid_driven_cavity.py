@@ -8,9 +8,9 @@ from oracles import lid_driven_cavity as oracle
 from pydantic import ValidationError
 from tolerances import IDENTITY
 
-from gradalign.errors import ConfigurationError
+from gradalign.base.errors import ConfigurationError
 from gradalign.problems.lid_driven_cavity import DOMAIN, STEEPNESS, Settings, lid_speed, problem
-from gradalign.solvers import cavity, cavity_lids
+from gradalign.references.solvers import cavity, cavity_lids
 
 COUNTS = {"bc": 10, "pde": 32}
 REYNOLDS = 40.0

@@ -11,7 +11,7 @@ from tolerances import IDENTITY
 
 from gradalign.problems.rayleigh_taylor import Settings, initial_temperature, problem
 from gradalign.references import rayleigh_taylor as reference
-from gradalign.solvers.boussinesq import Convection
+from gradalign.references.solvers.boussinesq import Convection
 
 SETTINGS = Settings(rayleigh=50.0, prandtl=2.0, thickness=0.15, amplitude=0.25, horizon=0.8)  # ν = 0.2, κ = 0.1
 FLOW = problem(SETTINGS)

@@ -8,10 +8,10 @@ from oracles import wave as oracle
 from pydantic import ValidationError
 from tolerances import IDENTITY, ROUNDING
 
-from gradalign import networks
-from gradalign.errors import ConfigurationError
+from gradalign.base.errors import ConfigurationError
+from gradalign.networks import architectures
+from gradalign.networks.settings import NetworkSettings
 from gradalign.problems.wave import Settings, initial_condition, problem, solution
-from gradalign.settings import NetworkSettings
 
 COUNTS = {"ic": 6, "bc": 7, "pde": 32}
 BOUNDARIES = ("penalised", "exact")
@@ -99,7 +99,7 @@ def test_boundary_points_lie_at_both_ends():
 def test_only_the_exact_boundary_makes_a_network_vanish_at_the_ends(boundary):
     wave = posed(boundary)
     chosen = NetworkSettings(architecture="mlp", width=4, depth=2, activation="tanh")
-    network = networks.build(chosen, wave, jnp.dtype(jnp.float32))
+    network = architectures.build(chosen, wave, jnp.dtype(jnp.float32))
     params = network.init(jax.random.key(0))
     ends = wave.observe(network.apply, params, jnp.asarray([[0.3, 0.0], [0.7, 1.0]], jnp.float32))
     assert (jnp.max(jnp.abs(ends)) == 0) == (boundary == "exact")

@@ -7,10 +7,10 @@ from pydantic import ValidationError
 from tolerances import IDENTITY
 
 from gradalign.problems.allen_cahn import Settings as ProblemSettings
-from gradalign.reference import relative_l2
 from gradalign.references import allen_cahn
+from gradalign.references._contract import relative_l2
 from gradalign.references.allen_cahn import Settings, compute, finite_differences, fourier, initial_coefficients
-from gradalign.solvers import spectral
+from gradalign.references.solvers import spectral
 
 SMOKE = Settings(times=51, points=128, modes=512, refined_modes=640, time_step=2e-3, subdivisions=8)
 SMALL = Settings(times=3, points=65, modes=512, refined_modes=640, time_step=0.01, subdivisions=4)

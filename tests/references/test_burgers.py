@@ -5,9 +5,9 @@ import pytest
 from pydantic import ValidationError
 
 from gradalign.problems.burgers import Settings as ProblemSettings
-from gradalign.reference import relative_l2
+from gradalign.references._contract import relative_l2
 from gradalign.references.burgers import Settings, compute, fourier
-from gradalign.solvers import cole_hopf, spectral
+from gradalign.references.solvers import cole_hopf, spectral
 
 NU = 0.01 / np.pi
 SMOKE = Settings(times=51, points=128, nodes=801, refined_nodes=1501, modes=1024, time_step=1e-3)

@@ -6,8 +6,8 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from gradalign.discovery import module_names
-from gradalign.errors import ConfigurationError
+from gradalign.base.discovery import module_names
+from gradalign.base.errors import ConfigurationError
 
 SOLVERS = {
     "allen_cahn": ["fourier", "finite_differences"],

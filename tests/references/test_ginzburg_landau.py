@@ -5,21 +5,14 @@ import pytest
 from oracles import ginzburg_landau as oracle
 from pydantic import ValidationError
 
-from gradalign.exact_start import FORMULATION
+from gradalign.problems._hard_start import FORMULATION
 from gradalign.problems.ginzburg_landau import Settings as ProblemSettings
-from gradalign.reference import relative_l2
 from gradalign.references import ginzburg_landau
-from gradalign.references.ginzburg_landau import (
-    DISC,
-    Settings,
-    compute,
-    differences,
-    fourier,
-    radial,
-)
-from gradalign.solvers.finite_differences import central_stencil
-from gradalign.solvers.plane import Plane
-from gradalign.solvers.spectral import solve
+from gradalign.references._contract import relative_l2
+from gradalign.references.ginzburg_landau import DISC, Settings, compute, differences, fourier, radial
+from gradalign.references.solvers.finite_differences import central_stencil
+from gradalign.references.solvers.plane import Plane
+from gradalign.references.solvers.spectral import solve
 
 SMOKE = Settings(times=5, points=33, modes=96, coarse_modes=80, time_step=2e-3, cells=300)
 SMALL = Settings(times=3, points=17, modes=64, coarse_modes=48, time_step=5e-3, cells=150)

@@ -5,11 +5,11 @@ import pytest
 from oracles import gray_scott as oracle
 from pydantic import ValidationError
 
-from gradalign.exact_start import FORMULATION
+from gradalign.problems._hard_start import FORMULATION
 from gradalign.problems.gray_scott import Settings as ProblemSettings
 from gradalign.problems.gray_scott import initial_condition
-from gradalign.reference import relative_l2
 from gradalign.references import gray_scott
+from gradalign.references._contract import relative_l2
 from gradalign.references.gray_scott import (
     Settings,
     compute,
@@ -18,8 +18,8 @@ from gradalign.references.gray_scott import (
     fourier,
     initial_values,
 )
-from gradalign.solvers.finite_differences import central_stencil
-from gradalign.solvers.plane import Plane
+from gradalign.references.solvers.finite_differences import central_stencil
+from gradalign.references.solvers.plane import Plane
 
 SMOKE = Settings(times=5, points=33, modes=128, coarse_modes=96, time_step=2.5e-4, cells=96)
 SMALL = Settings(times=3, points=9, modes=64, coarse_modes=48, time_step=5e-4, cells=48)

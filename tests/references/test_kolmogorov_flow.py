@@ -6,11 +6,11 @@ from oracles import kolmogorov_flow as oracle
 from pydantic import ValidationError
 from tolerances import IDENTITY, ROUNDING
 
-from gradalign.errors import ConfigurationError
+from gradalign.base.errors import ConfigurationError
 from gradalign.problems.kolmogorov_flow import BOX, InitialModes
 from gradalign.problems.kolmogorov_flow import Settings as ProblemSettings
-from gradalign.reference import relative_l2
 from gradalign.references import kolmogorov_flow
+from gradalign.references._contract import relative_l2
 from gradalign.references.kolmogorov_flow import (
     Settings,
     budgets,
@@ -22,7 +22,7 @@ from gradalign.references.kolmogorov_flow import (
     velocity,
     vorticity,
 )
-from gradalign.solvers.plane import Plane
+from gradalign.references.solvers.plane import Plane
 
 FLOW = ProblemSettings(viscosity=1e-2, peak=2.5, cutoff=3, horizon=0.1)
 SMOKE = Settings(times=5, points=16, modes=48, coarse_modes=32, time_step=2.5e-3, check_modes=32)

@@ -8,10 +8,10 @@ from pydantic import ValidationError
 
 from gradalign.problems.korteweg_de_vries import Settings as ProblemSettings
 from gradalign.problems.korteweg_de_vries import problem
-from gradalign.reference import relative_l2
 from gradalign.references import korteweg_de_vries
+from gradalign.references._contract import relative_l2
 from gradalign.references.korteweg_de_vries import Settings, compute, finite_differences, fourier, invariants
-from gradalign.solvers import spectral
+from gradalign.references.solvers import spectral
 
 DISPERSION = 0.022**2
 SMOKE = Settings(times=51, points=128, modes=256, coarse_modes=192, time_step=2.5e-4, subdivisions=2)

@@ -7,9 +7,9 @@ from pydantic import ValidationError
 from tolerances import ROUNDING
 
 from gradalign.problems.lid_driven_cavity import Settings as ProblemSettings
-from gradalign.reference import relative_l2
+from gradalign.references._contract import relative_l2
 from gradalign.references.lid_driven_cavity import Settings, compute
-from gradalign.solvers import cavity, cavity_collocation, cavity_finite_differences, cavity_lids
+from gradalign.references.solvers import cavity, cavity_collocation, cavity_finite_differences, cavity_lids
 
 SMOKE = Settings(points=64, degree=40, coarser_degree=32, elements=24)
 SMALL = Settings(points=33, degree=24, coarser_degree=20, elements=14)

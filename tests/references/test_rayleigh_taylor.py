@@ -9,9 +9,9 @@ from tolerances import IDENTITY
 from gradalign.problems.rayleigh_taylor import Settings as ProblemSettings
 from gradalign.references import rayleigh_taylor
 from gradalign.references.rayleigh_taylor import Settings, compute, initial_temperature
-from gradalign.solvers import boussinesq
-from gradalign.solvers.boussinesq import Convection
-from gradalign.solvers.boussinesq_collocation import CollocatedConvection
+from gradalign.references.solvers import boussinesq
+from gradalign.references.solvers.boussinesq import Convection
+from gradalign.references.solvers.boussinesq_collocation import CollocatedConvection
 
 MILD = {"rayleigh": 1e4, "thickness": 0.15, "amplitude": 0.25}
 SMOKE = ProblemSettings(**MILD, horizon=0.5)

@@ -10,8 +10,8 @@ from tolerances import IDENTITY
 
 from gradalign.problems.wave import Settings as ProblemSettings
 from gradalign.problems.wave import problem, solution
-from gradalign.reference import relative_l2
 from gradalign.references import wave
+from gradalign.references._contract import relative_l2
 from gradalign.references.wave import Settings, compute, finite_differences
 
 SMOKE = Settings(times=50, points=32, subdivisions=2, tolerance=1e-10)

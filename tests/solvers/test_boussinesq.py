@@ -7,9 +7,9 @@ from oracles import rayleigh_taylor as oracle
 from scipy.linalg import eigh
 from tolerances import CONDITIONED, IDENTITY
 
-from gradalign.solvers import boussinesq
-from gradalign.solvers.boussinesq import Convection, temperature_forms, velocity_forms
-from gradalign.solvers.wall_polynomials import clamped, evaluate, vanishing
+from gradalign.references.solvers import boussinesq
+from gradalign.references.solvers.boussinesq import Convection, temperature_forms, velocity_forms
+from gradalign.references.solvers.wall_polynomials import clamped, evaluate, vanishing
 
 VISCOSITY, DIFFUSIVITY = 0.03, 0.02
 FLOW = Convection(modes=8, degree=14, viscosity=VISCOSITY, diffusivity=DIFFUSIVITY)

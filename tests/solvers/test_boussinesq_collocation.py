@@ -5,8 +5,8 @@ import pytest
 from oracles import rayleigh_taylor as oracle
 from tolerances import CONDITIONED
 
-from gradalign.reference import relative_l2
-from gradalign.solvers.boussinesq_collocation import CollocatedConvection
+from gradalign.references._contract import relative_l2
+from gradalign.references.solvers.boussinesq_collocation import CollocatedConvection
 
 FLOW = CollocatedConvection(points=12, degree=16, viscosity=0.03, diffusivity=0.02)
 TIMES, PLACES, HEIGHTS = np.array([0.0, 1.0]), np.arange(12) / 12, np.linspace(0, 2, 9)

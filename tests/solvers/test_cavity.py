@@ -5,12 +5,12 @@ import pytest
 from oracles import lid_driven_cavity as oracle
 from tolerances import IDENTITY, ROUNDING
 
-from gradalign.errors import ConfigurationError
-from gradalign.reference import relative_l2
-from gradalign.solvers import cavity, cavity_collocation, cavity_lids, cavity_tables
-from gradalign.solvers.cavity import clustered_quadrature, solve
-from gradalign.solvers.cavity_lids import lifting, speed
-from gradalign.solvers.cavity_tables import load, table_differences
+from gradalign.base.errors import ConfigurationError
+from gradalign.references._contract import relative_l2
+from gradalign.references.solvers import cavity, cavity_collocation, cavity_lids, cavity_tables
+from gradalign.references.solvers.cavity import clustered_quadrature, solve
+from gradalign.references.solvers.cavity_lids import lifting, speed
+from gradalign.references.solvers.cavity_tables import load, table_differences
 
 LIDS = ("sharp", "regularised")
 GRID = np.linspace(0, 1, 65)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from oracles import cavity_finite_differences as oracle
 
-from gradalign.errors import ConfigurationError
-from gradalign.solvers.cavity_finite_differences import Scheme, solve
-from gradalign.solvers.cavity_lids import speed
+from gradalign.base.errors import ConfigurationError
+from gradalign.references.solvers.cavity_finite_differences import Scheme, solve
+from gradalign.references.solvers.cavity_lids import speed
 
 CONVERGED = {
     "sharp": (-0.2140424, 0.1795729, -0.2538030),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from oracles import burgers as oracle
 
-from gradalign.solvers import cole_hopf
+from gradalign.references.solvers import cole_hopf
 
 NU = 0.01 / np.pi
 

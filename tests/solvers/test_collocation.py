@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tolerances import IDENTITY
 
-from gradalign.solvers.collocation import Collocation
-from gradalign.solvers.spectral import Fourier
+from gradalign.references.solvers.collocation import Collocation
+from gradalign.references.solvers.spectral import Fourier
 
 
 def test_interpolant_goes_through_its_points_and_is_exact_for_its_modes():

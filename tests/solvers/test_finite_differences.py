@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tolerances import IDENTITY
 
-from gradalign.solvers.finite_differences import central_stencil
+from gradalign.references.solvers.finite_differences import central_stencil
 
 
 @pytest.mark.parametrize(

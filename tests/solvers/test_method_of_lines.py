@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradalign.solvers.method_of_lines import integrate
+from gradalign.references.solvers.method_of_lines import integrate
 
 TOLERANCES = {"rtol": 1e-8, "atol": 1e-8}
 

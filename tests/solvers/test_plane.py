@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tolerances import IDENTITY
 
-from gradalign.solvers.plane import Plane
-from gradalign.solvers.spectral import solve
+from gradalign.references.solvers.plane import Plane
+from gradalign.references.solvers.spectral import solve
 
 BOX = ((-1.0, 2.0), (0.5, 2.5))  # unequal sides: exchanged axes are seen
 PLANE = Plane(8, 12, BOX)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gradalign.solvers import spectral
-from gradalign.solvers.spectral import ExponentialStep, Fourier, solve
+from gradalign.references.solvers import spectral
+from gradalign.references.solvers.spectral import ExponentialStep, Fourier, solve
 
 SYMBOLS = {
     "zero": 0.0,

@@ -5,7 +5,7 @@ import pytest
 from numpy.polynomial import legendre
 from tolerances import IDENTITY
 
-from gradalign.solvers.wall_polynomials import clamped, evaluate, vanishing
+from gradalign.references.solvers.wall_polynomials import clamped, evaluate, vanishing
 
 ENDS = np.array([-1.0, 1.0])
 

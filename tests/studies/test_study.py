@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from gradalign.cli import application
-from gradalign.discovery import module_names
-from gradalign.study import Series, errors
+from gradalign.base.discovery import module_names
+from gradalign.pipeline.cli import application
+from gradalign.references.studies._contract import Series, errors
 
 SMALL = {"times": 3, "points": 33, "modes": 129, "time_step": 0.01, "nodes": 801}
 
@@ -89,5 +89,5 @@ def test_wrong_input_is_refused_before_any_compute(specification, tmp_path):
 
 
 def test_every_study_explains_itself():
-    assert module_names("studies") == ["published_allen_cahn", "published_burgers", "published_cavity"]
+    assert module_names("references.studies") == ["published_allen_cahn", "published_burgers", "published_cavity"]
     assert call("study", "--help").exit_code == 0

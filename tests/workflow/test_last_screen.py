@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from gradalign.verification import Outcome
+from gradalign.pipeline.verification import Outcome
 from snakemake_logger_plugin_gradalign.last_screen import last_screen
 
 

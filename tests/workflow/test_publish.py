@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from synthetic_results import COMMIT, SHAPES, write_summary
 
-from gradalign.errors import ConfigurationError, ForeignFileError
-from gradalign.result_comparison import compare
-from gradalign.summary_tables import path_of
-from gradalign.untrusted import table
+from gradalign.base.errors import ConfigurationError, ForeignFileError
+from gradalign.base.untrusted import table
+from gradalign.pipeline.result_comparison import compare
+from gradalign.pipeline.summary_tables import path_of
 from workflow.scripts import publish as script
 
 
@@ -134,7 +134,7 @@ def test_a_packed_table_that_is_damaged_or_a_bomb_is_refused(tmp_path, monkeypat
             table(path)
     path.write_bytes(content)
     assert len(table(path)) == 1999
-    monkeypatch.setattr("gradalign.untrusted.LARGEST_TABLE", 7_000)
+    monkeypatch.setattr("gradalign.base.untrusted.LARGEST_TABLE", 7_000)
     with pytest.raises(ForeignFileError, match=r"would expand to more than 7\.0 kB, the most for a table"):
         table(path)
 

@@ -16,8 +16,8 @@ import warm_snakemake
 import yaml
 from experiments import line_reference
 
-from gradalign.reference import Reference
-from gradalign.run_records import seal
+from gradalign.references._contract import Reference
+from gradalign.training.records import seal
 
 pytestmark = pytest.mark.slow
 
@@ -172,19 +172,19 @@ ALL_RUNS = [f"{problem}-{method}" for problem in ("burgers", "heat") for method 
 
 
 def test_editing_the_loop_retrains_everything_but_solves_nothing_again(workflow):
-    with workflow.edited("src/gradalign/runs.py"):
+    with workflow.edited("src/gradalign/training/runner.py"):
         planned = workflow.planned()
     assert planned == runs(*ALL_RUNS) | after("runs/burgers", "runs/heat")
 
 
 WORDS = {
     "src/gradalign/problems/heat.py": ('\n"""\n', '\n"""\n# a comment\n'),
-    "src/gradalign/runs.py": ("\nimport", "\n# a comment\nimport"),
-    "src/gradalign/line_search.py": ('"""', '"""Words. '),
+    "src/gradalign/training/runner.py": ("\nimport", "\n# a comment\nimport"),
+    "src/gradalign/optimizers/_line_search.py": ('"""', '"""Words. '),
     "src/gradalign/claims/score.py": ('"""', '"""Words. '),
-    "src/gradalign/summary.py": ('"""', '"""Words. '),
-    "src/gradalign/verification.py": ('"""', '"""Words. '),
-    "src/gradalign/errors.py": ('"""', '"""Words. '),
+    "src/gradalign/pipeline/summary.py": ('"""', '"""Words. '),
+    "src/gradalign/pipeline/verification.py": ('"""', '"""Words. '),
+    "src/gradalign/base/errors.py": ('"""', '"""Words. '),
 }
 
 
@@ -235,7 +235,9 @@ def test_what_the_paper_takes_from_a_docstring_typesets_it(workflow):
 
 
 def test_editing_a_table_of_published_data_redraws_what_shows_it(workflow):
-    with workflow.edited("src/gradalign/data/ldc_ghia1982_u.csv", lambda text: text.replace("-0.20581", "-0.20582")):
+    with workflow.edited(
+        "src/gradalign/references/data/ldc_ghia1982_u.csv", lambda text: text.replace("-0.20581", "-0.20582")
+    ):
         assert workflow.planned() == {"figure fig_lid_driven_cavity_centrelines", *AFTER_ITEMS}
 
 
@@ -308,7 +310,7 @@ def test_changing_the_settings_of_a_method_retrains_only_its_runs(workflow):
 
 
 def test_another_way_of_gathering_gathers_all_and_computes_nothing(workflow):
-    with workflow.edited("src/gradalign/summary.py"):
+    with workflow.edited("src/gradalign/pipeline/summary.py"):
         planned = workflow.planned()
     assert planned == {"sources stages/summary"} | after("claims", "references", "studies", "runs")
 

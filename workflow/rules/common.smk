@@ -12,15 +12,15 @@ import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from gradalign import configuration as settings
-from gradalign.compilation import quick_flags
-from gradalign.discovery import module_names
-from gradalign import untrusted
-from gradalign.errors import ForeignFileError, GradalignError, described, unknown_name
-from gradalign.provenance import import_closure, sources
-from gradalign.reference import set_aside
-from gradalign.run_records import set_aside as set_aside_run
-from gradalign.summary_tables import DERIVED, PARTS, TABLES
+from gradalign.pipeline import configuration as settings
+from gradalign.training.compilation import quick_flags
+from gradalign.base.discovery import module_names
+from gradalign.base import untrusted
+from gradalign.base.errors import ForeignFileError, GradalignError, described, unknown_name
+from gradalign.base.provenance import import_closure, sources
+from gradalign.references._contract import set_aside
+from gradalign.training.records import set_aside as set_aside_run
+from gradalign.pipeline.summary_tables import DERIVED, PARTS, TABLES
 
 # `gradalign` in shell commands is that of the Python that runs Snakemake, activated or not.
 # A job that the system kills for want of memory cannot say so itself: its shell does.
@@ -51,7 +51,7 @@ items = {item["name"]: item for item in manifest}
 known_parts = {
     "claims": module_names("claims"),
     "references": [],
-    "studies": module_names("studies"),
+    "studies": module_names("references.studies"),
     "runs": module_names("problems"),
 }
 for item in manifest:
@@ -109,7 +109,7 @@ def contents(*files, modules=()):
 
 def training_modules(run):
     run = configuration.run(run)
-    return ["gradalign.runs", f"gradalign.problems.{run.problem}", f"gradalign.optimizers.{run.method}"]
+    return ["gradalign.training.runner", f"gradalign.problems.{run.problem}", f"gradalign.optimizers.{run.method}"]
 
 
 def item_modules(name):

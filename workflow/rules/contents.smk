@@ -8,10 +8,10 @@ import json
 entry_points = {
     "claims": lambda topic: [f"gradalign.claims.{topic}"],
     "references": lambda problem: [f"gradalign.references.{problem}"],
-    "studies": lambda study: [f"gradalign.studies.{study}"],
+    "studies": lambda study: [f"gradalign.references.studies.{study}"],
     "runs": training_modules,
-    "evaluation": lambda run: ["gradalign.evaluation", f"gradalign.problems.{configuration.run(run).problem}"],
-    "stages": lambda stage: [f"gradalign.{stage}"],
+    "evaluation": lambda run: ["gradalign.training.evaluation", f"gradalign.problems.{configuration.run(run).problem}"],
+    "stages": lambda stage: [f"gradalign.pipeline.{stage}"],
 }
 settings_of = {"references": configuration.reference, "studies": configuration.study, "runs": configuration.run}
 

@@ -3,7 +3,7 @@
 # pipeline runs in this folder. Where another one does run, Snakemake's own lock stops this one with its usual message.
 # So it does where the file system has no locks: then nobody knows, and `--unlock` is for the user to ask for.
 
-from gradalign.files import lock
+from gradalign.base.files import lock
 
 if workflow.is_main_process:
     Path(".snakemake/locks").mkdir(parents=True, exist_ok=True)

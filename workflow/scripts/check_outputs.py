@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from gradalign.configuration import load
+from gradalign.pipeline.configuration import load
 
 
 def wanted(scale: str) -> Iterator[Path]:

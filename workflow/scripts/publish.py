@@ -26,9 +26,9 @@ sys.path.append(str(Path(__file__).parents[2] / "figures"))
 
 from common import mapped_runs
 
-from gradalign.errors import ConfigurationError, GradalignError
-from gradalign.machine import cores, readable
-from gradalign.summary_tables import DERIVED, TABLES
+from gradalign.base.errors import ConfigurationError, GradalignError
+from gradalign.base.machine import cores, readable
+from gradalign.pipeline.summary_tables import DERIVED, TABLES
 
 PACKED_FROM = 500_000
 """Tables of that many bytes or more are packed."""

@@ -2,8 +2,8 @@
 
 import sys
 
-from gradalign.errors import DeviceError
-from gradalign.runs import require_device
+from gradalign.base.errors import DeviceError
+from gradalign.training.runner import require_device
 
 if __name__ == "__main__":
     try:

@@ -4,8 +4,8 @@ import json
 import sys
 from pathlib import Path
 
-from gradalign.configuration import schema
-from gradalign.files import write_atomically
+from gradalign.base.files import write_atomically
+from gradalign.pipeline.configuration import schema
 
 
 def main(path: Path) -> None:

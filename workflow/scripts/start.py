@@ -60,8 +60,8 @@ def unsafe_configuration(arguments: Sequence[str]) -> str:
     if not files:
         return ""
     try:
-        from gradalign.errors import GradalignError
-        from gradalign.yaml_files import read
+        from gradalign.base.errors import GradalignError
+        from gradalign.base.yaml_files import read
     except ImportError:  # another environment, which the Snakefile names
         return ""
     try:

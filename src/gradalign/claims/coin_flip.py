@@ -14,9 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from gradalign.alignment import alignment_score
-from gradalign.batches import units
-from gradalign.experiments.shallow_networks import (
+from gradalign.base.precision import dtype_of
+from gradalign.claims._batches import units
+from gradalign.claims._records import STANDARD_ERRORS, Claim, Curve, Status, at_most, equals, in_band, timed, vanishes
+from gradalign.claims._shallow_networks import (
     Poisson,
     conflicts,
     gram,
@@ -27,8 +28,7 @@ from gradalign.experiments.shallow_networks import (
     slope,
     tanh_derivatives,
 )
-from gradalign.precision import dtype_of
-from gradalign.records import STANDARD_ERRORS, Claim, Curve, Status, at_most, equals, in_band, timed, vanishes
+from gradalign.diagnostics.alignment import alignment_score
 
 Floats = NDArray[np.floating[Any]]
 Data = tuple[float, float]

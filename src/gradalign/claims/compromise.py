@@ -8,9 +8,9 @@ measured by ``misalignment`` = 1 - A, which does not cancel; A of two vectors v,
 
 import numpy as np
 
-from gradalign.batches import Floats, misalignments, score, scores, units
-from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, equals, holds, never, timed, vanishes
+from gradalign.base.precision import dtype_of
+from gradalign.claims._batches import Floats, misalignments, score, scores, units
+from gradalign.claims._records import Claim, Curve, equals, holds, never, timed, vanishes
 
 CLOSED_FORM = 1e-8  # after solving with matrices of condition up to some 1e3 and preconditioning by as much
 LEADING_ORDER = 1e-3  # relative; the point is far enough to leave the next order below it

@@ -17,17 +17,12 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import optimize
 
-from gradalign.alignment import score_certificate
-from gradalign.batches import Floats, batched, scores
-from gradalign.curvature import (
-    condition_number,
-    conflict_factor,
-    irreducible_conflict,
-    random_orthogonal,
-)
-from gradalign.experiments.linear_residuals import Steps, TwoLosses, descend, random_jacobian, raw_directions
-from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, Status, at_least, at_most, equals, holds, never, timed, vanishes
+from gradalign.base.precision import dtype_of
+from gradalign.claims._batches import Floats, batched, scores
+from gradalign.claims._linear_residuals import Steps, TwoLosses, descend, random_jacobian, raw_directions
+from gradalign.claims._records import Claim, Curve, Status, at_least, at_most, equals, holds, never, timed, vanishes
+from gradalign.diagnostics.alignment import score_certificate
+from gradalign.diagnostics.curvature import condition_number, conflict_factor, irreducible_conflict, random_orthogonal
 
 CONDITION = 1e-8  # relative: condition numbers up to 1e6 in float64
 RATE = 1e-6  # contraction per step, relative

@@ -14,9 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from gradalign.alignment import IntraStepScores, interference_matrix, intra_step_scores
-from gradalign.batches import Floats, misalignments, score, scores, units
-from gradalign.curvature import (
+from gradalign.base.precision import dtype_of
+from gradalign.claims._batches import Floats, misalignments, score, scores, units
+from gradalign.claims._ideal_soap import ideal_soap
+from gradalign.claims._records import Claim, Curve, equals, holds, timed, vanishes
+from gradalign.diagnostics.alignment import IntraStepScores, interference_matrix, intra_step_scores
+from gradalign.diagnostics.curvature import (
     gauss_newton_matrix,
     hessian_matrix,
     irreducible_conflict,
@@ -25,12 +28,9 @@ from gradalign.curvature import (
     random_positive_definite,
     symmetric_power,
 )
-from gradalign.experiments.ideal_soap import ideal_soap
-from gradalign.method import Method
-from gradalign.objective import Objective
 from gradalign.optimizers import adam, soap
-from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, equals, holds, timed, vanishes
+from gradalign.optimizers._method import Method
+from gradalign.optimizers._objective import Objective
 
 IDENTITY = 1e-12  # sums of some tens of terms of order one
 CLOSED_FORM = 1e-9  # after solving with matrices of condition up to 1e3

@@ -1,17 +1,17 @@
 """Claims T8-T11: what the score guarantees for descent, under projection of conflicts, cancellation and unequal norms.
 
-Every check draws its gradients from an explicit seed in float64 and compares ``gradalign.alignment`` with the formula
-of the claim, evaluated in NumPy. A record of status "false in general" reproduces a counterexample.
+Every check draws its gradients from an explicit seed in float64 and compares ``gradalign.diagnostics.alignment`` with
+the formula of the claim, evaluated in NumPy. A record of status "false in general" reproduces a counterexample.
 """
 
 from itertools import combinations
 
 import numpy as np
 
-from gradalign.alignment import common_descent_threshold
-from gradalign.batches import Floats, score, scores, units
-from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, at_most, equals, holds, never, timed, vanishes
+from gradalign.base.precision import dtype_of
+from gradalign.claims._batches import Floats, score, scores, units
+from gradalign.claims._records import Claim, Curve, at_most, equals, holds, never, timed, vanishes
+from gradalign.diagnostics.alignment import common_descent_threshold
 
 IDENTITY = 1e-12  # identities between numbers of order one, a few hundred roundings of 1e-16 each
 SMOOTH_DESCENT = 1e-10  # the same with gradient norms and curvatures of up to a few tens

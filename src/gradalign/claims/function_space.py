@@ -1,7 +1,7 @@
 """Claim T23: Gauss-Newton steps in function space, where all losses decay at one rate and do not interfere.
 
 L_i = ||r_i||^2 / 2 with Jacobians J_i, stacked to r and J; the step is delta = J^+ r and K = J J^T. Problems are drawn
-from explicit seeds in float64. The network is that of ``gradalign.experiments.least_squares``; "rich" means a first
+from explicit seeds in float64. The network is that of ``gradalign.claims._least_squares``; "rich" means a first
 kernel 15 times Glorot's and first biases N(0, 1). A record of status "false in general" reproduces a counterexample.
 """
 
@@ -15,11 +15,9 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
-from gradalign.alignment import interference_matrix
-from gradalign.batches import score
-from gradalign.curvature import condition_number, random_orthogonal
-from gradalign.damped_least_squares import damped, damped_system
-from gradalign.experiments.least_squares import (
+from gradalign.base.precision import dtype_of
+from gradalign.claims._batches import score
+from gradalign.claims._least_squares import (
     LOSSES,
     directions,
     grid,
@@ -29,9 +27,11 @@ from gradalign.experiments.least_squares import (
     rich_network,
     stacked,
 )
-from gradalign.experiments.shallow_networks import slope
-from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, Status, at_least, at_most, counted, equals, holds, timed, vanishes
+from gradalign.claims._records import Claim, Curve, Status, at_least, at_most, counted, equals, holds, timed, vanishes
+from gradalign.claims._shallow_networks import slope
+from gradalign.diagnostics.alignment import interference_matrix
+from gradalign.diagnostics.curvature import condition_number, random_orthogonal
+from gradalign.optimizers._damped_least_squares import damped, damped_system
 
 Floats = NDArray[np.floating[Any]]
 

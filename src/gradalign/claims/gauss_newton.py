@@ -16,10 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradalign.alignment import null_value
-from gradalign.batches import score, scores
-from gradalign.curvature import random_orthogonal
-from gradalign.experiments.least_squares import (
+from gradalign.base.precision import dtype_of
+from gradalign.claims._batches import score, scores
+from gradalign.claims._least_squares import (
     COLUMNS,
     CUTOFF,
     ROWS,
@@ -33,9 +32,7 @@ from gradalign.experiments.least_squares import (
     rich_network,
     stacked,
 )
-from gradalign.experiments.shallow_networks import conflicts, slope
-from gradalign.precision import dtype_of
-from gradalign.records import (
+from gradalign.claims._records import (
     STANDARD_ERRORS,
     Claim,
     Curve,
@@ -49,6 +46,9 @@ from gradalign.records import (
     timed,
     vanishes,
 )
+from gradalign.claims._shallow_networks import conflicts, slope
+from gradalign.diagnostics.alignment import null_value
+from gradalign.diagnostics.curvature import random_orthogonal
 
 Floats = NDArray[np.floating[Any]]
 

@@ -19,8 +19,9 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
-from gradalign.alignment import alignment, alignment_score
-from gradalign.experiments.shallow_networks import (
+from gradalign.base.precision import dtype_of
+from gradalign.claims._records import Claim, Curve, Status, equals, in_band, never, timed, vanishes
+from gradalign.claims._shallow_networks import (
     Poisson,
     conflicts,
     cosine_derivatives,
@@ -33,8 +34,7 @@ from gradalign.experiments.shallow_networks import (
     shallow_network,
     slope,
 )
-from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, Status, equals, in_band, never, timed, vanishes
+from gradalign.diagnostics.alignment import alignment, alignment_score
 
 Floats = NDArray[np.floating[Any]]
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from gradalign.batches import misaligned, misalignments, score, scores
-from gradalign.curvature import random_positive_definite
-from gradalign.experiments.two_modes import MODES, MODES_START, SHOWN_SHARES, SHOWN_STEPS
-from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, Status, equals, holds, never, timed, vanishes
+from gradalign.base.precision import dtype_of
+from gradalign.claims._batches import misaligned, misalignments, score, scores
+from gradalign.claims._records import Claim, Curve, Status, equals, holds, never, timed, vanishes
+from gradalign.claims._two_modes import MODES, MODES_START, SHOWN_SHARES, SHOWN_STEPS
+from gradalign.diagnostics.curvature import random_positive_definite
 
 Floats = NDArray[np.floating[Any]]
 

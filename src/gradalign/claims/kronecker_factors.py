@@ -13,8 +13,11 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
-from gradalign.batches import Floats
-from gradalign.curvature import (
+from gradalign.base.precision import dtype_of
+from gradalign.claims._batches import Floats
+from gradalign.claims._ideal_soap import factors_of, ideal_soap
+from gradalign.claims._records import Claim, Curve, at_most, counted, equals, holds, timed, vanishes
+from gradalign.diagnostics.curvature import (
     best_kronecker,
     random_orthogonal,
     random_positive_definite,
@@ -22,9 +25,6 @@ from gradalign.curvature import (
     second_moment,
     shampoo_factors,
 )
-from gradalign.experiments.ideal_soap import factors_of, ideal_soap
-from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, at_most, counted, equals, holds, timed, vanishes
 
 BOUND = 1e-9  # inequalities between Frobenius norms of matrices of order one and condition up to 1e3
 IDENTITY = 1e-10  # Kronecker identities, without any inverse

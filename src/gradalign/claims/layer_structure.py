@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from gradalign.batches import Floats
-from gradalign.curvature import best_kronecker, hessian_matrix, rearrange, second_moment
-from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, equals, holds, never, timed, vanishes
+from gradalign.base.precision import dtype_of
+from gradalign.claims._batches import Floats
+from gradalign.claims._records import Claim, Curve, equals, holds, never, timed, vanishes
+from gradalign.diagnostics.curvature import best_kronecker, hessian_matrix, rearrange, second_moment
 
 IDENTITY = 1e-12  # sums of some hundred terms of order one
 KRONECKER = 1e-10  # relative; second and third derivatives, without any inverse

@@ -14,11 +14,11 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
-from gradalign.alignment import alignment_score
-from gradalign.experiments.shallow_networks import Poisson, conflicts, losses
-from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, Status, equals, in_band, never, timed
-from gradalign.trees import Tree
+from gradalign.base.precision import dtype_of
+from gradalign.base.trees import Tree
+from gradalign.claims._records import Claim, Curve, Status, equals, in_band, never, timed
+from gradalign.claims._shallow_networks import Poisson, conflicts, losses
+from gradalign.diagnostics.alignment import alignment_score
 
 Floats = NDArray[np.floating[Any]]
 

@@ -17,11 +17,11 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
-from gradalign.batches import misalignments, score, scores, units
-from gradalign.curvature import hessian_matrix, random_orthogonal, random_positive_definite
-from gradalign.experiments.two_modes import MODES, MODES_START, SHOWN_SHARES
-from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, counted, equals, timed, vanishes
+from gradalign.base.precision import dtype_of
+from gradalign.claims._batches import misalignments, score, scores, units
+from gradalign.claims._records import Claim, Curve, counted, equals, timed, vanishes
+from gradalign.claims._two_modes import MODES, MODES_START, SHOWN_SHARES
+from gradalign.diagnostics.curvature import hessian_matrix, random_orthogonal, random_positive_definite
 
 Floats = NDArray[np.floating[Any]]
 

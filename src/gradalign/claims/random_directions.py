@@ -3,10 +3,10 @@
 import numpy as np
 from scipy import stats
 
-from gradalign.alignment import null_deviation, null_value
-from gradalign.batches import Floats, scores
-from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, at_least, at_most, equals, in_band, timed, vanishes
+from gradalign.base.precision import dtype_of
+from gradalign.claims._batches import Floats, scores
+from gradalign.claims._records import Claim, Curve, at_least, at_most, equals, in_band, timed, vanishes
+from gradalign.diagnostics.alignment import null_deviation, null_value
 
 IDENTITY = 1e-12  # the bound on the tail is far from what is measured; rounding of one count
 VARIANCE = 0.03  # relative; four standard errors sqrt(2 / 40000) of a sample variance

@@ -1,16 +1,22 @@
 """Claims T1-T3 and T5-T7: what the gradient alignment score says, and what it does not.
 
-Every check draws its vectors from an explicit seed in float64 and compares ``gradalign.alignment`` with the formula
-of the claim, evaluated in NumPy. A record of status "false in general" reproduces a counterexample.
+Every check draws its vectors from an explicit seed in float64 and compares ``gradalign.diagnostics.alignment`` with the
+formula of the claim, evaluated in NumPy. A record of status "false in general" reproduces a counterexample.
 """
 
 import jax
 import numpy as np
 
-from gradalign.alignment import alignment, alignment_score, conflict_free_threshold, null_value, score_from_gram
-from gradalign.batches import Floats, batched, misalignments, score, scores, units
-from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, at_most, equals, holds, never, timed, vanishes
+from gradalign.base.precision import dtype_of
+from gradalign.claims._batches import Floats, batched, misalignments, score, scores, units
+from gradalign.claims._records import Claim, Curve, at_most, equals, holds, never, timed, vanishes
+from gradalign.diagnostics.alignment import (
+    alignment,
+    alignment_score,
+    conflict_free_threshold,
+    null_value,
+    score_from_gram,
+)
 
 IDENTITY = 1e-12  # identities between numbers of order one, a few hundred roundings of 1e-16 each
 DISTORTION = 1e-6  # relative; half-angles of nearly parallel images lose digits by the condition number

@@ -12,9 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from gradalign.batches import Floats, score, scores, units
+from gradalign.base.precision import dtype_of
+from gradalign.claims._batches import Floats, score, scores, units
+from gradalign.claims._ideal_soap import ideal_soap
+from gradalign.claims._records import Claim, Curve, equals, holds, timed, vanishes
 from gradalign.claims.compromise import cancellation_bound
-from gradalign.curvature import (
+from gradalign.diagnostics.curvature import (
     gauss_newton_matrix,
     hessian_matrix,
     jacobian_matrix,
@@ -22,9 +25,6 @@ from gradalign.curvature import (
     second_moment,
     symmetric_power,
 )
-from gradalign.experiments.ideal_soap import ideal_soap
-from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, equals, holds, timed, vanishes
 
 IDENTITY = 1e-12  # sums of some hundred terms of order one
 DERIVATIVES = 1e-10  # second derivatives, and differences of matrices a thousand times larger

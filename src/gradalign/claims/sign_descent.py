@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradalign.batches import score, scores
-from gradalign.curvature import random_positive_definite
-from gradalign.experiments.two_modes import MODES, MODES_START, SHOWN_SHARES, SHOWN_STEPS
-from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, equals, holds, in_band, never, timed, vanishes
+from gradalign.base.precision import dtype_of
+from gradalign.claims._batches import score, scores
+from gradalign.claims._records import Claim, Curve, equals, holds, in_band, never, timed, vanishes
+from gradalign.claims._two_modes import MODES, MODES_START, SHOWN_SHARES, SHOWN_STEPS
+from gradalign.diagnostics.curvature import random_positive_definite
 
 Floats = NDArray[np.floating[Any]]
 

@@ -14,12 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from gradalign.alignment import pairwise_cosines
-from gradalign.batches import batched, misalignments, score, scores, units
-from gradalign.curvature import random_orthogonal, random_positive_definite, symmetric_power
-from gradalign.experiments.shallow_networks import conflicts, slope
-from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, Status, equals, holds, in_band, never, timed, vanishes
+from gradalign.base.precision import dtype_of
+from gradalign.claims._batches import batched, misalignments, score, scores, units
+from gradalign.claims._records import Claim, Curve, Status, equals, holds, in_band, never, timed, vanishes
+from gradalign.claims._shallow_networks import conflicts, slope
+from gradalign.diagnostics.alignment import pairwise_cosines
+from gradalign.diagnostics.curvature import random_orthogonal, random_positive_definite, symmetric_power
 
 Floats = NDArray[np.floating[Any]]
 

@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-from gradalign.alignment import score_from_gram
-from gradalign.batches import Floats, misaligned, scores
-from gradalign.curvature import condition_number, conflict_factor, gauss_newton_gram, irreducible_conflict
-from gradalign.experiments.linear_residuals import (
+from gradalign.base.precision import dtype_of
+from gradalign.claims._batches import Floats, misaligned, scores
+from gradalign.claims._linear_residuals import (
     Path,
     TwoLosses,
     damped_newton,
@@ -29,8 +28,9 @@ from gradalign.experiments.linear_residuals import (
     raw_directions,
     sines,
 )
-from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, Status, equals, holds, never, timed, vanishes
+from gradalign.claims._records import Claim, Curve, Status, equals, holds, never, timed, vanishes
+from gradalign.diagnostics.alignment import score_from_gram
+from gradalign.diagnostics.curvature import condition_number, conflict_factor, gauss_newton_gram, irreducible_conflict
 
 MODES = 1e-9  # scores of single eigenvectors of K, condition up to 1e3
 LIMIT = 1e-6  # distance of a score from its limit at the end of a run

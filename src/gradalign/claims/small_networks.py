@@ -18,16 +18,16 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
-from gradalign.alignment import inter_step_score, null_value, score_from_gram
-from gradalign.curvature import gauss_newton_gram, kernel_matrix
-from gradalign.experiments import small_pinns
-from gradalign.experiments.followed_runs import DAMPING, History, follow, structures
-from gradalign.experiments.small_pinns import Fit
-from gradalign.method import Method
+from gradalign.base.precision import dtype_of
+from gradalign.base.randomness import stream
+from gradalign.claims import _small_pinns as small_pinns
+from gradalign.claims._followed_runs import DAMPING, History, follow, structures
+from gradalign.claims._records import Claim, Comparison, Curve, at_least, at_most, counted, equals, holds, timed
+from gradalign.claims._small_pinns import Fit
+from gradalign.diagnostics.alignment import inter_step_score, null_value, score_from_gram
+from gradalign.diagnostics.curvature import gauss_newton_gram, kernel_matrix
 from gradalign.optimizers import adam, gauss_newton, soap
-from gradalign.precision import dtype_of
-from gradalign.randomness import stream
-from gradalign.records import Claim, Comparison, Curve, at_least, at_most, counted, equals, holds, timed
+from gradalign.optimizers._method import Method
 
 Floats = NDArray[np.floating[Any]]
 Runs = dict[str, History]

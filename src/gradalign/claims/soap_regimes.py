@@ -12,9 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from gradalign.alignment import misalignment, null_value
-from gradalign.batches import Floats, misalignments, score
-from gradalign.curvature import (
+from gradalign.base.precision import dtype_of
+from gradalign.claims._batches import Floats, misalignments, score
+from gradalign.claims._ideal_soap import CUTOFF, IdealSoap, factors_of, ideal_soap
+from gradalign.claims._records import Claim, Curve, Status, at_least, equals, timed, vanishes
+from gradalign.diagnostics.alignment import misalignment, null_value
+from gradalign.diagnostics.curvature import (
     best_kronecker,
     condition_number,
     kernel_matrix,
@@ -24,9 +27,6 @@ from gradalign.curvature import (
     shampoo_factors,
     symmetric_power,
 )
-from gradalign.experiments.ideal_soap import CUTOFF, IdealSoap, factors_of, ideal_soap
-from gradalign.precision import dtype_of
-from gradalign.records import Claim, Curve, Status, at_least, equals, timed, vanishes
 
 BOUND = 1e-9  # sums over histories, and whitening by a kernel of condition up to 1e3
 DIRECTION = 1e-6  # directions and condition numbers after inverse square roots at condition 3000 (9e6 for H^2)

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import optax
 from pydantic import Field, PositiveFloat
 
-from gradalign.method import Method, State, first_order
-from gradalign.schedules import ScheduleSettings, learning_rate
-from gradalign.trees import Tree
+from gradalign.base.trees import Tree
+from gradalign.optimizers._method import Method, State, first_order
+from gradalign.optimizers._schedules import ScheduleSettings, learning_rate
 
 
 class Settings(ScheduleSettings):

@@ -12,11 +12,11 @@ from jax import Array
 from jax.scipy.linalg import solve_triangular
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from gradalign import randomness
-from gradalign.eigenbases import bias_correction
-from gradalign.method import Method, State, first_order
-from gradalign.schedules import ScheduleSettings, learning_rate
-from gradalign.trees import Tree
+from gradalign.base import randomness
+from gradalign.base.trees import Tree
+from gradalign.optimizers._eigenbases import bias_correction
+from gradalign.optimizers._method import Method, State, first_order
+from gradalign.optimizers._schedules import ScheduleSettings, learning_rate
 
 Factors = tuple[Array, ...]
 """One factor Q per axis of a parameter: upper triangular (d, d), or (d,), the diagonal of a diagonal one."""

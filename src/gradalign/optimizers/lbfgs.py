@@ -12,12 +12,12 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from gradalign.line_search import End, end_of, start_of, strong_wolfe
-from gradalign.method import Method
-from gradalign.objective import Objective
-from gradalign.problem import Points
-from gradalign.settings import StrictModel
-from gradalign.trees import Tree
+from gradalign.base.settings import StrictModel
+from gradalign.base.trees import Tree
+from gradalign.optimizers._line_search import End, end_of, start_of, strong_wolfe
+from gradalign.optimizers._method import Method
+from gradalign.optimizers._objective import Objective
+from gradalign.problems._contract import Points
 
 
 class Settings(StrictModel):

@@ -10,9 +10,9 @@ import optax
 from jax import Array
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from gradalign.method import Method, State, first_order
-from gradalign.schedules import ScheduleSettings, learning_rate
-from gradalign.trees import Tree
+from gradalign.base.trees import Tree
+from gradalign.optimizers._method import Method, State, first_order
+from gradalign.optimizers._schedules import ScheduleSettings, learning_rate
 
 Coefficients = tuple[float, float, float]
 COEFFICIENTS: dict[str, Coefficients] = {"fast": (3.4445, -4.7750, 2.0315), "convergent": (15 / 8, -10 / 8, 3 / 8)}

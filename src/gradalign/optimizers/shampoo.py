@@ -11,10 +11,10 @@ import optax
 from jax import Array
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from gradalign.kronecker import Sides, multiplied, sides, updated_factors
-from gradalign.method import Method, State, first_order
-from gradalign.schedules import ScheduleSettings, learning_rate
-from gradalign.trees import Tree
+from gradalign.base.trees import Tree
+from gradalign.optimizers._kronecker import Sides, multiplied, sides, updated_factors
+from gradalign.optimizers._method import Method, State, first_order
+from gradalign.optimizers._schedules import ScheduleSettings, learning_rate
 
 
 class Settings(ScheduleSettings):

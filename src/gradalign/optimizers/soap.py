@@ -10,7 +10,9 @@ import optax
 from jax import Array
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from gradalign.eigenbases import (
+from gradalign.base.errors import ConfigurationError
+from gradalign.base.trees import Tree
+from gradalign.optimizers._eigenbases import (
     bias_correction,
     eigenvectors,
     from_basis,
@@ -18,11 +20,9 @@ from gradalign.eigenbases import (
     refreshed,
     to_basis,
 )
-from gradalign.errors import ConfigurationError
-from gradalign.kronecker import Sides, updated_factors
-from gradalign.method import Method, State, first_order
-from gradalign.schedules import ScheduleSettings, learning_rate
-from gradalign.trees import Tree
+from gradalign.optimizers._kronecker import Sides, updated_factors
+from gradalign.optimizers._method import Method, State, first_order
+from gradalign.optimizers._schedules import ScheduleSettings, learning_rate
 
 Variant = Literal["soap", "soap-original", "soap-jax-2024"]
 

@@ -11,8 +11,9 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from gradalign import randomness
-from gradalign.eigenbases import (
+from gradalign.base import randomness
+from gradalign.base.trees import Tree
+from gradalign.optimizers._eigenbases import (
     bias_correction,
     eigenvectors,
     from_basis,
@@ -20,12 +21,11 @@ from gradalign.eigenbases import (
     refreshed,
     to_basis,
 )
-from gradalign.kronecker import Sides, updated_factors
-from gradalign.method import Method
-from gradalign.objective import Objective
-from gradalign.problem import Points
-from gradalign.schedules import ScheduleSettings, learning_rate
-from gradalign.trees import Tree
+from gradalign.optimizers._kronecker import Sides, updated_factors
+from gradalign.optimizers._method import Method
+from gradalign.optimizers._objective import Objective
+from gradalign.optimizers._schedules import ScheduleSettings, learning_rate
+from gradalign.problems._contract import Points
 
 
 class Settings(ScheduleSettings):

@@ -10,13 +10,13 @@ import jax.numpy as jnp
 from jax import Array
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from gradalign.method import Method, State
-from gradalign.objective import Objective
+from gradalign.base.settings import StrictModel
+from gradalign.base.trees import Tree
 from gradalign.optimizers import gauss_newton as second_method
 from gradalign.optimizers import soap as first_method
-from gradalign.problem import Points
-from gradalign.settings import StrictModel
-from gradalign.trees import Tree
+from gradalign.optimizers._method import Method, State
+from gradalign.optimizers._objective import Objective
+from gradalign.problems._contract import Points
 
 
 class Settings(StrictModel):

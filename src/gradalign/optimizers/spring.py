@@ -12,12 +12,12 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 from pydantic import Field, PositiveFloat
 
-from gradalign.damped_least_squares import damped, damped_system
-from gradalign.method import Method
-from gradalign.objective import Objective
-from gradalign.problem import Points
-from gradalign.schedules import ScheduleSettings, learning_rate
-from gradalign.trees import Tree
+from gradalign.base.trees import Tree
+from gradalign.optimizers._damped_least_squares import damped, damped_system
+from gradalign.optimizers._method import Method
+from gradalign.optimizers._objective import Objective
+from gradalign.optimizers._schedules import ScheduleSettings, learning_rate
+from gradalign.problems._contract import Points
 
 
 class Settings(ScheduleSettings):

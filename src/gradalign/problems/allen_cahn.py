@@ -47,12 +47,12 @@ from jax import Array
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 
-from gradalign.derivatives import partial_derivatives
-from gradalign.errors import ConfigurationError
-from gradalign.exact_start import FORMULATION, ExactStart, StartSettings
-from gradalign.problem import Apply, Points, Problem, Reflection, Statement
-from gradalign.sampling import first_window, stratified_in_time, uniform, with_values
-from gradalign.trees import Tree
+from gradalign.base.errors import ConfigurationError
+from gradalign.base.trees import Tree
+from gradalign.derivatives.partial import partial_derivatives
+from gradalign.problems._contract import Apply, Points, Problem, Reflection, Statement
+from gradalign.problems._hard_start import FORMULATION, ExactStart, StartSettings
+from gradalign.problems._sampling import first_window, stratified_in_time, uniform, with_values
 
 DOMAIN = ((0.0, 1.0), (-1.0, 1.0))
 """Times and places: t in [0, 1], x in [-1, 1]."""

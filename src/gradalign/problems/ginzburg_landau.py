@@ -39,11 +39,11 @@ import numpy as np
 from jax import Array
 from pydantic import Field, PositiveFloat
 
-from gradalign.derivatives import partial_derivatives
-from gradalign.exact_start import FORMULATION, ExactStart, StartSettings, diffusion
-from gradalign.problem import Apply, Points, Problem, QuarterTurn, Statement
-from gradalign.sampling import first_window, stratified_in_time, uniform, with_values
-from gradalign.trees import Tree
+from gradalign.base.trees import Tree
+from gradalign.derivatives.partial import partial_derivatives
+from gradalign.problems._contract import Apply, Points, Problem, QuarterTurn, Statement
+from gradalign.problems._hard_start import FORMULATION, ExactStart, StartSettings, diffusion
+from gradalign.problems._sampling import first_window, stratified_in_time, uniform, with_values
 
 SQUARE = ((-1.0, 1.0), (-1.0, 1.0))
 """Places: x and y in [-1, 1]."""

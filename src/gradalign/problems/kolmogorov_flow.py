@@ -50,11 +50,11 @@ from jax import Array
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from gradalign.derivatives import partial_derivatives
-from gradalign.exact_start import FORMULATION, ExactStart, StartSettings, diffusion
-from gradalign.problem import Apply, Points, Problem, Statement
-from gradalign.sampling import first_window, stratified_in_time, uniform, with_values
-from gradalign.trees import Tree
+from gradalign.base.trees import Tree
+from gradalign.derivatives.partial import partial_derivatives
+from gradalign.problems._contract import Apply, Points, Problem, Statement
+from gradalign.problems._hard_start import FORMULATION, ExactStart, StartSettings, diffusion
+from gradalign.problems._sampling import first_window, stratified_in_time, uniform, with_values
 
 BOX = ((0.0, 1.0), (0.0, 1.0))
 """Places: x in [0, 1], y in [0, 1]."""

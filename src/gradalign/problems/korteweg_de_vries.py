@@ -31,11 +31,11 @@ import jax.numpy as jnp
 from jax import Array
 from pydantic import Field, PositiveFloat
 
-from gradalign.derivatives import partial_derivatives
-from gradalign.exact_start import FORMULATION, ExactStart, StartSettings, at_rest
-from gradalign.problem import Apply, Points, Problem, Statement
-from gradalign.sampling import first_window, stratified_in_time, uniform, with_values
-from gradalign.trees import Tree
+from gradalign.base.trees import Tree
+from gradalign.derivatives.partial import partial_derivatives
+from gradalign.problems._contract import Apply, Points, Problem, Statement
+from gradalign.problems._hard_start import FORMULATION, ExactStart, StartSettings, at_rest
+from gradalign.problems._sampling import first_window, stratified_in_time, uniform, with_values
 
 DOMAIN = ((0.0, 1.0), (-1.0, 1.0))
 """Times and places: t in [0, 1], x in [-1, 1]."""

@@ -35,11 +35,11 @@ import numpy as np
 from jax import Array
 from pydantic import Field, PositiveFloat
 
-from gradalign.derivatives import partial_derivatives
-from gradalign.exact_start import FORMULATION, ExactStart, StartSettings, at_rest
-from gradalign.problem import Apply, Points, Problem, Reflection, Statement
-from gradalign.sampling import first_window, stratified_in_time, uniform, with_values
-from gradalign.trees import Tree
+from gradalign.base.trees import Tree
+from gradalign.derivatives.partial import partial_derivatives
+from gradalign.problems._contract import Apply, Points, Problem, Reflection, Statement
+from gradalign.problems._hard_start import FORMULATION, ExactStart, StartSettings, at_rest
+from gradalign.problems._sampling import first_window, stratified_in_time, uniform, with_values
 
 PLACES = (0.0, 2 * np.pi)
 """x in [0, 2π]."""

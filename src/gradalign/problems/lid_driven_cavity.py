@@ -44,12 +44,12 @@ import numpy as np
 from jax import Array
 from pydantic import Field, PositiveFloat
 
-from gradalign.derivatives import partial_derivatives
-from gradalign.errors import ConfigurationError
-from gradalign.problem import Apply, Points, Problem, Statement
-from gradalign.sampling import uniform, with_values
-from gradalign.settings import StrictModel
-from gradalign.trees import Tree
+from gradalign.base.errors import ConfigurationError
+from gradalign.base.settings import StrictModel
+from gradalign.base.trees import Tree
+from gradalign.derivatives.partial import partial_derivatives
+from gradalign.problems._contract import Apply, Points, Problem, Statement
+from gradalign.problems._sampling import uniform, with_values
 
 DOMAIN = ((0.0, 1.0), (0.0, 1.0))
 """Places: x and y in [0, 1]."""

@@ -41,11 +41,11 @@ from jax import Array
 from jax.scipy.special import erf, erfc
 from pydantic import Field, PositiveFloat
 
-from gradalign.derivatives import partial_derivatives
-from gradalign.problem import Apply, Points, Problem, Reflection, Statement
-from gradalign.sampling import first_window, stratified_in_time, uniform, with_values
-from gradalign.settings import StrictModel
-from gradalign.trees import Tree
+from gradalign.base.settings import StrictModel
+from gradalign.base.trees import Tree
+from gradalign.derivatives.partial import partial_derivatives
+from gradalign.problems._contract import Apply, Points, Problem, Reflection, Statement
+from gradalign.problems._sampling import first_window, stratified_in_time, uniform, with_values
 
 STATEMENT = Statement(
     equation="∂u/∂t + u·∇u = -∇p + sqrt(Pr/Ra) Δu + T e_y, div u = 0, ∂T/∂t + u·∇T = ΔT/sqrt(Pr Ra)",

@@ -40,12 +40,12 @@ import jax.numpy as jnp
 from jax import Array
 from pydantic import Field, PositiveFloat
 
-from gradalign.derivatives import partial_derivatives
-from gradalign.errors import ConfigurationError
-from gradalign.problem import Apply, Points, Problem, Statement
-from gradalign.sampling import stratified_in_time, uniform
-from gradalign.settings import StrictModel
-from gradalign.trees import Tree
+from gradalign.base.errors import ConfigurationError
+from gradalign.base.settings import StrictModel
+from gradalign.base.trees import Tree
+from gradalign.derivatives.partial import partial_derivatives
+from gradalign.problems._contract import Apply, Points, Problem, Statement
+from gradalign.problems._sampling import stratified_in_time, uniform
 
 DOMAIN = ((0.0, 1.0), (0.0, 1.0))
 """Times and places: t in [0, 1], x in [0, 1]."""

@@ -5,12 +5,12 @@ import time
 import numpy as np
 from pydantic import Field, PositiveFloat, model_validator
 
+from gradalign.base.settings import StrictModel
 from gradalign.problems.allen_cahn import DOMAIN, SAMPLES, band_limited_coefficients
 from gradalign.problems.allen_cahn import Settings as ProblemSettings
-from gradalign.reference import Progress, Reference, Values, part_of, relative_l2
-from gradalign.settings import StrictModel
-from gradalign.solvers import spectral
-from gradalign.solvers.method_of_lines import integrate
+from gradalign.references._contract import Progress, Reference, Values, part_of, relative_l2
+from gradalign.references.solvers import spectral
+from gradalign.references.solvers.method_of_lines import integrate
 
 SECOND_DERIVATIVE = np.array([-205 / 72, 8 / 5, -1 / 5, 8 / 315, -1 / 560])
 """Weights of u_0, u_1 + u_-1, ..., u_4 + u_-4 in h² ∂²u/∂x², of order 8 (Fornberg, Math. Comp. 51, 1988)."""

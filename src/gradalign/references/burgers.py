@@ -6,11 +6,11 @@ import time
 import numpy as np
 from pydantic import Field, PositiveFloat, model_validator
 
+from gradalign.base.settings import StrictModel
 from gradalign.problems.burgers import DOMAIN
 from gradalign.problems.burgers import Settings as ProblemSettings
-from gradalign.reference import Progress, Reference, Values, part_of, relative_l2
-from gradalign.settings import StrictModel
-from gradalign.solvers import cole_hopf, spectral
+from gradalign.references._contract import Progress, Reference, Values, part_of, relative_l2
+from gradalign.references.solvers import cole_hopf, spectral
 
 
 class Settings(StrictModel):

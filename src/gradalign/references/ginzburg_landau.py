@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat, model_validator
 from scipy.interpolate import make_interp_spline
 
+from gradalign.base.settings import StrictModel
 from gradalign.problems.ginzburg_landau import SQUARE
 from gradalign.problems.ginzburg_landau import Settings as ProblemSettings
-from gradalign.reference import Progress, Reference, Values, part_of, relative_l2
-from gradalign.settings import StrictModel
-from gradalign.solvers import spectral
-from gradalign.solvers.finite_differences import central_stencil
-from gradalign.solvers.method_of_lines import integrate
-from gradalign.solvers.plane import Plane
+from gradalign.references._contract import Progress, Reference, Values, part_of, relative_l2
+from gradalign.references.solvers import spectral
+from gradalign.references.solvers.finite_differences import central_stencil
+from gradalign.references.solvers.method_of_lines import integrate
+from gradalign.references.solvers.plane import Plane
 
 REACH = 6
 """Neighbours on either side in the finite differences of the radial form, whose order is twice as high."""

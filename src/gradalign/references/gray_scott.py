@@ -7,14 +7,14 @@ import numpy as np
 from pydantic import Field, PositiveFloat, model_validator
 from scipy.ndimage import correlate1d
 
+from gradalign.base.settings import StrictModel
 from gradalign.problems.gray_scott import SQUARE
 from gradalign.problems.gray_scott import Settings as ProblemSettings
-from gradalign.reference import Progress, Reference, Values, part_of, relative_l2
-from gradalign.settings import StrictModel
-from gradalign.solvers import spectral
-from gradalign.solvers.finite_differences import central_stencil
-from gradalign.solvers.method_of_lines import integrate
-from gradalign.solvers.plane import Plane
+from gradalign.references._contract import Progress, Reference, Values, part_of, relative_l2
+from gradalign.references.solvers import spectral
+from gradalign.references.solvers.finite_differences import central_stencil
+from gradalign.references.solvers.method_of_lines import integrate
+from gradalign.references.solvers.plane import Plane
 
 REACH = 8
 """Neighbours on either side in the finite differences, whose order is twice as high."""

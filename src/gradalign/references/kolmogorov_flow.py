@@ -8,14 +8,14 @@ import numpy as np
 from pydantic import Field, PositiveFloat, model_validator
 from scipy.interpolate import make_interp_spline
 
-from gradalign.errors import ConfigurationError
+from gradalign.base.errors import ConfigurationError
+from gradalign.base.settings import StrictModel
 from gradalign.problems.kolmogorov_flow import BOX, FORCE_WAVES, initial_modes
 from gradalign.problems.kolmogorov_flow import Settings as ProblemSettings
-from gradalign.reference import Progress, Reference, Values, part_of, relative_l2
-from gradalign.settings import StrictModel
-from gradalign.solvers.method_of_lines import integrate
-from gradalign.solvers.plane import Plane
-from gradalign.solvers.spectral import Coefficients, solve
+from gradalign.references._contract import Progress, Reference, Values, part_of, relative_l2
+from gradalign.references.solvers.method_of_lines import integrate
+from gradalign.references.solvers.plane import Plane
+from gradalign.references.solvers.spectral import Coefficients, solve
 
 SPLINE_DEGREE = 7
 """Degree of the spline through the rates of a budget, whose integral is then of order 8 in the samples."""

@@ -5,13 +5,13 @@ import time
 import numpy as np
 from pydantic import Field, PositiveFloat, model_validator
 
+from gradalign.base.settings import StrictModel
 from gradalign.problems.korteweg_de_vries import DOMAIN
 from gradalign.problems.korteweg_de_vries import Settings as ProblemSettings
-from gradalign.reference import Progress, Reference, Values, part_of, relative_l2
-from gradalign.settings import StrictModel
-from gradalign.solvers import spectral
-from gradalign.solvers.finite_differences import central_stencil
-from gradalign.solvers.method_of_lines import integrate
+from gradalign.references._contract import Progress, Reference, Values, part_of, relative_l2
+from gradalign.references.solvers import spectral
+from gradalign.references.solvers.finite_differences import central_stencil
+from gradalign.references.solvers.method_of_lines import integrate
 
 REACH = 8
 """Neighbours on each side in the finite differences: order 16 for ∂/∂x, order 14 for ∂³/∂x³."""

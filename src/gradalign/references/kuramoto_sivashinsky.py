@@ -6,13 +6,13 @@ import numpy as np
 from pydantic import Field, PositiveFloat, model_validator
 from scipy.fft import dst
 
+from gradalign.base.settings import StrictModel
 from gradalign.problems.kuramoto_sivashinsky import PLACES
 from gradalign.problems.kuramoto_sivashinsky import Settings as ProblemSettings
-from gradalign.reference import Progress, Reference, Values, part_of, relative_l2
-from gradalign.settings import StrictModel
-from gradalign.solvers import spectral
-from gradalign.solvers.finite_differences import central_stencil, odd_extension
-from gradalign.solvers.method_of_lines import integrate
+from gradalign.references._contract import Progress, Reference, Values, part_of, relative_l2
+from gradalign.references.solvers import spectral
+from gradalign.references.solvers.finite_differences import central_stencil, odd_extension
+from gradalign.references.solvers.method_of_lines import integrate
 
 REACH = 8
 """Neighbours on each side in the finite differences: order 16 for ∂/∂x and ∂²/∂x², order 14 for ∂⁴/∂x⁴."""

@@ -6,11 +6,11 @@ import time
 import numpy as np
 from pydantic import Field, model_validator
 
+from gradalign.base.settings import StrictModel
 from gradalign.problems.lid_driven_cavity import DOMAIN
 from gradalign.problems.lid_driven_cavity import Settings as ProblemSettings
-from gradalign.reference import Progress, Reference, part_of, relative_l2
-from gradalign.settings import StrictModel
-from gradalign.solvers import cavity, cavity_collocation
+from gradalign.references._contract import Progress, Reference, part_of, relative_l2
+from gradalign.references.solvers import cavity, cavity_collocation
 
 
 class Settings(StrictModel):

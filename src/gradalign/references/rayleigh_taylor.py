@@ -8,12 +8,12 @@ import numpy as np
 from pydantic import Field, PositiveFloat, model_validator
 from scipy.special import erf, erfc
 
+from gradalign.base.settings import StrictModel
 from gradalign.problems.rayleigh_taylor import HEIGHT, WIDTH
 from gradalign.problems.rayleigh_taylor import Settings as ProblemSettings
-from gradalign.reference import Progress, Reference, Values, part_of, relative_l2
-from gradalign.settings import StrictModel
-from gradalign.solvers.boussinesq import Convection
-from gradalign.solvers.boussinesq_collocation import CollocatedConvection
+from gradalign.references._contract import Progress, Reference, Values, part_of, relative_l2
+from gradalign.references.solvers.boussinesq import Convection
+from gradalign.references.solvers.boussinesq_collocation import CollocatedConvection
 
 TOLERANCE = 1e-10
 """Of the Runge-Kutta steps of the independent check; the stability of its diffusion asks for shorter steps anyway."""

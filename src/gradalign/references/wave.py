@@ -6,12 +6,12 @@ import time
 import numpy as np
 from pydantic import Field
 
+from gradalign.base.settings import StrictModel
 from gradalign.problems.wave import DOMAIN
 from gradalign.problems.wave import Settings as ProblemSettings
-from gradalign.reference import Progress, Reference, Values, relative_l2
-from gradalign.settings import StrictModel
-from gradalign.solvers.finite_differences import central_stencil, odd_extension
-from gradalign.solvers.method_of_lines import integrate
+from gradalign.references._contract import Progress, Reference, Values, relative_l2
+from gradalign.references.solvers.finite_differences import central_stencil, odd_extension
+from gradalign.references.solvers.method_of_lines import integrate
 
 REACH = 6
 """Neighbours on each side in the finite differences, of order 12."""

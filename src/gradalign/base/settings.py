@@ -1,0 +1,40 @@
+"""The base of all settings: pydantic models with every key described and unknown keys forbidden."""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
+LossTerm = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=100)]
+RunName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=100)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Scale = Literal["smoke", "laptop", "laptop-best", "laptop-methods", "laptop-stretch", "paper"]
+Device = Literal["cpu", "gpu"]
+
+
+class StrictModel(BaseModel):
+    """Base of all settings: unknown keys are errors, values are never coerced between types, nothing changes later."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+def differing(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str, str]]:
+    """Names and both values, as JSON, of all settings in which two mappings differ, those of inner mappings by path.
+
+    >>> differing({"network": {"width": 4}, "b": 1}, {"network": {"width": 5}, "b": 1})
+    [('network.width', '4', '5')]
+    >>> differing({}, {"seeds": [0]})
+    [('seeds', 'not given', '[0]')]
+    """
+    found = []
+    for name in dict.fromkeys([*one, *other]):
+        first, second = one.get(name), other.get(name)
+        if isinstance(first, Mapping) and isinstance(second, Mapping):
+            found += differing(first, second, f"{prefix}{name}.")
+            continue
+        there, here = (json.dumps(mapping[name]) if name in mapping else "not given" for mapping in (one, other))
+        if there != here:
+            found.append((f"{prefix}{name}", there, here))
+    return found

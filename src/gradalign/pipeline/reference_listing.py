@@ -1,0 +1,101 @@
+"""What ``gradalign reference --list`` shows: every problem with its statement, settings, solver and stated errors."""
+
+import json
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from gradalign.base.discovery import module_names
+from gradalign.base.errors import ConfigurationError
+from gradalign.base.settings import Scale, StrictModel
+from gradalign.pipeline.configuration import Configuration
+from gradalign.pipeline.listings import aligned
+from gradalign.problems._hard_start import FORMULATION
+from gradalign.references._contract import stated_error
+
+LABEL = 16
+"""Columns of the labels."""
+
+
+def listing(configuration: Configuration | None, results: Path) -> Iterator[str]:
+    """A block of text for each problem with a reference, in alphabetical order.
+
+    Settings are those of ``configuration``, or the defaults of the modules; a setting without a default is then said to
+    be required. Stated errors (relative L2) are those of the files ``<results>/<scale>/references/<problem>.npz``.
+    """
+    for name in module_names("references"):
+        problem, recipe = (import_module(f"gradalign.{package}.{name}") for package in ("problems", "references"))
+        entry = configuration.problems.get(name) if configuration else None
+        given, grid = (entry.settings, entry.reference) if entry else ({}, {})
+        parameters = [
+            f"{key} = {value}: {problem.Settings.model_fields[key].description}"
+            for key, value in _values(problem.Settings, given)
+            if key not in FORMULATION  # no reference depends on it
+        ]
+        lines = {
+            "equation": problem.STATEMENT.equation.splitlines(),
+            "domain": problem.STATEMENT.domain.splitlines(),
+            "conditions": problem.STATEMENT.conditions.splitlines(),
+            "horizon": [horizon(problem, given)],
+            "parameters": parameters or ["none"],
+            "solver": [" ".join((recipe.__doc__ or "").split("\n\n")[0].split())],
+            "resolution": [", ".join(f"{key} = {value}" for key, value in _values(recipe.Settings, grid))],
+            "stated error": [", ".join(_stated_errors(results, name))],
+        }
+        yield f"{name}\n{_block(lines)}"
+
+
+def horizon(problem: Any, given: Mapping[str, Any]) -> str:
+    """The length of time of a problem, whose required settings, where not given, have the first value allowed."""
+    fields = problem.Settings.model_fields
+    required = {
+        name: get_args(field.annotation)[0]
+        for name, field in fields.items()
+        if field.is_required() and get_args(field.annotation)
+    }
+    try:
+        posed = problem.problem(problem.Settings.model_validate_json(json.dumps(required | dict(given))))
+    except ValidationError:
+        return "as the configuration sets it"
+    if posed.coordinates[0] != "t":
+        return "none, steady"
+    start, end = posed.domain[0]
+    return f"{end - start:g}"
+
+
+def _block(lines: Mapping[str, list[str]]) -> str:
+    """Labels and lines in two columns, wrapped to the width of the terminal."""
+    rows = [(label if not i else "", line.strip()) for label, part in lines.items() for i, line in enumerate(part)]
+    return "\n".join(aligned(rows, LABEL, indent=2, hanging=2))
+
+
+def _values(model: type[StrictModel], given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Names and values of all settings of a model: given, default, or required."""
+    for name, field in model.model_fields.items():
+        if name in given:
+            yield name, _shown(given[name])
+        elif field.is_required():
+            allowed = " or ".join(map(str, get_args(field.annotation)))
+            yield name, f"required ({allowed})" if allowed else "required"
+        else:
+            yield name, _shown(field.get_default(call_default_factory=True))
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def _stated_errors(results: Path, problem: str) -> Iterator[str]:
+    """The stated error by scale, read without the fields: whether a file is sound is checked where it is used."""
+    for scale in get_args(Scale):
+        path = results / scale / "references" / f"{problem}.npz"
+        if not path.is_file():
+            yield f"{scale} not computed yet"
+            continue
+        try:
+            yield f"{scale} {stated_error(path):.1e}"
+        except ConfigurationError:
+            yield f"{scale} damaged, to be computed again"

@@ -1,0 +1,39 @@
+"""Which summary tables there are, in which files, and from which folders of a scale they are gathered."""
+
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal["claims", "references", "studies", "runs"]
+
+PARTS: dict[Kind, str] = {"claims": "claims", "references": "references", "studies": "studies", "runs": "evaluation"}
+"""By kind, the folder of a scale that holds the parts of its tables.
+
+A part is a folder with the rows of one topic, study or run, in files with the names and the columns of the whole
+tables: a figure of one run reads its part as it would read the whole. The part of a reference is the reference's file.
+"""
+
+TABLES: dict[Kind, tuple[str, ...]] = {
+    "claims": ("claims", "claim_curves"),
+    "references": ("references", "reference_evidence"),
+    "studies": ("studies",),
+    "runs": ("runs", "curves", "errors", "errors_in_time"),
+}
+"""By kind, the tables that are gathered from parts, each a CSV file of that name."""
+
+DERIVED = ("mean_ranks", "score_correlations")
+"""The tables that ``gradalign.pipeline.comparison.derived_tables`` makes from those of all runs."""
+
+
+def path_of(folder: Path, table: str) -> Path:
+    """The file of a summary table in a folder: ``<table>.csv``, or ``<table>.csv.gz`` where that alone is there.
+
+    Large tables are shipped in the second form (``published/``).
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> (folder / "curves.csv.gz").touch()
+    >>> path_of(folder, "curves").name, path_of(folder, "runs").name
+    ('curves.csv.gz', 'runs.csv')
+    """
+    plain, packed = folder / f"{table}.csv", folder / f"{table}.csv.gz"
+    return packed if packed.is_file() and not plain.is_file() else plain

@@ -1,0 +1,379 @@
+"""The one training loop: pure functions of a run, compiled once for all its seeds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from types import ModuleType
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.sharding import Mesh
+
+from gradalign.balancing import loss_weights
+from gradalign.base import randomness, trees
+from gradalign.base.precision import dtype_of, products_of
+from gradalign.base.settings import StrictModel
+from gradalign.base.trees import Tree
+from gradalign.diagnostics import logged
+from gradalign.diagnostics.alignment import inter_step_score
+from gradalign.networks import architectures
+from gradalign.optimizers._method import Method, State, all_finite, load_method
+from gradalign.optimizers._objective import Objective
+from gradalign.problems import _stretching as stretching
+from gradalign.problems._contract import Points, Problem
+from gradalign.problems._sampling import lattice
+from gradalign.training import devices
+from gradalign.training.settings import RunSpecification
+
+
+class LoopState(NamedTuple):
+    """Everything that changes along a run; a checkpoint holds just this.
+
+    step: () int32, optimizer steps done.
+    stage: () int32, the present time window or stage of a curriculum; 0 where there is only one.
+    stage_start: () int32, steps done before the present stage.
+    params: parameters of the network.
+    previous: the parameters before the last step, from which the origin of a fault is found.
+    start: coefficients of what the present window starts from, where the problem builds it in; else empty.
+    finished: solutions of the windows, leading axis the window, filled up to the present one; empty for one window.
+    state: state of the method.
+    own_states: by loss term, a state of the method that saw only that term; empty unless asked for.
+    loss_weights: by loss term, ().
+    gradient_evaluations: () int32, what all steps so far cost, counted as ``Method`` says; goes on from stage to stage.
+    failed_step: () int32, the first step after which a parameter was not finite; -1 while all are.
+    """
+
+    step: Array
+    stage: Array
+    stage_start: Array
+    params: Tree
+    previous: Tree
+    start: Tree
+    finished: Tree
+    state: State
+    own_states: dict[str, State]
+    loss_weights: dict[str, Array]
+    gradient_evaluations: Array
+    failed_step: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """A problem, a network and a method put together; all methods are pure and can be compiled.
+
+    Over the devices of ``mesh``, if there is one, the points of a step are shared out (see ``parallel``).
+    """
+
+    specification: RunSpecification
+    settings: StrictModel
+    problem: Problem
+    network: architectures.Network
+    method: Method
+    dtype: jnp.dtype
+    mesh: Mesh | None = None
+
+    @property
+    def windows(self) -> int:
+        """The number of time windows, each with parameters of its own."""
+        given = self.specification.training.windows
+        return 1 if given is None else given.count
+
+    def start(self, seed: int) -> LoopState:
+        """The state before the first step, from the streams of ``seed``."""
+        params = self.network.init(randomness.stream(seed, "parameters"))
+        exact = self.problem.exact_start
+        start = () if exact is None else exact.first(self.dtype)
+        one = self._window(params, start)
+        finished = () if self.windows == 1 else jax.tree.map(lambda leaf: jnp.stack([leaf] * self.windows), one)
+        state = self.method.init(params)
+        return self._stage_start(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32), params, state, start, finished)
+
+    def next_stage(self, key: Array, loop: LoopState) -> LoopState:
+        """The state before the first step of the next stage; ``key`` is the run's stream "parameters".
+
+        The parameters are kept, or for windows with fresh networks drawn anew. Optimizer states and loss weights start
+        again, but for what a method keeps beside the parameters (``Method.enter``). With windows, the solution of the
+        one that ends is stored: it gives the next initial condition.
+        """
+        stage = loop.stage + 1
+        windows = self.specification.training.windows
+        params, state = loop.params, loop.state
+        if windows is not None and windows.network == "fresh":
+            params = self.network.init(randomness.at_step(key, stage))
+            state = self.method.init(params)
+        start, exact = loop.start, self.problem.exact_start
+        if exact is not None:
+            nodes = exact.nodes(self.dtype)
+            at_end = jnp.insert(nodes, 0, self.problem.domain[0][1], axis=1)
+            start = exact.interpolated(self.fields(self._window(loop.params, loop.start), at_end))
+        finished = self.solution(loop) if self.windows > 1 else ()
+        after = self._stage_start(loop.step, stage, params, state, start, finished)
+        return after._replace(gradient_evaluations=loop.gradient_evaluations, failed_step=loop.failed_step)
+
+    def solution(self, loop: LoopState) -> Tree:
+        """What a run leaves: what ``fields`` takes, for several windows stacked along a leading axis of that length."""
+        present = self._window(loop.params, loop.start)
+        if self.windows == 1:
+            return present
+        return jax.tree.map(lambda every, one: every.at[loop.stage].set(one), loop.finished, present)
+
+    def fields(self, solution: Tree, coordinates: Array) -> Array:
+        """The fields (N, F) at coordinates (N, D) of one window of a solution, whose time starts at 0."""
+        if self.problem.exact_start is None:
+            return self.network.apply(solution, coordinates)
+        network = self.network.apply(solution["network"], coordinates)
+        return self.problem.exact_start.fields(solution["start"], network, coordinates)
+
+    def _window(self, params: Tree, start: Tree) -> Tree:
+        """The solution of one window: the parameters of its network, with its start where that is built in."""
+        return params if self.problem.exact_start is None else {"network": params, "start": start}
+
+    def _stage_start(
+        self, step: Array, stage: Array, params: Tree, state: Tree, start: Tree, finished: Tree
+    ) -> LoopState:
+        if self.method.enter is None:
+            state = self.method.init(params)
+        else:
+            lengths = jnp.asarray(self.specification.training.stage_steps, jnp.int32)
+            state = self.method.enter(params, state, lengths[stage])
+        own = self.problem.losses if self.specification.training.own_state else ()
+        initial = self.specification.training.weighting.initial
+        return LoopState(
+            step=step,
+            stage=stage,
+            stage_start=step + 0,  # an array of its own, because the loop donates all of them
+            params=params,
+            previous=jax.tree.map(jnp.copy, params),
+            start=jax.tree.map(jnp.copy, start),
+            finished=finished,
+            state=state,
+            own_states={name: self.method.init(params) for name in own},
+            loss_weights={name: jnp.asarray(initial.get(name, 1.0), self.dtype) for name in self.problem.losses},
+            gradient_evaluations=jnp.zeros((), jnp.int32),
+            failed_step=jnp.full((), -1, jnp.int32),
+        )
+
+    def points(self, key: Array, loop: LoopState) -> Points:
+        """The points of a step, with what is given there in the present stage; ``key`` is the run's stream "points"."""
+        draw = loop.step // self.specification.training.points_every
+        key, counts = randomness.at_step(key, draw), self.specification.points
+        points = self.problem.sample(key, counts, self.dtype)
+        if self.specification.training.sampling == "lattice":
+            inside = lattice(key, self.problem.domain, counts["pde"], self.dtype)
+            points["pde"] = points["pde"].at[:, : inside.shape[1]].set(inside)
+        for index, side, factor in self._stretched():
+            points = {
+                name: at.at[:, index].set(stretching.moved(at[:, index], side, factor)) for name, at in points.items()
+            }
+        points = devices.shared_out(points, self.mesh)
+        return points | {name: self._given(loop, points[name], names) for name, names in self.problem.given.items()}
+
+    def _stretched(self) -> list[tuple[int, tuple[float, float], float]]:
+        """Index, side and factor of the coordinates that the problem stretches."""
+        sides = enumerate(zip(self.problem.coordinates, self.problem.domain, strict=True))
+        factors = self.problem.stretching
+        return [(index, side, factors[name]) for index, (name, side) in sides if name in factors]
+
+    def _given(self, loop: LoopState, points: Array, names: tuple[str, ...]) -> Array:
+        """Points of one set with the values of the stage: from the window before, or from the curriculum."""
+        count = len(self.problem.coordinates)
+        curriculum = self.specification.training.curriculum
+        if curriculum is not None and curriculum.parameter in names:
+            values = jnp.asarray([stage.value for stage in curriculum.stages], self.dtype)
+            return points.at[:, count + names.index(curriculum.parameter)].set(values[loop.stage])
+        if self.windows == 1 or not set(names) & set(self.problem.fields):
+            return points
+        before = jax.tree.map(lambda leaf: leaf[jnp.maximum(loop.stage - 1, 0)], loop.finished)
+        at_end = points[:, :count].at[:, 0].set(self.problem.domain[0][1])
+        fields = self.fields(before, at_end)[:, np.asarray([self.problem.fields.index(name) for name in names])]
+        return jnp.where(loop.stage == 0, points, points.at[:, count:].set(fields))
+
+    def objective(self, loss_weights: dict[str, Array], start: Tree = ()) -> Objective:
+        """The objective with these loss weights, the causal row weights of the specification, and ``LoopState.start``
+        where the problem builds the initial condition in."""
+        return Objective(
+            loss_weights,
+            residuals=partial(self._residuals, start),
+            row_weights=None if self.specification.training.causal is None else self._row_weights,
+            point_sets=tuple(self.problem.point_sets.items()),
+            fields=partial(self._driven, start) if self.problem.driven else None,
+        )
+
+    def step(self, key: Array, loop: LoopState) -> tuple[LoopState, dict[str, Array]]:
+        """One optimizer step, preceded by an update of the loss weights where one is due; also the method's metrics."""
+        return self._step(self.points(key, loop), loop)
+
+    def _step(self, points: Points, loop: LoopState) -> tuple[LoopState, dict[str, Array]]:
+        loss_weights = self._loss_weights(loop, points)
+        objective = self.objective(loss_weights, loop.start)
+        gradient, own_states = None, loop.own_states
+        if own_states:
+            gradients = objective.loss_gradients(loop.params, points)
+            gradient = trees.total(list(gradients.values()))
+            own_states = {
+                name: self.method.observe(loop.params, state, gradients[name]) for name, state in own_states.items()
+            }
+        params, state, metrics = self.method.step(objective, loop.params, loop.state, points, gradient)
+        step = loop.step + 1
+        failed_step = jnp.where((loop.failed_step < 0) & ~all_finite(params), step, loop.failed_step)
+        after = loop._replace(
+            step=step,
+            params=params,
+            previous=loop.params,
+            state=state,
+            own_states=own_states,
+            loss_weights=loss_weights,
+            gradient_evaluations=loop.gradient_evaluations + metrics.pop("gradient_evaluations"),
+            failed_step=failed_step,
+        )
+        return after, metrics
+
+    def advance(self, key: Array, loop: LoopState, steps: Array) -> LoopState:
+        """Up to ``steps`` steps on the device; stops after a step whose parameters are not finite.
+
+        At the end the states of the method are looked at too: a number in them that is not finite need not have reached
+        the parameters yet.
+
+        Steps on the same points have a loop of their own: XLA moves out of it what does not depend on the parameters,
+        above all a start that is built in, with its derivatives, which is then computed once for these points.
+        """
+        last, every = loop.step + steps, self.specification.training.points_every
+
+        def until(end: Array) -> Callable[[LoopState], Array]:
+            return lambda loop: (loop.step < end) & (loop.failed_step < 0)
+
+        def drawn(loop: LoopState) -> LoopState:
+            points, end = self.points(key, loop), jnp.minimum(last, (loop.step // every + 1) * every)
+            return jax.lax.while_loop(until(end), lambda loop: self._step(points, loop)[0], loop)
+
+        loop = jax.lax.while_loop(until(last), drawn if every > 1 else lambda loop: self.step(key, loop)[0], loop)
+        sound = all_finite((loop.state, loop.own_states, loop.loss_weights))
+        return loop._replace(failed_step=jnp.where((loop.failed_step < 0) & ~sound, loop.step, loop.failed_step))
+
+    def diagnose(self, key: Array, loop: LoopState) -> dict[str, Array]:
+        """The diagnostics of the present state, as scalars by name: losses, weights, scores, gains, metrics.
+
+        The inter-step scores are cosines between this step and the next: of the gradients as the optimizer meets them
+        (``score_inter_gradient``), of the gradients of one function, on the points of this step
+        (``score_inter_gradient_same_points``), and of the updates (``score_inter_update``). They look two steps ahead;
+        the state itself does not move.
+        """
+        points, objective = self.points(key, loop), self.objective(loop.loss_weights, loop.start)
+        losses, exact = objective.losses(loop.params, points), self.problem.exact_start
+        gradients = objective.loss_gradients(loop.params, points)
+        ahead = jax.lax.scan(lambda state, _: self._look(key, state), loop, length=2)[1]
+        now, later = (jax.tree.map(lambda values, i=i: values[i], ahead) for i in (0, 1))
+        return {
+            "loss": objective.loss(loop.params, points),
+            "gradient_evaluations": loop.gradient_evaluations,
+            **{f"loss/{name}": value for name, value in losses.items()},
+            **{f"weight/{name}": value for name, value in loop.loss_weights.items()},
+            **({} if exact is None else {"start_tail": exact.tail(loop.start)}),
+            **self._intra_step(objective, loop, points, gradients),
+            **logged.gains(gradients, objective.weighted_losses(loop.params, points), now["update"]),
+            "score_inter_gradient": inter_step_score(now["gradient"], later["gradient"]),
+            "score_inter_gradient_same_points": inter_step_score(now["gradient"], now["gradient_after"]),
+            "score_inter_update": inter_step_score(now["update"], later["update"]),
+            **now["metrics"],
+        }
+
+    def _intra_step(
+        self, objective: Objective, loop: LoopState, points: Points, gradients: dict[str, Tree]
+    ) -> dict[str, Array]:
+        """The scores of ``diagnostics.intra_step``; one loss term has none, and only the norm of its gradient."""
+        if len(gradients) == 1:
+            return logged.gradient_norms(gradients)
+        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *gradients.values())
+        precondition = partial(self.method.precondition, objective, loop.params, loop.state, points)
+        common = jax.vmap(precondition)(stacked)  # P is formed once for all loss terms
+        own = {
+            name: self.method.precondition(objective.only(name), loop.params, state, points, gradients[name])
+            for name, state in loop.own_states.items()
+        }
+        return logged.intra_step(
+            gradients,
+            {name: jax.tree.map(lambda v, i=i: v[i], common) for i, name in enumerate(gradients)},
+            own or None,
+        )
+
+    def _look(self, key: Array, loop: LoopState) -> tuple[LoopState, dict[str, Tree]]:
+        """One step, with the gradients of one and the same function before and after it."""
+        points, objective = self.points(key, loop), self.objective(loop.loss_weights, loop.start)
+        after, metrics = self.step(key, loop)
+        return after, {
+            "gradient": objective.gradient(loop.params, points),
+            "gradient_after": objective.gradient(after.params, points),
+            "update": trees.subtract(after.params, loop.params),
+            "metrics": metrics,
+        }
+
+    def _residuals(self, start: Tree, params: Tree, points: Points) -> dict[str, Array]:
+        found = self.problem.residuals(partial(self._trained, start), params, points)
+        for index, side, factor in self._stretched():
+            found = {
+                name: jnp.sqrt(stretching.share(points[self.problem.point_sets[name]][:, index], side, factor)) * r
+                for name, r in found.items()
+            }
+        return found
+
+    def _driven(self, start: Tree, params: Tree, points: Points) -> dict[str, Array]:
+        """The field that each loss term drives, at the points of that term."""
+        found = {}
+        for name, field in self.problem.driven.items():
+            coordinates = points[self.problem.point_sets[name]][:, : len(self.problem.coordinates)]
+            found[name] = self._trained(start, params, coordinates)[:, self.problem.fields.index(field)]
+        return found
+
+    def _trained(self, start: Tree, params: Tree, coordinates: Array) -> Array:
+        """The fields (N, F) as training sees them, with the products of the run's precision."""
+        # A product keeps its algorithm when it is differentiated; nothing else takes the run's algorithm: not what is
+        # given at the points or built in, not the optimizer, not the score
+        with jax.default_matmul_precision(products_of(self.specification.training.precision)):
+            network = self.network.apply(params, coordinates)
+        exact = self.problem.exact_start
+        return network if exact is None else exact.fields(start, network, coordinates)
+
+    def _row_weights(self, residuals: dict[str, Array]) -> dict[str, Array]:
+        causal = self.specification.training.causal
+        assert causal is not None  # the objective asks for row weights only where the specification has them
+        return loss_weights.causal_row_weights(residuals, causal.tolerance, causal.chunks, self.problem.causal)
+
+    def _loss_weights(self, loop: LoopState, points: Points) -> dict[str, Array]:
+        settings = self.specification.training.weighting
+        if settings.scheme == "constant":
+            return loop.loss_weights
+
+        def updated() -> dict[str, Array]:
+            unweighted = self.objective({name: jnp.ones_like(w) for name, w in loop.loss_weights.items()}, loop.start)
+            gradients = unweighted.loss_gradients(loop.params, points)
+            return loss_weights.gradient_norm_weights(gradients, loop.loss_weights, settings.momentum)
+
+        due = (loop.step - loop.stage_start) % settings.every == 0
+        return jax.lax.cond(due, updated, lambda: loop.loss_weights)
+
+
+def build(specification: RunSpecification, mesh: Mesh | None = None) -> Experiment:
+    """Put the experiment of a specification together; with a ``mesh``, one that trains on all its devices.
+
+    Raises ``ConfigurationError`` for a name or a setting that is not allowed.
+    """
+    dtype = dtype_of(specification.training.precision)
+    module: ModuleType = import_module(f"gradalign.problems.{specification.problem}")
+    windows = specification.training.windows
+    settings_of_problem = module.Settings(**specification.problem_settings)
+    problem: Problem = module.problem(settings_of_problem, 1 if windows is None else windows.count)
+    optimizer = load_method(specification.method)
+    settings = optimizer.Settings(**specification.method_settings)
+    return Experiment(
+        specification=specification,
+        settings=settings_of_problem,
+        problem=problem,
+        network=architectures.build(specification.network, problem, dtype),
+        method=optimizer.method(settings, max(specification.training.stage_steps)),
+        dtype=dtype,
+        mesh=mesh,
+    )
