@@ -68,11 +68,8 @@ check: environment
 	snakefmt --check Snakefile workflow
 	python workflow/scripts/lint.py
 
-ENDURANCE := $(addprefix tests/,test_killed.py test_damage.py test_disk.py test_determinism.py test_faults.py \
-	workflow/test_keep_going.py)
-
 endurance: environment
-	python -m pytest $(ENDURANCE) -s --kills 50 --flips 200 --whole-pipeline --counts benchmarks/results/endurance.csv
+	python -m pytest -m endurance -s --kills 50 --flips 200 --whole-pipeline --counts benchmarks/results/endurance.csv
 
 bench: environment
 	python benchmarks/steps.py

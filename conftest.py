@@ -39,19 +39,17 @@ gc.set_threshold(100_000, 50, 1000)  # tracing makes many objects and leaves lit
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=1, help="kills of each kind in tests/test_killed.py")
+    parser.addoption("--kills", type=int, default=1, help="kills of each kind in tests/endurance/test_killed.py")
     parser.addoption("--whole-pipeline", action="store_true", help="kill the whole smoke pipeline, not a part of it")
-    parser.addoption("--flips", type=int, default=20, help="flipped bits of each kind in tests/test_damage.py")
+    parser.addoption(
+        "--flips", type=int, default=20, help="flipped bits of each kind in tests/endurance/test_damage.py"
+    )
     parser.addoption("--counts", type=Path, help="CSV file that keeps what the tests of endurance counted")
 
 
-LONG = ("test_rerun.py", "test_killed.py", "test_keep_going.py", "test_disk.py", "test_determinism.py", "test_paper.py")
-"""Files that take half a minute or more with few tests."""
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first, so that no process has one left when the others are done."""
-    items.sort(key=lambda item: item.path.name not in LONG)
+    """Slow tests first, so that no process has one left when the others are done."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture

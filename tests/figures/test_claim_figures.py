@@ -77,7 +77,7 @@ def common():
     sys.path.insert(0, str(FIGURES))
     module = importlib.import_module("common")
     with pytest.MonkeyPatch.context() as patch:
-        # The fonts of a PDF cost more than all else; all items have one in tests/test_paper.py
+        # The fonts of a PDF cost more than all else; all items have one in tests/paper/test_paper.py
         patch.setattr(module, "UNDATED", {".png": module.UNDATED[".png"]})
         yield module
     sys.path.remove(str(FIGURES))

@@ -76,7 +76,7 @@ def figure_of(name, summary):
 def rendered(shape_and_summary, common, tmp_path_factory):
     """All items of a summary, each rendered once; claims and problems without runs are the same in every shape.
 
-    The fonts of a PDF cost more than all else: here two figures have one, and all do in tests/test_paper.py.
+    The fonts of a PDF cost more than all else: here two figures have one, and all do in tests/paper/test_paper.py.
     """
     folder = tmp_path_factory.mktemp("rendered")
     shape, summary = shape_and_summary

@@ -74,11 +74,12 @@ def compare_ranks(ranks: Floats) -> RankComparison:
     last. Shrunken variances as in Smyth (2004, Stat. Appl. Genet. Mol. Biol. 3); the weights 2 and 5 were chosen by
     simulation. Two methods have the exact interval of a binomial (Clopper and Pearson 1934).
 
-    By simulation (tests/test_intervals.py) all eleven intervals hold together in 0.94 to 0.98 of draws of 6 to 12
-    problems, with methods equal, in two groups, with errors of heavy tails, and with one method that is first or last
-    by a coin; in 0.99 to 1.00, and are wider than they need be, where the order is nearly the same on all problems.
-    With fewer than ``LEAST_PROBLEMS`` low and high are NaN and nothing is better. ``p`` is that of Friedman's test by
-    Monte Carlo, the share of draws without an order whose mean ranks spread as much; it needs no number of problems.
+    By simulation (tests/pipeline/test_intervals.py) all eleven intervals hold together in 0.94 to 0.98 of draws of 6 to
+    12 problems, with methods equal, in two groups, with errors of heavy tails, and with one method that is first or
+    last by a coin; in 0.99 to 1.00, and are wider than they need be, where the order is nearly the same on all
+    problems. With fewer than ``LEAST_PROBLEMS`` low and high are NaN and nothing is better. ``p`` is that of Friedman's
+    test by Monte Carlo, the share of draws without an order whose mean ranks spread as much; it needs no number of
+    problems.
 
     >>> found = compare_ranks(np.tile([1.0, 2.0, 3.0], (12, 1)))  # the same order on twelve problems
     >>> found.mean.tolist(), found.low.round(1).tolist(), found.high.round(1).tolist()
@@ -176,10 +177,10 @@ def mean_correlation(scores: Floats, errors: Floats) -> tuple[Floats, Floats, Fl
     shrinking to a point: |r| is taken as half of its step below 1 at most, 1 - 6/(P M (M² - 1)), and the error of z as
     1/√(P (M - 3)) at least, that of P independent normal samples.
 
-    By simulation (tests/test_intervals.py) it holds the expected correlation in 0.95 to 0.97 of draws of 10 problems
-    and 11 methods where methods have scores and errors of their own, which they keep on all problems; it is wider than
-    need be where all runs are independent (0.99), or the sign of the correlation changes between problems (0.98). With
-    6 problems or 5 methods it holds it in 0.96 to 1.00. NaN with fewer than ``LEAST_PROBLEMS`` problems or
+    By simulation (tests/pipeline/test_intervals.py) it holds the expected correlation in 0.95 to 0.97 of draws of 10
+    problems and 11 methods where methods have scores and errors of their own, which they keep on all problems; it is
+    wider than need be where all runs are independent (0.99), or the sign of the correlation changes between problems
+    (0.98). With 6 problems or 5 methods it holds it in 0.96 to 1.00. NaN with fewer than ``LEAST_PROBLEMS`` problems or
     ``LEAST_METHODS`` methods on one of them. Problems without a correlation (all scores or all errors equal) are left
     out.
 

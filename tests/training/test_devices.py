@@ -24,7 +24,7 @@ from gradalign.training.runner import train
 
 pytestmark = pytest.mark.slow
 
-HERE = Path(__file__).parent
+SUPPORT = Path(__file__).parents[1] / "support"
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def trained(tmp_path_factory):
         "JAX_COMPILATION_CACHE_DIR": str(directory / "compiled"),  # a run that goes on finds its programs here
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
     }
-    command = [sys.executable, "-W", "error", HERE / "parallel_runs.py", directory]
+    command = [sys.executable, "-W", "error", SUPPORT / "parallel_runs.py", directory]
     found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert found.returncode == 0, found.stderr
     return directory

@@ -14,7 +14,7 @@ from gradalign.references._contract import Reference
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "tests" / "eleventh_problem"
 RUN = "heat-gauss_newton"
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from gradalign.references.studies.published_cavity import Settings, compute, speed_error
 from pydantic import ValidationError
 
 from gradalign.references.solvers import cavity, cavity_finite_differences
 from gradalign.references.studies import published_cavity
+from gradalign.references.studies.published_cavity import Settings, compute, speed_error
 
 SMOKE = Settings(reynolds=[100.0], cells=[16, 32, 64], degree=32, coarser_degree=24)
 ERRORS = "relative L2 of the speed by cells"

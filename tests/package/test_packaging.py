@@ -22,7 +22,7 @@ from gradalign.base.errors import ConfigurationError
 from gradalign.pipeline import shipped as shipping
 from gradalign.pipeline.shipped import COPIED, shipped
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
 CODEMETA = json.loads((ROOT / "codemeta.json").read_text(encoding="utf-8"))
@@ -141,7 +141,12 @@ def test_a_source_distribution_is_whole_and_builds_a_whole_package(tmp_path):
     unpacked = tmp_path / archive.name.removesuffix(".tar.gz")
     found = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
     assert not given - found  # a new folder also goes into MANIFEST.in
-    assert {"tests/test_packaging.py", "workflow/config/smoke.yaml", "paper/references.bib", "setup.py"} <= found
+    assert {
+        "tests/package/test_packaging.py",
+        "workflow/config/smoke.yaml",
+        "paper/references.bib",
+        "setup.py",
+    } <= found
     setup(unpacked, "build_py", "--build-lib", str(tmp_path / "package"))
     package = tmp_path / "package" / "gradalign"
     modules = {path.relative_to(package) for path in package.rglob("*.py")}

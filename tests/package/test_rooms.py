@@ -7,7 +7,7 @@ import pytest
 
 from gradalign.base.provenance import import_closure
 
-SOURCE = Path(__file__).resolve().parent.parent / "src" / "gradalign"
+SOURCE = Path(__file__).resolve().parents[2] / "src" / "gradalign"
 
 ROOMS = [
     "base",

@@ -10,7 +10,7 @@ import pandas as pd
 import yaml
 from experiments import line_reference
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 TINY = {
     "networks": {"burgers": {"architecture": "mlp", "width": 8, "depth": 2, "activation": "tanh"}},
     "training": {

@@ -20,7 +20,7 @@ from gradalign.pipeline.configuration import Configuration, from_mapping, load, 
 from gradalign.references._specification import ReferenceSpecification
 from gradalign.training.settings import RunSpecification
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 CONFIGURATIONS = ROOT / "workflow" / "config"
 SCALES = ("smoke", "laptop", "laptop-best", "laptop-methods", "laptop-stretch", "paper")
 SOURCE = re.compile(r"# .*(ours: \S|\[(abstract|digest|code|measured|inferred)\]|arXiv:\d{4}\.\d{4})")

@@ -12,7 +12,7 @@ from rich.console import Console
 from gradalign.base.errors import ConfigurationError
 from gradalign.pipeline.verification import Expectation, Selector, compare, load_expectations, select, verify
 
-EXPECTATIONS = Path(__file__).parent.parent / "workflow" / "config" / "expectations.yaml"
+EXPECTATIONS = Path(__file__).parents[2] / "workflow" / "config" / "expectations.yaml"
 RUNS = pd.DataFrame({"run": ["a", "a", "a", "b"], "relative_l2": [0.1, 0.4, 0.2, math.nan]})
 CURVES = pd.DataFrame(
     {"run": "a", "quantity": ["s", "s", "s", "e"], "step": [0, 10, 20, 20], "value": [9.0, -0.3, -0.4, 5.0]}

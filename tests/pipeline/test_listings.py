@@ -84,7 +84,7 @@ def test_a_text_goes_on_under_an_empty_label(monkeypatch):
 
 def environment(**changes):
     kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR", "FORCE_COLOR")}
-    return kept | {"TERM": "xterm-256color", "PYTHONPATH": str(Path(__file__).parents[1] / "src")} | changes
+    return kept | {"TERM": "xterm-256color", "PYTHONPATH": str(Path(__file__).parents[2] / "src")} | changes
 
 
 def on_a_terminal(program, columns, **changes):

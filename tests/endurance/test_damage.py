@@ -21,7 +21,7 @@ from gradalign.references._contract import Reference, set_aside, stated_error
 from gradalign.training import checkpoints, records, runner
 from gradalign.training.loop import build
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.endurance]
 
 FULL = 200
 """Flips from which on every single truncation is tried too."""

@@ -15,7 +15,7 @@ from gradalign.base.errors import NonFiniteLossError
 from gradalign.training import runner
 from gradalign.training.loop import build
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.endurance]
 
 AT = 5
 """Steps before the fault; the log is written after every fourth, so that it comes in the middle of a chunk."""

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from tiny_run import Pipeline
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.endurance]
 
 RUN = {"problem": "burgers", "method": "adam", "network": "burgers", "training": "first_order", "seeds": [0]}
 DIVERGING = RUN | {"name": "diverging", "changed": "a step of 1e30", "method_settings": {"learning_rate": 1e30}}

@@ -17,7 +17,7 @@ from tiny_run import ROOT, Pipeline, Program, numbers
 
 from gradalign.base.files import exclusive
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.endurance]
 
 
 @pytest.fixture(scope="module")

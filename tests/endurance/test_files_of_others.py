@@ -27,7 +27,7 @@ from gradalign.references._contract import Reference, set_aside, stated_error
 from gradalign.training import checkpoints, records, runner
 from gradalign.training.records import require_run_directory, seal
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NO_LOCKS = [errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK]
 
 

@@ -18,7 +18,7 @@ from gradalign.claims._records import claim_number
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 MAIN = (ROOT / "paper" / "main.typ").read_text(encoding="utf-8")
 PROOFS = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "paper" / "proofs").glob("*.typ"))}
 EXPECTATIONS = ROOT / "workflow" / "config" / "expectations.yaml"

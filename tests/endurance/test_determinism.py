@@ -12,7 +12,7 @@ from gradalign.base import randomness
 from gradalign.training import runner
 from gradalign.training.loop import build
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.endurance]
 
 WIDE = {
     "networks": {"burgers": {"architecture": "mlp", "width": 64, "depth": 2, "activation": "tanh"}},

@@ -16,7 +16,7 @@ from gradalign.pipeline.configuration import load as load_configuration
 from gradalign.training import checkpoints
 from gradalign.training.loop import build
 
-PAPER = load_configuration([Path(__file__).resolve().parents[1] / "workflow/config/paper.yaml"])
+PAPER = load_configuration([Path(__file__).resolve().parents[2] / "workflow/config/paper.yaml"])
 STATE = {"kernel": jnp.arange(12.0).reshape(3, 4), "calls": jnp.asarray(5, jnp.int32), "skip": jnp.asarray(-0.0)}
 LOG = {"step": np.asarray([0.0, 4.0]), "loss": np.asarray([1.0, np.nan])}
 

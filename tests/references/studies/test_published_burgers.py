@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from gradalign.references.studies.published_burgers import Settings, collocation, compute
 from oracles import burgers as oracle
 from pydantic import ValidationError
 
 from gradalign.references.solvers import cole_hopf
 from gradalign.references.solvers.collocation import Collocation
+from gradalign.references.studies.published_burgers import Settings, collocation, compute
 
 NU = 0.01 / np.pi
 SMOKE = Settings(times=51, time_step=1e-3, nodes=801)

@@ -11,7 +11,7 @@ from tiny_run import Program, numbers
 
 from gradalign.training import runner
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.endurance]
 
 LIMIT = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (32_000, resource.RLIM_INFINITY))"
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from gradalign.references.studies.published_allen_cahn import Settings, collocation, compute, share_at_the_ends
 from pydantic import ValidationError
 from tolerances import IDENTITY
 
 from gradalign.references.studies import published_allen_cahn
+from gradalign.references.studies.published_allen_cahn import Settings, collocation, compute, share_at_the_ends
 
 BAND_LIMITED, KINKED = "published against band-limited", "published against kinked"
 BETWEEN = "kinked against band-limited"

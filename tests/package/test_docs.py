@@ -21,7 +21,7 @@ from gradalign.pipeline.configuration import load
 from gradalign.pipeline.summary import REFERENCE_COLUMNS
 from gradalign.training.loop import build
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -74,7 +74,7 @@ def test_the_list_of_references_describes_every_problem(tmp_path, monkeypatch):
 
 
 def test_the_list_of_references_takes_settings_of_a_configuration_and_errors_of_results(tmp_path):
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     configuration = load([root / "workflow/config/smoke.yaml"])
     results = tmp_path / "results"
     references = results / "smoke" / "references"
@@ -160,7 +160,7 @@ def test_settings_that_are_not_given_are_those_that_ship_with_the_package(tmp_pa
     assert found.exit_code == 0, found.output
     assert found.stderr.count("settings: the scale smoke, small and quick (") == 1
     assert "smoke.yaml); --config FILE gives others" in found.stderr
-    settings = load([Path(__file__).parents[1] / "workflow/config/smoke.yaml"]).reference("wave").reference_settings
+    settings = load([Path(__file__).parents[2] / "workflow/config/smoke.yaml"]).reference("wave").reference_settings
     assert settings["times"] == 50
     assert "would solve wave with times=50 points=32 " in found.output
     study = call("study", "published_cavity", "--output", "x.csv", "--dry-run")
@@ -201,7 +201,7 @@ def test_a_run_without_a_reference_makes_its_own_and_is_scored_against_it(tmp_pa
 
 def test_a_run_on_a_gpu_is_asked_for_a_reference(tmp_path):
     (tmp_path / "gpu.yaml").write_text("device: gpu")
-    smoke = Path(__file__).parents[1] / "workflow/config/smoke.yaml"
+    smoke = Path(__file__).parents[2] / "workflow/config/smoke.yaml"
     given = ("burgers-soap", "--config", smoke, "--config", tmp_path / "gpu.yaml", "--output", tmp_path / "run")
     found = call("train", *given)
     assert found.exit_code == 1

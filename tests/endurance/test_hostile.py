@@ -20,7 +20,7 @@ from gradalign.pipeline import configuration
 from gradalign.training import runner
 from gradalign.training.settings import RunSpecification
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SMOKE = ROOT / "workflow/config/smoke.yaml"
 RUN = {"problem": "burgers", "method": "adam", "network": "burgers", "training": "first_order"}
 COMMANDS = ["$(touch harm)", "; touch harm", "`touch harm`", "a' && touch harm && '", "x\ntouch harm", "| touch harm"]
