@@ -4,6 +4,7 @@ Two tests poison what a topic measures. The first poisons every array that was h
 time; the second replaces all results of the functions that measure, named in ``measured``, by NaN.
 """
 
+import dataclasses
 import functools
 
 import jax
@@ -13,6 +14,7 @@ from types_of_32_bits import without_64_bit_types
 
 from gradalign.base.errors import ConfigurationError
 from gradalign.claims import _records as records
+from gradalign.claims._checks import Check, checked, checks_of
 from gradalign.claims._records import claim_number
 
 BUILDERS = ("at_least", "at_most", "counted", "equals", "holds", "in_band", "never", "vanishes")
@@ -38,6 +40,8 @@ class TopicContract:
     def checked(cls):
         """All records, and those that stayed confirmed when one number of theirs was poisoned."""
         survivors = []
+        if checks := checks_of(cls.topic):
+            return _records_of(checks, survivors), survivors
         with pytest.MonkeyPatch.context() as patch:
             for name in BUILDERS:
                 if hasattr(cls.topic, name):
@@ -74,7 +78,7 @@ class TopicContract:
 
     def test_checks_need_64_bit_types(self):
         with without_64_bit_types(), pytest.raises(ConfigurationError, match="64-bit"):
-            self.topic.check()
+            checked(checks_of(self.topic)) if checks_of(self.topic) else self.topic.check()
 
     def test_one_bad_number_is_never_confirmed(self, checked):
         assert checked[1] == []
@@ -90,9 +94,9 @@ class TopicContract:
             cache.cache_clear()
         confirmed = set()
         try:
-            for check in self.topic.CHECKS:
+            for check in checks_of(self.topic) or self.topic.CHECKS:
                 try:
-                    found = check()
+                    found = checked([check]) if isinstance(check, Check) else check()
                 except (ValueError, FloatingPointError, np.linalg.LinAlgError):
                     continue  # nothing is confirmed by a check that stops
                 confirmed |= {(record.claim, record.quantity) for record in found if record.verdict == "confirmed"}
@@ -100,6 +104,29 @@ class TopicContract:
             for cache in caches:
                 cache.cache_clear()
         assert sorted(confirmed) == sorted(self.exact)
+
+
+def _records_of(checks, survivors):
+    """The records of checks, whose arrays are also tried with a NaN, with an infinity, and without any number."""
+    found = []
+    for check in checks:
+        measured = check.measured()
+        for name in ("values", "of"):
+            if name == "of" and not records._flat(measured.of).size:
+                continue
+            for how, poisoned in _poisons_of(check, measured, name):
+                if check.record(dataclasses.replace(measured, **{name: poisoned})).verdict == "confirmed":
+                    survivors.append((check.claim, check.quantity, name, how))
+        found.append(check.record(measured))
+    return found
+
+
+def _poisons_of(check, measured, name):
+    """Poisoned versions of the arrays of a check."""
+    samples = check.reduction == "in_band" and name == "values"
+    mean = check.bound if measured.expected is None else measured.expected
+    arguments = {"samples" if samples else name: getattr(measured, name), "mean": mean}
+    return _poisons(arguments, "samples" if samples else name)
 
 
 def _poisoning(builder, survivors):

@@ -53,7 +53,8 @@ class Claim:
     measured <= expected + tolerance for ``at most``, measured >= expected - tolerance for ``at least``;
     otherwise, and for a measured NaN or infinity, ``violated``. A statement that is ``false in general`` is confirmed
     when its counterexample shows the expected number. ``count`` says how many numbers ``measured`` was reduced from.
-    All quantities are dimensionless. Checks make records with the functions of this module, which reduce arrays.
+    ``source`` is the function that measured it, ``reason`` says why the tolerance is as large as it is. All quantities
+    are dimensionless. Checks make records with the functions of this module, which reduce arrays.
 
     >>> Claim("T1a", "n = 2 gives the cosine", "proven", "largest |A - cos|", 0.0, 4e-16, 1e-12).verdict
     'confirmed'
@@ -69,6 +70,8 @@ class Claim:
     comparison: Comparison = "equal"
     count: int = 1
     seconds: float = 0.0
+    reason: str = ""
+    source: str = ""
 
     @property
     def verdict(self) -> Literal["confirmed", "violated"]:
@@ -83,8 +86,8 @@ class Claim:
     def row(self) -> dict[str, object]:
         """The record as a row of ``summary/claims.csv``."""
         fields = asdict(self)
-        seconds = fields.pop("seconds")
-        return {**fields, "verdict": self.verdict, "seconds": seconds}
+        last = {name: fields.pop(name) for name in ("reason", "source", "seconds")}
+        return {**fields, "verdict": self.verdict, **last}
 
 
 @dataclass(frozen=True)
