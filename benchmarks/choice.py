@@ -61,7 +61,7 @@ def validation_residual(given: RunSpecification, directory: Path) -> float:
     @jax.jit
     def loss(window: jax.Array) -> jax.Array:
         one = found if experiment.windows == 1 else jax.tree.map(lambda leaf: leaf[window], found)
-        exact = experiment.problem.exact_start is not None
+        exact = experiment.problem.hard_start is not None
         params, begin = (one["network"], one["start"]) if exact else (one, ())
         state = start._replace(stage=window, start=begin, finished=found if experiment.windows > 1 else ())
         objective = experiment.objective(start.loss_weights, begin)

@@ -11,14 +11,15 @@ weights, optimizer. Nothing else of those codes is timed.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from importlib import import_module
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.experimental.jet import jet
 
-from gradalign.derivatives.partial import Fields, Operators
+from gradalign.base.types import Operators
+from gradalign.derivatives import fields
+from gradalign.derivatives.partial import Fields
 
 AtPoint = Callable[..., Array]
 """The fields at one point, (F,), by the coordinates as scalars."""
@@ -209,10 +210,9 @@ def in_use(problem: str, code: str) -> Iterator[None]:
 
     A problem that neither code has as an example takes nested gradients.
     """
-    module = import_module(f"gradalign.problems.{problem}")
-    batched = module.partial_derivatives
-    module.partial_derivatives = partial(partial_derivatives, EXAMPLES[code].get(problem))
+    batched = fields.partial_derivatives
+    fields.partial_derivatives = partial(partial_derivatives, EXAMPLES[code].get(problem))
     try:
         yield
     finally:
-        module.partial_derivatives = batched
+        fields.partial_derivatives = batched

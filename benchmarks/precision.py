@@ -173,7 +173,8 @@ def with_products(experiment: Experiment, algorithm: str) -> Experiment:
         with jax.default_matmul_precision(algorithm):
             return experiment.network.apply(params, coordinates)
 
-    return replace(experiment, network=experiment.network._replace(apply=apply))
+    network = experiment.network._replace(apply=apply)
+    return replace(experiment, model=replace(experiment.model, network=network))
 
 
 def states(experiment: Experiment, steps: int) -> dict[str, tuple[Any, Any]]:

@@ -41,10 +41,10 @@ from gradalign.base import randomness
 from gradalign.base.files import write_table
 from gradalign.base.precision import enable_float64
 from gradalign.base.provenance import commit
+from gradalign.base.types import Points
 from gradalign.networks.settings import NetworkSettings
 from gradalign.optimizers._damped_least_squares import BLOCKS, damped_system
 from gradalign.optimizers._objective import Objective
-from gradalign.problems._contract import Points
 from gradalign.training.loop import Experiment, LoopState, build
 from gradalign.training.runner import device_name
 from gradalign.training.settings import RunSpecification, TrainingSettings

@@ -10,18 +10,14 @@ Loss terms: ``ic`` (u - u(0, x) at t = 0), ``bc`` (u at both ends), ``pde`` (the
 What is hard: nothing. Good values to start from: width 16, depth 2, tanh; points ic 32, bc 32, pde 128.
 """
 
-from collections.abc import Mapping
-
-import jax
 import jax.numpy as jnp
 from jax import Array
 from pydantic import Field, PositiveFloat
 
 from gradalign.base.settings import StrictModel
-from gradalign.base.trees import Tree
-from gradalign.derivatives.partial import partial_derivatives
-from gradalign.problems._contract import Apply, Points, Problem, Statement
-from gradalign.problems._sampling import first_window, stratified_in_time, uniform, with_values
+from gradalign.problems._contract import At, Fields, Problem, Residuals, Statement, Term
+from gradalign.problems._sampling import first_window
+from gradalign.problems._sets import at_both_ends, initial_values, interior
 
 DOMAIN = ((0.0, 1.0), (0.0, 1.0))
 
@@ -42,33 +38,21 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
     """The heat equation as residuals of one field u over the coordinates (t, x), on the first of equal time windows."""
     domain = first_window(DOMAIN, windows)
 
-    def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
-        first, second, third = jax.random.split(key, 3)
-        places = uniform(first, ((0.0, 0.0), domain[1]), counts["ic"], dtype)
-        ends = uniform(second, (domain[0], (0.0, 0.0)), counts["bc"], dtype)
-        return {
-            "ic": with_values(places, jnp.sin(jnp.pi * places[:, 1])),
-            "bc": ends.at[1::2, 1].set(1.0),
-            "pde": stratified_in_time(third, domain, counts["pde"], dtype),
-        }
+    def equation(fields: Fields, at: At) -> Residuals:
+        # One operator costs less than its derivatives
+        return {"pde": fields.derivatives(at, (), {"heat": {"t": 1.0, "xx": -settings.conductivity}})["heat"][:, 0]}
 
-    def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
-        heat = {"heat": {"t": 1.0, "xx": -settings.conductivity}}  # one operator costs less than its derivatives
-        d = partial_derivatives(lambda z: apply(params, z), points["pde"], (), ("t", "x"), heat)
-        return {
-            "ic": apply(params, points["ic"][:, :2])[:, 0] - points["ic"][:, 2],
-            "bc": apply(params, points["bc"])[:, 0],
-            "pde": d["heat"][:, 0],
-        }
+    def start(x: Array) -> list[Array]:
+        return [jnp.sin(jnp.pi * x)]
 
     return Problem(
         name="heat",
         coordinates=("t", "x"),
         fields=("u",),
-        losses=("ic", "bc", "pde"),
         domain=domain,
-        sample=sample,
-        residuals=residuals,
-        causal=("pde",),
-        given={"ic": ("u",)},
+        points=(
+            initial_values(domain, ("u",), start),
+            at_both_ends(domain, lambda fields, at: {"bc": fields(at)[:, 0]}, [Term("bc")]),
+            interior(domain, equation, [Term("pde")]),
+        ),
     )

@@ -91,7 +91,7 @@ def test_settings_are_accepted(tmp_path):
     assert found["burgers-soap-slow"].method_settings["learning_rate"] == 1e-3
     experiment = build(found["korteweg_de_vries-gauss_newton"])
     assert experiment.windows == 20
-    assert experiment.problem.exact_start is not None
+    assert experiment.problem.hard_start is not None
 
 
 def test_commands_and_their_options_exist():

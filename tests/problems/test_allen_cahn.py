@@ -9,8 +9,9 @@ from pydantic import ValidationError
 from tolerances import IDENTITY
 
 from gradalign.base.errors import ConfigurationError
-from gradalign.problems._hard_start import FORMULATION
+from gradalign.problems._start import FORMULATION
 from gradalign.problems.allen_cahn import Settings, band_limited_coefficients, initial_condition, problem
+from gradalign.training.model import residuals_of
 
 DIFFUSION, REACTION = 0.05, 2.0
 COUNTS = {"ic": 6, "bc": 7, "pde": 32}
@@ -40,7 +41,7 @@ def front(params, z):
 def test_moving_layer_solves_the_equation(dtype, tolerance, boundary):
     one = jnp.ones((), dtype)
     allen_cahn = posed(boundary, diffusion=DIFFUSION, reaction=REACTION)
-    residuals = jax.jit(lambda z: allen_cahn.residuals(front, one, z))(points(boundary, dtype))
+    residuals = jax.jit(lambda z: residuals_of(allen_cahn, front, one, z))(points(boundary, dtype))
     assert residuals["pde"].dtype == dtype
     np.testing.assert_allclose(residuals["pde"], 0, atol=tolerance)
 
@@ -56,7 +57,7 @@ def test_signs_of_every_term():
 
     def left(apply, **changed):
         allen_cahn = posed(**({"diffusion": DIFFUSION, "reaction": REACTION} | changed))
-        return allen_cahn.residuals(apply, one, z)["pde"]
+        return residuals_of(allen_cahn, apply, one, z)["pde"]
 
     np.testing.assert_allclose(left(front, diffusion=2 * DIFFUSION), -DIFFUSION * curvature, atol=IDENTITY)
     np.testing.assert_allclose(left(front, reaction=2 * REACTION), -REACTION * (u - u**3), atol=IDENTITY)
@@ -70,7 +71,7 @@ def test_signs_of_every_term():
 
 @pytest.mark.parametrize("level", [-1.0, 0.0, 1.0])
 def test_the_three_constant_solutions(level):
-    found = posed().residuals(lambda params, y: 0 * y[:, 1:] + level, None, points())
+    found = residuals_of(posed(), lambda params, y: 0 * y[:, 1:] + level, None, points())
     np.testing.assert_allclose(found["pde"], 0, atol=0)
     np.testing.assert_allclose(found["bc"], 0, atol=0)
 
@@ -98,7 +99,7 @@ def test_the_band_limited_condition_keeps_float32():
 def test_the_initial_residual_uses_the_chosen_condition(kind):
     z = points(kind=kind)
     x = np.asarray(z["ic"][:, 1])
-    zero = posed(kind=kind).residuals(lambda params, y: 0 * y[:, 1:], None, z)
+    zero = residuals_of(posed(kind=kind), lambda params, y: 0 * y[:, 1:], None, z)
     np.testing.assert_allclose(zero["ic"], -getattr(oracle, kind)(x), atol=IDENTITY)
 
 
@@ -107,10 +108,10 @@ def test_penalised_ends_compare_values_and_slopes_at_the_same_time():
     t, x = np.asarray(z["bc"]).T
     assert x.tolist() == [-1, 1, -1, 1, -1, 1, -1]
     # u = t (x + x²): u(t, 1) - u(t, -1) = 2t, and the slopes 3t and -t differ by 4t
-    gaps = posed().residuals(lambda params, y: y[:, :1] * (y[:, 1:] + y[:, 1:] ** 2), None, z)["bc"]
+    gaps = residuals_of(posed(), lambda params, y: y[:, :1] * (y[:, 1:] + y[:, 1:] ** 2), None, z)["bc"]
     np.testing.assert_allclose(gaps, np.where(x < 0, 2 * t, 4 * t), atol=IDENTITY)
     # A periodic function has neither gap
-    wave = posed().residuals(lambda params, y: jnp.sin(3 * jnp.pi * y[:, 1:] + y[:, :1]), None, z)["bc"]
+    wave = residuals_of(posed(), lambda params, y: jnp.sin(3 * jnp.pi * y[:, 1:] + y[:, :1]), None, z)["bc"]
     np.testing.assert_allclose(wave, 0, atol=1e-12)
 
 
@@ -123,7 +124,7 @@ def test_contract(boundary, losses, periodic):
     assert (allen_cahn.losses, allen_cahn.periodic, allen_cahn.domain) == (losses, periodic, ((0.0, 1.0), (-1.0, 1.0)))
     assert allen_cahn.causal == ("pde",)
     assert allen_cahn.formulation == ("boundary", *FORMULATION)
-    assert list(allen_cahn.residuals(lambda params, y: y[:, 1:], None, points(boundary))) == list(losses)
+    assert list(residuals_of(allen_cahn, lambda params, y: y[:, 1:], None, points(boundary))) == list(losses)
 
 
 def test_settings():

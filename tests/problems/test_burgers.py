@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from gradalign.problems.burgers import Settings, initial_condition, problem
+from gradalign.training.model import residuals_of
 
 NU = 0.1
 COUNTS = {"ic": 6, "bc": 7, "pde": 32}
@@ -32,7 +33,7 @@ def points(dtype=jnp.float64, seed=0):
 def test_moving_front_solves_the_equation(dtype, tolerance):
     one = jnp.ones((), dtype)
     burgers = problem(Settings(viscosity=NU))
-    residuals = jax.jit(lambda z: burgers.residuals(front(0.3, 0.8), one, z))(points(dtype))
+    residuals = jax.jit(lambda z: residuals_of(burgers, front(0.3, 0.8), one, z))(points(dtype))
     assert residuals["pde"].dtype == dtype
     np.testing.assert_allclose(residuals["pde"], 0, atol=tolerance)
 
@@ -46,23 +47,23 @@ def test_signs_of_every_term():
     u, slope = c - a * level, -(a**2) / (2 * NU) * (1 - level**2)
     curvature = a**3 / (2 * NU**2) * level * (1 - level**2)
     burgers = problem(Settings(viscosity=NU))
-    negated = burgers.residuals(lambda params, y: -front(c, a)(params, y), one, z)["pde"]
+    negated = residuals_of(burgers, lambda params, y: -front(c, a)(params, y), one, z)["pde"]
     np.testing.assert_allclose(negated, 2 * u * slope, atol=1e-12)  # u -> -u turns the nonlinear term alone
-    thicker = problem(Settings(viscosity=2 * NU)).residuals(front(c, a), one, z)["pde"]
+    thicker = residuals_of(problem(Settings(viscosity=2 * NU)), front(c, a), one, z)["pde"]
     np.testing.assert_allclose(thicker, -NU * curvature, atol=1e-12)
-    frozen = burgers.residuals(lambda params, y: front(c, a)(params, y.at[:, 0].set(0)), one, z)
+    frozen = residuals_of(burgers, lambda params, y: front(c, a)(params, y.at[:, 0].set(0)), one, z)
     level = np.tanh(a * x / (2 * NU))
     np.testing.assert_allclose(frozen["pde"], -c * a**2 / (2 * NU) * (1 - level**2), atol=1e-12)  # ∂u/∂t is missing
 
 
 def test_conditions():
     burgers, z = problem(Settings()), points()
-    exact = burgers.residuals(lambda params, y: initial_condition(y[:, 1:]), None, z)
+    exact = residuals_of(burgers, lambda params, y: initial_condition(y[:, 1:]), None, z)
     np.testing.assert_allclose(exact["ic"], 0, atol=1e-15)
     np.testing.assert_allclose(exact["bc"], 0, atol=1e-15)  # sin(π) is 1e-16
-    zero = burgers.residuals(lambda params, y: 0 * y[:, 1:], None, z)
+    zero = residuals_of(burgers, lambda params, y: 0 * y[:, 1:], None, z)
     np.testing.assert_allclose(zero["ic"], np.sin(np.pi * np.asarray(z["ic"][:, 1])), atol=1e-15)
-    ends = burgers.residuals(lambda params, y: y[:, 1:], None, z)["bc"]
+    ends = residuals_of(burgers, lambda params, y: y[:, 1:], None, z)["bc"]
     assert ends.tolist() == [-1, 1, -1, 1, -1, 1, -1]
 
 
@@ -76,7 +77,7 @@ def test_contract():
     assert (burgers.coordinates, burgers.fields, burgers.losses) == (("t", "x"), ("u",), ("ic", "bc", "pde"))
     assert burgers.domain == ((0.0, 1.0), (-1.0, 1.0))
     assert set(burgers.causal) <= set(burgers.losses)
-    assert list(burgers.residuals(lambda params, y: y[:, 1:], None, points())) == list(burgers.losses)
+    assert list(residuals_of(burgers, lambda params, y: y[:, 1:], None, points())) == list(burgers.losses)
 
 
 def test_viscosity():

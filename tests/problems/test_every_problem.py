@@ -20,6 +20,7 @@ from gradalign.networks import architectures
 from gradalign.networks.settings import NetworkSettings
 from gradalign.optimizers._objective import Objective
 from gradalign.pipeline import configuration
+from gradalign.training.model import Model, observed_of, residuals_of
 
 ENTRIES = configuration.load([Path(__file__).parents[2] / "workflow/config/smoke.yaml"]).problems
 NETWORK = NetworkSettings(architecture="mlp", width=6, depth=2, activation="tanh", harmonics=2)
@@ -76,7 +77,7 @@ def initialised(posed):
 @pytest.fixture(scope="module")
 def residuals(posed, initialised):
     """Of the network, by parameters and points; compiled once."""
-    return jax.jit(lambda params, z: posed.residuals(initialised[0], params, z))
+    return jax.jit(lambda params, z: residuals_of(posed, initialised[0], params, z))
 
 
 def test_every_problem_is_tried():
@@ -90,7 +91,7 @@ def test_names_belong_together(posed):
     assert set(posed.causal) <= set(posed.losses)
     assert set(posed.periodic) < set(posed.coordinates)
     assert set(posed.point_sets) == set(posed.losses)
-    assert posed.score in posed.quantities
+    assert posed.main_quantity in posed.quantities
     assert set(posed.driven) <= set(posed.losses)
     assert set(posed.driven.values()) <= set(posed.fields)
     assert not posed.causal or posed.coordinates[0] == "t"
@@ -100,7 +101,7 @@ def test_residuals_come_in_the_order_of_the_losses_with_a_row_for_each_point(pos
     apply, params = initialised
 
     def rows(params, z):
-        found = posed.residuals(apply, params, z)
+        found = residuals_of(posed, apply, params, z)
         assert list(found) == list(posed.losses)
         return found
 
@@ -118,7 +119,7 @@ def test_derivatives_of_the_batch_are_those_point_by_point(posed, initialised, d
     z = draw()
     found = residuals(params, z)
     with point_by_point.in_use(posed.name, code):
-        expected = jax.jit(lambda params, z: posed.residuals(apply, params, z))(params, z)
+        expected = jax.jit(lambda params, z: residuals_of(posed, apply, params, z))(params, z)
     for name in posed.losses:
         scale = max(1.0, float(jnp.max(jnp.abs(expected[name]))))
         np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-10 * scale)
@@ -130,15 +131,10 @@ def test_a_symmetry_of_the_network_is_one_of_the_residual(posed, draw):
     if not posed.has_symmetry:
         return
     built = architectures.build(NETWORK.model_copy(update={"symmetric": True}), posed, jnp.dtype("float64"))
-    exact, params = posed.exact_start, built.init(jax.random.key(1))
-    start = None if exact is None else exact.first(jnp.dtype("float64"))
-
-    def apply(params, z):
-        network = built.apply(params, z)
-        return network if exact is None else exact.fields(start, network, z)
-
+    model, params = Model(posed, built, "float64"), built.init(jax.random.key(1))
+    start = () if model.constraint is None else model.constraint.first(jnp.dtype("float64"))
     z = draw()
-    rows = jax.jit(lambda at: posed.residuals(apply, params, z | {"pde": at}))
+    rows = jax.jit(lambda at: posed.residuals(model.fields(params, start), z | {"pde": at}))
     found, image = rows(z["pde"]), rows(_image(posed, z["pde"]))
     inside = [name for name, points in posed.point_sets.items() if points == "pde"]
     # A quarter turn takes the equation of a field to that of another one
@@ -174,7 +170,7 @@ def test_pseudo_time_damps_short_waves_of_every_driven_field(posed, initialised,
             return 1e-3 * jnp.sin(phase) * column
 
         def of_the_sum(params, z, wave=wave):
-            return posed.residuals(lambda p, x: apply(p, x) + wave(x), params, z)
+            return residuals_of(posed, lambda p, x: apply(p, x) + wave(x), params, z)
 
         change = jax.jit(of_the_sum)(params, z)[loss] - residuals(params, z)[loss]
         place = z[posed.point_sets[loss]][:, : len(posed.coordinates)]
@@ -233,20 +229,22 @@ def test_float32_stays_float32(posed):
     points = jax.eval_shape(sampler(posed, "float32"))
     objective = Objective(
         {name: jnp.ones((), jnp.float32) for name in posed.losses},
-        lambda given, z: posed.residuals(apply, given, z),
+        lambda given, z: residuals_of(posed, apply, given, z),
         lambda residuals: causal_row_weights(residuals, 1.0, 8, posed.causal),
         tuple(posed.point_sets.items()),
     )
     found = jax.eval_shape(jax.grad(objective.loss), params, points)
     assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype("float32")}
-    observed = jax.eval_shape(lambda z: posed.observe(apply, params, z["pde"][:, : len(posed.coordinates)]), points)
+    observed = jax.eval_shape(
+        lambda z: observed_of(posed, apply, params, z["pde"][:, : len(posed.coordinates)]), points
+    )
     assert (observed.shape, observed.dtype) == ((COUNTS["pde"], len(posed.observed)), jnp.dtype("float32"))
 
 
 def test_observed_fields_of_a_network_are_periodic_where_the_problem_says_so(posed, initialised, draw):
     apply, params = initialised
     z = draw()["pde"][:, : len(posed.coordinates)]
-    observed = jax.jit(jax.vmap(lambda params, z: posed.observe(apply, params, z), in_axes=(None, 0)))
+    observed = jax.jit(jax.vmap(lambda params, z: observed_of(posed, apply, params, z), in_axes=(None, 0)))
     for axis, name in enumerate(posed.coordinates):
         ends = jnp.stack([z.at[:, axis].set(end) for end in posed.domain[axis]])
         left, right = observed(params, ends)
@@ -281,7 +279,7 @@ def test_windows_cut_the_time_and_nothing_else(posed):
     # The values at t = 0 that stand behind the coordinates are what the initial residuals compare with
     shifted = drawn | {"ic": drawn["ic"].at[:, len(whole.coordinates) :].add(1.0)}
     apply, params = network(quarter, "float64")
-    residuals = jax.jit(lambda z: quarter.residuals(apply, params, z))
+    residuals = jax.jit(lambda z: residuals_of(quarter, apply, params, z))
     found, other = residuals(drawn), residuals(shifted)
     for name, used in quarter.point_sets.items():
         np.testing.assert_allclose(other[name] - found[name], -1.0 if used == "ic" else 0.0, atol=1e-12)

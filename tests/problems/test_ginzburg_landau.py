@@ -8,9 +8,10 @@ from oracles import ginzburg_landau as oracle
 from pydantic import ValidationError
 from tolerances import IDENTITY
 
-from gradalign.problems._hard_start import FORMULATION
+from gradalign.problems._start import FORMULATION
 from gradalign.problems.ginzburg_landau import Settings, initial_condition, problem
 from gradalign.references.ginzburg_landau import fourier
+from gradalign.training.model import residuals_of
 
 COUNTS = {"ic": 6, "pde": 32}
 WAVE = Settings(diffusion=0.05, rate=8.0, dispersion=0.7)
@@ -29,7 +30,7 @@ def plane_wave(params, z):
 
 
 def left(apply, z, **changed):
-    found = problem(WAVE.model_copy(update=changed)).residuals(apply, None, z)
+    found = residuals_of(problem(WAVE.model_copy(update=changed)), apply, None, z)
     return np.asarray(found["ru"]) + 1j * np.asarray(found["rv"])
 
 
@@ -37,7 +38,7 @@ def left(apply, z, **changed):
 @pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "tolerance"), [(jnp.float64, IDENTITY), (jnp.float32, 2e-5)])
 def test_plane_waves_solve_the_equation(dtype, tolerance):
-    found = jax.jit(lambda z: problem(WAVE).residuals(plane_wave, None, z))(points(dtype))
+    found = jax.jit(lambda z: residuals_of(problem(WAVE), plane_wave, None, z))(points(dtype))
     for name in ("ru", "rv"):
         assert found[name].dtype == dtype
         np.testing.assert_allclose(found[name], 0, atol=tolerance)
@@ -75,13 +76,13 @@ def test_without_waves_the_modulus_is_logistic():
         modulus, phase = 0.3 * jnp.exp(10.0 * z[:, 0]) / jnp.sqrt(growth), -1.5 / 2 * jnp.log(growth)
         return jnp.stack([modulus * jnp.cos(phase), modulus * jnp.sin(phase)], axis=1)
 
-    found = problem(Settings()).residuals(apply, None, z)
+    found = residuals_of(problem(Settings()), apply, None, z)
     np.testing.assert_allclose(found["ru"], 0, atol=1e-10)  # exp(20) is divided by itself
     np.testing.assert_allclose(found["rv"], 0, atol=1e-10)
 
 
 def test_zero_solves_the_equation():
-    found = problem(Settings()).residuals(lambda params, z: 0 * z[:, :2], None, points())
+    found = residuals_of(problem(Settings()), lambda params, z: 0 * z[:, :2], None, points())
     assert not np.any(found["ru"])
     assert not np.any(found["rv"])
 
@@ -98,7 +99,7 @@ def test_initial_rows_use_the_values_that_are_given():
     x, y = np.asarray(z["ic"][:, 1:3]).T
     np.testing.assert_allclose(z["ic"][:, 3:].T, oracle.initial(x, y).view(float).reshape(-1, 2).T, atol=1e-15)
     changed = z | {"ic": z["ic"].at[:, 3].set(0.25).at[:, 4].set(-0.5)}
-    found = problem(Settings()).residuals(lambda params, p: p[:, 1:3], None, changed)  # u = x, v = y
+    found = residuals_of(problem(Settings()), lambda params, p: p[:, 1:3], None, changed)  # u = x, v = y
     np.testing.assert_allclose(found["u_ic"], x - 0.25, atol=1e-15)
     np.testing.assert_allclose(found["v_ic"], y + 0.5, atol=1e-15)
 
@@ -119,7 +120,7 @@ def test_contract():
         {"ic": ("u", "v")},
     )
     assert ginzburg_landau.has_windows
-    assert list(ginzburg_landau.residuals(plane_wave, None, points())) == list(ginzburg_landau.losses)
+    assert list(residuals_of(ginzburg_landau, plane_wave, None, points())) == list(ginzburg_landau.losses)
 
 
 def test_what_is_scored():
@@ -127,7 +128,7 @@ def test_what_is_scored():
     ginzburg_landau = problem(Settings())
     found = {name: quantity(fields) for name, quantity in ginzburg_landau.quantities.items()}
     assert list(found) == ["u", "v", "u and v"]
-    assert ginzburg_landau.score == "u and v"
+    assert ginzburg_landau.main_quantity == "u and v"
     np.testing.assert_array_equal(found["u and v"], [found["u"], found["v"]])
 
 
@@ -159,9 +160,9 @@ def test_the_reference_solution_leaves_a_small_residual():
     ginzburg_landau, z = problem(Settings()), points()
     z["pde"] = z["pde"].at[:, 0].set(middle).at[:, 1:].multiply(0.4)  # where something happens
     apply = series_in_time(plane, series[1:], middle, gap)
-    left = ginzburg_landau.residuals(apply, None, z)
-    terms = ginzburg_landau.residuals(
-        lambda params, p: jax.lax.stop_gradient(apply(params, p)), None, z
+    left = residuals_of(ginzburg_landau, apply, None, z)
+    terms = residuals_of(
+        ginzburg_landau, lambda params, p: jax.lax.stop_gradient(apply(params, p)), None, z
     )  # no derivatives
     for name in ("ru", "rv"):
         # What is truncated in space: measured 2.4e-4, with 128 modes 3.2e-5

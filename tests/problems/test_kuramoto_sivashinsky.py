@@ -8,8 +8,9 @@ from oracles import kuramoto_sivashinsky as oracle
 from pydantic import ValidationError
 from tolerances import IDENTITY, ROUNDING
 
-from gradalign.problems._hard_start import FORMULATION
+from gradalign.problems._start import FORMULATION
 from gradalign.problems.kuramoto_sivashinsky import Settings, initial_condition, problem
+from gradalign.training.model import residuals_of
 
 COEFFICIENTS = {"convection": 1.3, "growth": 0.8, "damping": 0.6}
 LEVEL = 0.7
@@ -32,7 +33,7 @@ def front(params, z):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(jnp.float64, IDENTITY), (jnp.float32, 2e-5)])
 def test_the_moving_front_solves_the_equation(dtype, tolerance):
     equation = problem(Settings(**COEFFICIENTS))
-    found = jax.jit(lambda z: equation.residuals(front, jnp.ones((), dtype), z))(points(dtype))
+    found = jax.jit(lambda z: residuals_of(equation, front, jnp.ones((), dtype), z))(points(dtype))
     assert found["pde"].dtype == found["ic"].dtype == dtype
     np.testing.assert_allclose(found["pde"], 0, atol=tolerance)
 
@@ -45,7 +46,7 @@ def test_signs_of_every_term():
     np.testing.assert_allclose(front(one, z["pde"])[:, 0], u, atol=ROUNDING)
 
     def left(apply, **changed):
-        return problem(Settings(**(COEFFICIENTS | changed))).residuals(apply, one, z)["pde"]
+        return residuals_of(problem(Settings(**(COEFFICIENTS | changed))), apply, one, z)["pde"]
 
     np.testing.assert_allclose(left(front, convection=2.6), 1.3 * u * first, atol=IDENTITY)
     np.testing.assert_allclose(left(front, growth=1.6), 0.8 * second, atol=IDENTITY)
@@ -60,9 +61,9 @@ def test_signs_of_every_term():
 
 def test_conditions():
     equation, z = problem(Settings()), points()
-    exact = equation.residuals(lambda params, y: initial_condition(y[:, 1:2]), None, z)
+    exact = residuals_of(equation, lambda params, y: initial_condition(y[:, 1:2]), None, z)
     np.testing.assert_allclose(exact["ic"], 0, atol=ROUNDING)
-    zero = equation.residuals(lambda params, y: 0 * y[:, 1:2], None, z)
+    zero = residuals_of(equation, lambda params, y: 0 * y[:, 1:2], None, z)
     np.testing.assert_allclose(zero["ic"], -oracle.initial(np.asarray(z["ic"][:, 1])), atol=ROUNDING)
 
 
@@ -75,7 +76,7 @@ def test_the_initial_residual_uses_the_given_values():
     """From the second window on they are those of the window before."""
     equation, z = problem(Settings()), points()
     z["ic"] = z["ic"].at[:, 2].set(jnp.arange(6.0))
-    found = equation.residuals(lambda params, y: 10 * y[:, 1:2], None, z)
+    found = residuals_of(equation, lambda params, y: 10 * y[:, 1:2], None, z)
     np.testing.assert_allclose(found["ic"], 10 * z["ic"][:, 1] - np.arange(6.0), atol=ROUNDING)
 
 

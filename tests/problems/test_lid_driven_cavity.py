@@ -11,6 +11,7 @@ from tolerances import IDENTITY
 from gradalign.base.errors import ConfigurationError
 from gradalign.problems.lid_driven_cavity import DOMAIN, STEEPNESS, Settings, lid_speed, problem
 from gradalign.references.solvers import cavity, cavity_lids
+from gradalign.training.model import observed_of, residuals_of
 
 COUNTS = {"bc": 10, "pde": 32}
 REYNOLDS = 40.0
@@ -42,7 +43,7 @@ def manufactured(params, z):
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(jnp.float64, 1e-13), (jnp.float32, 1e-5)])
 def test_exact_flow_solves_the_equations(dtype, tolerance):
-    found = jax.jit(lambda z: posed().residuals(kovasznay, jnp.ones((), dtype), z))(points(dtype))
+    found = jax.jit(lambda z: residuals_of(posed(), kovasznay, jnp.ones((), dtype), z))(points(dtype))
     for name in ("ru", "rv", "rc"):
         assert found[name].dtype == dtype
         np.testing.assert_allclose(found[name], 0, atol=tolerance)
@@ -58,7 +59,7 @@ def test_residuals_are_those_derived_by_hand():
     z = points(reynolds=7.0)
     x, y, reynolds = np.asarray(z["pde"]).T
     (_, _, _), expected = oracle.manufactured(x, y, reynolds)
-    found = posed().residuals(manufactured, None, z)
+    found = residuals_of(posed(), manufactured, None, z)
     for name, values in zip(("ru", "rv", "rc"), expected, strict=True):
         np.testing.assert_allclose(found[name], values, atol=IDENTITY)
 
@@ -72,7 +73,7 @@ def test_the_reynolds_number_of_the_rows_is_used():
     x, y = np.asarray(z["pde"]).T[:2]
     (_, _, _), (ru, rv, _) = oracle.manufactured(x, y, numbers)
     for reynolds in (REYNOLDS, 3.0):
-        found = posed(reynolds=reynolds).residuals(manufactured, None, changed)
+        found = residuals_of(posed(reynolds=reynolds), manufactured, None, changed)
         np.testing.assert_allclose(found["ru"], ru, atol=IDENTITY)
         np.testing.assert_allclose(found["rv"], rv, atol=IDENTITY)
 
@@ -80,7 +81,7 @@ def test_the_reynolds_number_of_the_rows_is_used():
 def test_pressure_is_free_up_to_a_constant_only():
     z, one = points(), jnp.ones(())
     found, shifted, tilted = (
-        posed().residuals(lambda params, y, change=change: kovasznay(params, y).at[:, 2].add(change(y)), one, z)
+        residuals_of(posed(), lambda params, y, change=change: kovasznay(params, y).at[:, 2].add(change(y)), one, z)
         for change in (lambda y: 0.0, lambda y: 5.0, lambda y: 2 * y[:, 0] - 3 * y[:, 1])
     )
     for name in posed().losses:
@@ -97,7 +98,9 @@ def test_walls_and_lid(lid):
     assert x[1::4].tolist() == [0, 0, 0]
     assert x[2::4].tolist() == [1, 1]
     assert y[3::4].tolist() == [0, 0]
-    found = posed(lid).residuals(lambda params, y: jnp.stack([y[:, 0], 2 * y[:, 1], y[:, 1]], axis=1), None, points())
+    found = residuals_of(
+        posed(lid), lambda params, y: jnp.stack([y[:, 0], 2 * y[:, 1], y[:, 1]], axis=1), None, points()
+    )
     prescribed = np.where(y == 1, oracle.lid(x, lid), 0)
     np.testing.assert_allclose(found["u_bc"], x - prescribed, atol=IDENTITY)
     np.testing.assert_allclose(found["v_bc"], 2 * y, atol=IDENTITY)
@@ -108,7 +111,7 @@ def test_walls_and_lid(lid):
 @pytest.mark.parametrize("lid", LIDS)
 def test_ends_of_the_lid_belong_to_the_lid(lid):
     corners = jnp.asarray([[0.0, 1.0], [1.0, 1.0], [0.0, 0.0], [1.0, 0.0]])
-    found = posed(lid).residuals(lambda params, y: 0 * y @ jnp.ones((2, 3)), None, points() | {"bc": corners})
+    found = residuals_of(posed(lid), lambda params, y: 0 * y @ jnp.ones((2, 3)), None, points() | {"bc": corners})
     np.testing.assert_allclose(found["u_bc"], {"sharp": [-1, -1, 0, 0], "regularised": 0}[lid], atol=IDENTITY)
 
 
@@ -138,7 +141,7 @@ def test_the_reference_flow_has_small_residuals(lid):
         return jnp.stack([series(u, z), series(v, z), series(p, z)], axis=1)
 
     def momentum(p):
-        found = posed(lid, 100.0).residuals(apply, p, z)
+        found = residuals_of(posed(lid, 100.0), apply, p, z)
         return jnp.concatenate([found["ru"], found["rv"]])
 
     none = jnp.zeros((12, 12))
@@ -147,12 +150,12 @@ def test_the_reference_flow_has_small_residuals(lid):
     slopes = np.polynomial.chebyshev.chebder(np.eye(len(none))) * 2 / (high - low)
     gradient = np.concatenate([np.kron(t[:, :-1] @ slopes, t), np.kron(t, t[:, :-1] @ slopes)])
     p = np.linalg.lstsq(gradient, -np.asarray(without))[0].reshape(none.shape)
-    found = posed(lid, 100.0).residuals(apply, jnp.asarray(p), z)
+    found = residuals_of(posed(lid, 100.0), apply, jnp.asarray(p), z)
     size = float(jnp.max(jnp.abs(without)))  # 0.3: as large as every term of the equations
     left = float(jnp.max(jnp.abs(momentum(jnp.asarray(p)))))
     assert left < {"regularised": 2e-5, "sharp": 6e-4}[lid] * size  # measured 9e-6 and 3e-4: third derivatives of ψ
     assert float(jnp.max(jnp.abs(found["rc"]))) < 1e-9
-    wrong = posed(lid, 100.0).residuals(apply, jnp.asarray(p), z | {"pde": z["pde"].at[:, 2].set(200.0)})
+    wrong = residuals_of(posed(lid, 100.0), apply, jnp.asarray(p), z | {"pde": z["pde"].at[:, 2].set(200.0)})
     assert float(jnp.max(jnp.abs(wrong["ru"]))) > 2e-2 * size
 
 
@@ -182,10 +185,10 @@ def test_contract():
     assert found.losses == ("u_bc", "v_bc", "ru", "rv", "rc")
     assert (found.sets, found.given) == (("bc", "pde"), {"pde": ("reynolds",)})
     assert (found.domain, found.periodic, found.causal, found.has_windows) == (DOMAIN, (), (), False)
-    assert (found.observed, list(found.quantities), found.score) == (("u", "v"), ["u", "v", "speed"], "speed")
-    assert list(found.residuals(kovasznay, jnp.ones(()), points())) == list(found.losses)
+    assert (found.observed, list(found.quantities), found.main_quantity) == (("u", "v"), ["u", "v", "speed"], "speed")
+    assert list(residuals_of(found, kovasznay, jnp.ones(()), points())) == list(found.losses)
     z = points()["pde"][:, :2]
-    np.testing.assert_array_equal(found.observe(kovasznay, jnp.ones(()), z), kovasznay(jnp.ones(()), z)[:, :2])
+    np.testing.assert_array_equal(observed_of(found, kovasznay, jnp.ones(()), z), kovasznay(jnp.ones(()), z)[:, :2])
     fields = {"u": np.array([[3.0]]), "v": np.array([[-4.0]])}
     assert [quantity(fields).item() for quantity in found.quantities.values()] == [3, -4, 5]
 

@@ -12,6 +12,7 @@ from tolerances import IDENTITY
 from gradalign.problems.rayleigh_taylor import Settings, initial_temperature, problem
 from gradalign.references import rayleigh_taylor as reference
 from gradalign.references.solvers.boussinesq import Convection
+from gradalign.training.model import observed_of, residuals_of
 
 SETTINGS = Settings(rayleigh=50.0, prandtl=2.0, thickness=0.15, amplitude=0.25, horizon=0.8)  # ν = 0.2, κ = 0.1
 FLOW = problem(SETTINGS)
@@ -30,18 +31,18 @@ def as_network(function, *arguments):
 
 @pytest.mark.parametrize("flow", [as_network(oracle.layers, 0.1), as_network(oracle.vortices, 0.2)])
 def test_exact_flows_solve_the_equations(flow):
-    residuals = FLOW.residuals(flow, None, points())
+    residuals = residuals_of(FLOW, flow, None, points())
     for name in PDE:
         np.testing.assert_allclose(residuals[name], 0, atol=1e-11)  # second derivatives reach 8π²
 
 
 def test_an_invented_flow_has_the_residuals_derived_by_hand():
     z = points()
-    found = FLOW.residuals(as_network(oracle.invented), None, z)
+    found = residuals_of(FLOW, as_network(oracle.invented), None, z)
     expected = oracle.invented_residuals(*np.asarray(z["pde"]).T, 50.0, 2.0)
     for name in PDE:
         np.testing.assert_allclose(found[name], expected[name], atol=1e-11)
-    fields = FLOW.observe(as_network(oracle.invented), None, z["pde"])
+    fields = observed_of(FLOW, as_network(oracle.invented), None, z["pde"])
     u, v, T, _ = oracle.invented(*np.asarray(z["pde"]).T)
     np.testing.assert_allclose(fields, np.stack([u, v, expected["w"], T], axis=1), atol=1e-11)
 
@@ -62,7 +63,7 @@ def test_the_computed_flow_solves_the_equations():
     given = {"ic": jnp.zeros((1, 6)), "bc": jnp.zeros((1, 3)), "pde": z}
 
     def residuals(pressure):
-        return problem(settings).residuals(series_network(series, flow.wavenumbers, pressure, 0.5), None, given)
+        return residuals_of(problem(settings), series_network(series, flow.wavenumbers, pressure, 0.5), None, given)
 
     found = residuals(pressure)
     # Measured on 400 points 8e-10, 2e-11, 2e-16, 2e-9, all near a wall; a tenth of that with degree 64
@@ -142,7 +143,7 @@ def test_conditions():
     np.testing.assert_allclose(initial_temperature(jnp.asarray(x), jnp.asarray(y), SETTINGS), T, atol=IDENTITY)
     np.testing.assert_allclose(z["ic"][:, 3:], np.stack([0 * T, 0 * T, T], axis=1), atol=IDENTITY)
     numbers = jnp.asarray([2.0, 3.0, 5.0, 7.0])
-    found = FLOW.residuals(lambda params, y: 0 * y[:, :1] + numbers, None, z)
+    found = residuals_of(FLOW, lambda params, y: 0 * y[:, :1] + numbers, None, z)
     np.testing.assert_allclose(found["T_ic"], 5 - T, atol=IDENTITY)
     for name, value in {"u_ic": 2, "v_ic": 3, "u_bc": 2, "v_bc": 3, "T_bc": 5}.items():
         np.testing.assert_array_equal(found[name], value)
@@ -161,7 +162,7 @@ def test_the_initial_residual_uses_the_given_values():
     """From the second window on they come from the network of the window before."""
     z = points()
     z["ic"] = z["ic"].at[:, 3:].set(jnp.arange(18.0).reshape(6, 3))
-    found = FLOW.residuals(lambda params, y: 0 * y[:, :1] + jnp.zeros(4), None, z)
+    found = residuals_of(FLOW, lambda params, y: 0 * y[:, :1] + jnp.zeros(4), None, z)
     for column, name in enumerate(("u_ic", "v_ic", "T_ic")):
         np.testing.assert_array_equal(found[name], -z["ic"][:, 3 + column])
 
@@ -178,9 +179,9 @@ def test_contract():
     assert (FLOW.sets, FLOW.causal, FLOW.periodic) == (("ic", "bc", "pde"), PDE, ("x",))
     assert FLOW.given == {"ic": ("u", "v", "T")}
     assert FLOW.has_windows
-    assert list(FLOW.residuals(as_network(oracle.invented), None, points())) == list(FLOW.losses)
+    assert list(residuals_of(FLOW, as_network(oracle.invented), None, points())) == list(FLOW.losses)
     assert len(FLOW.losses) == 10
-    assert (FLOW.observed, FLOW.score) == (("u", "v", "w", "T"), "T")
+    assert (FLOW.observed, FLOW.main_quantity) == (("u", "v", "w", "T"), "T")
     fields = {name: np.array([value]) for name, value in {"u": 3.0, "v": 4.0, "w": 1.0, "T": 2.0}.items()}
     found = {name: float(quantity(fields)[0]) for name, quantity in FLOW.quantities.items()}
     assert found == {"u": 3, "v": 4, "w": 1, "T": 2, "speed": 5}

@@ -7,7 +7,7 @@ import pytest
 from oracles import stretching as oracle
 from tolerances import IDENTITY
 
-from gradalign.problems import _stretching as stretching
+from gradalign.networks import stretching
 
 SIDES = [(0.0, 1.0), (-1.0, 3.0), (0.1, 1 / 3)]
 FACTORS = [0.0, 0.5, 2.5, 4.0]

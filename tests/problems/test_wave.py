@@ -12,6 +12,7 @@ from gradalign.base.errors import ConfigurationError
 from gradalign.networks import architectures
 from gradalign.networks.settings import NetworkSettings
 from gradalign.problems.wave import Settings, initial_condition, problem, solution
+from gradalign.training.model import observed_of, residuals_of
 
 COUNTS = {"ic": 6, "bc": 7, "pde": 32}
 BOUNDARIES = ("penalised", "exact")
@@ -39,7 +40,7 @@ def product(params, z):
 @pytest.mark.parametrize("speed_squared", [4.0, 2.25])
 def test_the_solution_makes_every_residual_vanish(dtype, tolerance, speed_squared):
     wave = posed(speed_squared=speed_squared)
-    found = jax.jit(lambda z: wave.residuals(exact(speed_squared), jnp.ones((), dtype), z))(points(dtype=dtype))
+    found = jax.jit(lambda z: residuals_of(wave, exact(speed_squared), jnp.ones((), dtype), z))(points(dtype=dtype))
     assert set(found) == {"u0", "ut0", "bc", "pde"}
     for name, residual in found.items():
         assert residual.dtype == dtype
@@ -53,9 +54,9 @@ def test_the_quotient_makes_every_residual_of_the_exact_boundary_vanish():
         return exact()(params, z) / (4 * z[:, 1:] * (1 - z[:, 1:]))
 
     z = points("exact")
-    for residual in posed("exact").residuals(quotient, jnp.ones(()), z).values():
+    for residual in residuals_of(posed("exact"), quotient, jnp.ones(()), z).values():
         np.testing.assert_allclose(residual, 0, atol=1e-10)  # 1/x³ near the ends magnifies rounding
-    observed = posed("exact").observe(quotient, jnp.ones(()), z["pde"])
+    observed = observed_of(posed("exact"), quotient, jnp.ones(()), z["pde"])
     np.testing.assert_allclose(observed[:, 0], solution(*z["pde"].T), atol=ROUNDING)
 
 
@@ -63,7 +64,7 @@ def test_the_quotient_makes_every_residual_of_the_exact_boundary_vanish():
 def test_residuals_of_a_product_are_those_derived_by_hand(speed_squared):
     for boundary, expected in (("penalised", oracle.residual), ("exact", oracle.residual_of_product)):
         z = points(boundary)
-        found = posed(boundary, speed_squared=speed_squared).residuals(product, jnp.ones(()), z)
+        found = residuals_of(posed(boundary, speed_squared=speed_squared), product, jnp.ones(()), z)
         np.testing.assert_allclose(found["pde"], expected(*np.asarray(z["pde"]).T, speed_squared), atol=IDENTITY)
         t, x = np.asarray(z["ic"]).T
         value, slope = oracle.network(t, x)[:2]
@@ -80,7 +81,7 @@ def test_only_a_squared_speed_of_four_fits_the_stated_solution():
     t, x = np.asarray(z["pde"]).T
     curvature = -(np.pi**2) * np.sin(np.pi * x) * np.cos(2 * np.pi * t)
     curvature -= 8 * np.pi**2 * np.sin(4 * np.pi * x) * np.cos(8 * np.pi * t)
-    found = posed(speed_squared=16.0).residuals(exact(), jnp.ones(()), z)["pde"]
+    found = residuals_of(posed(speed_squared=16.0), exact(), jnp.ones(()), z)["pde"]
     np.testing.assert_allclose(found, -12 * curvature, atol=1e-10)
 
 
@@ -101,7 +102,7 @@ def test_only_the_exact_boundary_makes_a_network_vanish_at_the_ends(boundary):
     chosen = NetworkSettings(architecture="mlp", width=4, depth=2, activation="tanh")
     network = architectures.build(chosen, wave, jnp.dtype(jnp.float32))
     params = network.init(jax.random.key(0))
-    ends = wave.observe(network.apply, params, jnp.asarray([[0.3, 0.0], [0.7, 1.0]], jnp.float32))
+    ends = observed_of(wave, network.apply, params, jnp.asarray([[0.3, 0.0], [0.7, 1.0]], jnp.float32))
     assert (jnp.max(jnp.abs(ends)) == 0) == (boundary == "exact")
 
 
@@ -115,7 +116,7 @@ def test_contract(boundary, terms, sets):
     assert (wave.causal, wave.periodic, wave.formulation) == (("pde",), (), ("boundary", "start"))
     assert wave.point_sets["u0"] == wave.point_sets["ut0"] == "ic"
     assert not wave.given
-    assert list(wave.residuals(product, jnp.ones(()), points(boundary))) == list(wave.losses)
+    assert list(residuals_of(wave, product, jnp.ones(()), points(boundary))) == list(wave.losses)
 
 
 def test_the_wave_equation_has_one_window():

@@ -5,7 +5,7 @@ import pytest
 from oracles import ginzburg_landau as oracle
 from pydantic import ValidationError
 
-from gradalign.problems._hard_start import FORMULATION
+from gradalign.problems._start import FORMULATION
 from gradalign.problems.ginzburg_landau import Settings as ProblemSettings
 from gradalign.references import ginzburg_landau
 from gradalign.references._contract import relative_l2

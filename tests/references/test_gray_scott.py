@@ -5,7 +5,7 @@ import pytest
 from oracles import gray_scott as oracle
 from pydantic import ValidationError
 
-from gradalign.problems._hard_start import FORMULATION
+from gradalign.problems._start import FORMULATION
 from gradalign.problems.gray_scott import Settings as ProblemSettings
 from gradalign.problems.gray_scott import initial_condition
 from gradalign.references import gray_scott

@@ -13,6 +13,7 @@ from gradalign.problems.wave import problem, solution
 from gradalign.references import wave
 from gradalign.references._contract import relative_l2
 from gradalign.references.wave import Settings, compute, finite_differences
+from gradalign.training.model import residuals_of
 
 SMOKE = Settings(times=50, points=32, subdivisions=2, tolerance=1e-10)
 SMALL = Settings(times=9, points=33, tolerance=1e-9)
@@ -65,7 +66,7 @@ def test_the_reference_as_a_double_series_satisfies_every_residual():
     inside, zero, ends = random.uniform(size=(40, 2)), random.uniform(size=(9, 2)), random.uniform(size=(9, 2))
     zero[:, 0], ends[:, 1] = 0, np.round(ends[:, 1])
     points = {"ic": jnp.asarray(zero), "bc": jnp.asarray(ends), "pde": jnp.asarray(inside)}
-    for name, residual in equation.residuals(series, None, points).items():
+    for name, residual in residuals_of(equation, series, None, points).items():
         # Rounding of the coefficients times squares of wavenumbers, up to (32π)² and c² as much
         np.testing.assert_allclose(residual, 0, atol=1e-10 if name == "pde" else IDENTITY)
 

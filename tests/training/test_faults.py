@@ -14,6 +14,7 @@ from gradalign.base import randomness
 from gradalign.base.errors import NonFiniteLossError
 from gradalign.training import runner
 from gradalign.training.loop import build
+from gradalign.training.model import residuals_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.endurance]
 
@@ -49,7 +50,7 @@ def faulty(experiment):
         return jnp.abs(points["pde"][0, 1] - first[fault]) < 1e-12
 
     def residuals(apply, params, points):
-        found = problem.residuals(apply, params, points)
+        found = residuals_of(problem, apply, params, points)
         wrong = jnp.where(due("residual", points), FAULTS["residual"], 1.0)
         wrong = jnp.where(due("large residual", points), FAULTS["large residual"], wrong)
         bias = params["output"]["bias"][0]

@@ -10,6 +10,7 @@ from oracles import stretching as stretching_oracle
 
 from gradalign.base import randomness
 from gradalign.training.loop import build
+from gradalign.training.model import residuals_of
 
 CONSTANT = {"scheme": "constant"}
 
@@ -30,7 +31,7 @@ def loss_of(experiment, weights, points, name):
     """lambda_k mean r_k^2, written out without the objective."""
 
     def loss(params):
-        residuals = experiment.problem.residuals(experiment.network.apply, params, points)
+        residuals = residuals_of(experiment.problem, experiment.network.apply, params, points)
         return weights[name] * jnp.sum(residuals[name] ** 2) / residuals[name].size
 
     return loss
@@ -148,7 +149,7 @@ def test_causal_weights_scale_the_rows_of_the_objective():
     key, loop = randomness.stream(3, "points"), experiment.start(3)
     points = experiment.points(key, loop)
     objective = experiment.objective({name: jnp.ones(()) for name in loop.loss_weights})
-    residuals = experiment.problem.residuals(experiment.network.apply, loop.params, points)["pde"]
+    residuals = residuals_of(experiment.problem, experiment.network.apply, loop.params, points)["pde"]
     chunks = np.asarray(residuals).reshape(4, 4)
     before = np.concatenate([[0.0], np.cumsum(np.mean(chunks**2, axis=1))[:-1]])
     expected = np.mean(np.exp(-2.0 * before)[:, None] * chunks**2)
@@ -216,7 +217,7 @@ def test_driven_fields_are_those_of_the_solution_at_the_points_of_their_loss_ter
     loop = experiment.start(0)
     drawn = experiment.points(randomness.stream(0, "points"), loop)
     found = experiment.objective(loop.loss_weights, loop.start).fields(loop.params, drawn)
-    u, v = experiment.fields(experiment.solution(loop), drawn["pde"]).T
+    u, v = experiment.model.values(experiment.solution(loop), drawn["pde"]).T
     assert list(found) == ["ru", "rv"]
     np.testing.assert_allclose([found["ru"], found["rv"]], [u, v], rtol=0, atol=1e-14)
 
@@ -246,7 +247,7 @@ def test_stretched_points_have_weights_and_leave_the_walls_where_they_are(sampli
         expected = stretching_oracle.moved(np.asarray(uniform[name])[:, :2], 0.0, 1.0, 2.5)
         np.testing.assert_allclose(at[:, :2], expected, atol=1e-14)
         np.testing.assert_array_equal(at[:, 2:], uniform[name][:, 2:])
-    without = stretched.problem.residuals(stretched.network.apply, loop.params, drawn)
+    without = residuals_of(stretched.problem, stretched.network.apply, loop.params, drawn)
     rows = stretched.objective({name: jnp.ones(()) for name in without}).rows(loop.params, drawn)
     for name, residual in without.items():
         at = np.asarray(drawn[stretched.problem.point_sets[name]])[:, :2]

@@ -6,19 +6,19 @@ All quantities are dimensionless and in float64.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from gradalign.base import randomness
-from gradalign.base.trees import Tree
-from gradalign.derivatives.partial import partial_derivatives
+from gradalign.base.types import Points
 from gradalign.networks import architectures
 from gradalign.networks.settings import NetworkSettings
 from gradalign.optimizers._objective import Objective
-from gradalign.problems._contract import Apply, Points, Problem
+from gradalign.problems._contract import At, Fields, PointSet, Problem, Residuals, Term
 from gradalign.problems._sampling import uniform
+from gradalign.problems._sets import at_both_ends
+from gradalign.training.model import residuals_of
 
 Solution = Callable[[Array], Array]
 
@@ -43,28 +43,40 @@ def heat_solution(points: Array) -> Array:
     return jnp.exp(-DIFFUSIVITY * jnp.pi**2 * points[:, 0]) * jnp.sin(jnp.pi * points[:, 1])
 
 
+@dataclass(frozen=True)
+class _OneDraw(Problem):
+    """A problem whose points in the interior are the only random ones: they have the whole stream."""
+
+    def sample(self, key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
+        return {one.name: one.sample(key, counts.get(one.name, 0), dtype) for one in self.points}
+
+
 def poisson() -> Problem:
     """-u'' = pi^2 sin(pi x) on (0, 1), u(0) = u(1) = 0; losses ``bc`` (both ends) and ``pde``, n = 2.
 
     >>> problem = poisson()
     >>> points = problem.sample(jax.random.key(0), {"pde": 3}, jnp.dtype("float32"))
-    >>> residuals = problem.residuals(lambda scale, x: scale * poisson_solution(x)[:, None], jnp.float32(1), points)
+    >>> residuals = residuals_of(problem, lambda scale, x: scale * poisson_solution(x)[:, None], 1.0, points)
     >>> bool(jnp.max(jnp.abs(residuals["pde"])) < 1e-5)
     True
     """
     domain = ((0.0, 1.0),)
 
-    def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
-        return {"bc": jnp.asarray(domain[0], dtype)[:, None], "pde": uniform(key, domain, counts["pde"], dtype)}
+    def ends(key: Array, count: int, dtype: jnp.dtype) -> Array:
+        del key, count
+        return jnp.asarray(domain[0], dtype)[:, None]
 
-    def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
-        d = partial_derivatives(lambda x: apply(params, x), points["pde"], ("xx",), ("x",))
-        return {
-            "bc": apply(params, points["bc"])[:, 0],
-            "pde": -d["xx"][:, 0] - jnp.pi**2 * poisson_solution(points["pde"]),
-        }
+    def inside(key: Array, count: int, dtype: jnp.dtype) -> Array:
+        return uniform(key, domain, count, dtype)
 
-    return Problem("poisson", ("x",), ("u",), ("bc", "pde"), domain, sample, residuals)
+    def equation(fields: Fields, at: At) -> Residuals:
+        return {"pde": -fields.derivatives(at, ("xx",))["xx"][:, 0] - jnp.pi**2 * poisson_solution(at.coordinates)}
+
+    points = (
+        PointSet("bc", ends, lambda fields, at: {"bc": fields(at)[:, 0]}, (Term("bc"),), condition="boundary"),
+        PointSet("pde", inside, equation, (Term("pde"),)),
+    )
+    return _OneDraw("poisson", ("x",), ("u",), domain, points)
 
 
 def heat() -> Problem:
@@ -72,30 +84,31 @@ def heat() -> Problem:
 
     >>> problem = heat()
     >>> points = problem.sample(jax.random.key(0), {"bc": 4, "ic": 3, "pde": 5}, jnp.dtype("float32"))
-    >>> residuals = problem.residuals(lambda scale, z: scale * heat_solution(z)[:, None], jnp.float32(1), points)
+    >>> residuals = residuals_of(problem, lambda scale, z: scale * heat_solution(z)[:, None], 1.0, points)
     >>> max(float(jnp.max(jnp.abs(r))) for r in residuals.values()) < 1e-5
     True
     """
     domain = ((0.0, 1.0), (0.0, 1.0))
 
-    def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
-        keys = dict(zip(("bc", "ic", "pde"), jax.random.split(key, 3), strict=True))
-        ends = uniform(keys["bc"], (domain[0], (0.0, 0.0)), counts["bc"], dtype)
-        return {
-            "bc": ends.at[1::2, 1].set(1),
-            "ic": uniform(keys["ic"], ((0.0, 0.0), domain[1]), counts["ic"], dtype),
-            "pde": uniform(keys["pde"], domain, counts["pde"], dtype),
-        }
+    def at_start(key: Array, count: int, dtype: jnp.dtype) -> Array:
+        return uniform(key, ((0.0, 0.0), domain[1]), count, dtype)
 
-    def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
-        d = partial_derivatives(lambda z: apply(params, z), points["pde"], ("t", "xx"), ("t", "x"))
-        return {
-            "bc": apply(params, points["bc"])[:, 0],
-            "ic": apply(params, points["ic"])[:, 0] - heat_solution(points["ic"]),
-            "pde": (d["t"] - DIFFUSIVITY * d["xx"])[:, 0],
-        }
+    def inside(key: Array, count: int, dtype: jnp.dtype) -> Array:
+        return uniform(key, domain, count, dtype)
 
-    return Problem("heat", ("t", "x"), ("u",), ("bc", "ic", "pde"), domain, sample, residuals)
+    def start(fields: Fields, at: At) -> Residuals:
+        return {"ic": fields(at)[:, 0] - heat_solution(at.coordinates)}
+
+    def equation(fields: Fields, at: At) -> Residuals:
+        d = fields.derivatives(at, ("t", "xx"))
+        return {"pde": (d["t"] - DIFFUSIVITY * d["xx"])[:, 0]}
+
+    points = (
+        at_both_ends(domain, lambda fields, at: {"bc": fields(at)[:, 0]}, [Term("bc")]),
+        PointSet("ic", at_start, start, (Term("ic"),), condition="initial"),
+        PointSet("pde", inside, equation, (Term("pde"),)),
+    )
+    return Problem("heat", ("t", "x"), ("u",), domain, points)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +140,7 @@ def fit(
     network = architectures.build(settings, problem, dtype)
     objective = Objective(
         {name: jnp.asarray(weights[name], dtype) for name in problem.losses},
-        lambda params, points: problem.residuals(network.apply, params, points),
+        lambda params, points: residuals_of(problem, network.apply, params, points),
     )
     return Fit(problem, solution, network, objective, counts)
 

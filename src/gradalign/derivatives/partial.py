@@ -9,7 +9,7 @@ A combination such as ∂/∂t - ν ∂²/∂x² is one stream instead of two: n
 mode, arXiv 2505.13644). Of the derivatives in it only those of lower orders are carried along.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,18 +19,13 @@ from jax import Array
 from jax.extend import core
 
 from gradalign.base.errors import unknown_name
+from gradalign.base.types import Operators
 from gradalign.derivatives import rules
-from gradalign.derivatives.growing_series import growing_series_streams
 from gradalign.derivatives.rules import Plan, Streams
 
 Fields = Callable[[Array], Array]
-Operators = Mapping[str, Mapping[str, float | Array]]
-"""Linear differential operators by name: the coefficients, scalars, by derivative."""
 
 MAXIMUM_ORDER = 4
-
-CLOSED_FORMS = {"growing_series": growing_series_streams}
-"""Compiled functions whose streams need no reading of their program, by name; None where the rule does not apply."""
 
 
 def partial_derivatives(
@@ -101,8 +96,7 @@ def _run(plan: Plan, program: core.ClosedJaxpr, inputs: Sequence[Array | Streams
     for equation in program.jaxpr.eqns:
         values = [read(variable) for variable in equation.invars]
         if equation.primitive.name in ("jit", "pjit"):  # the second before JAX 0.7
-            closed = CLOSED_FORMS.get(equation.params["name"], lambda *_: None)(plan, values)
-            results = _run(plan, equation.params["jaxpr"], values) if closed is None else [closed]
+            results = _run(plan, equation.params["jaxpr"], values)
         else:
             results = rules.propagated(plan, equation, values)
         known |= dict(zip(equation.outvars, results, strict=True))

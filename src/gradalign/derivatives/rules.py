@@ -29,10 +29,6 @@ Streams = dict[Order | str, Array]
 """Arrays of one shape by order, or by the name of an operator; what is absent vanishes."""
 
 
-class CoordinateStreams(Streams):
-    """The streams of the coordinates themselves, which a closed form may take for granted."""
-
-
 Terms = Mapping[Order, Any]
 """Coefficients by order."""
 
@@ -53,13 +49,13 @@ class Plan:
         closed = {part for order in {*wanted, *lower, self.value} for part in _parts(order)}
         self.orders = sorted(closed, key=lambda order: (sum(order), order))
 
-    def coordinates(self, points: Array) -> CoordinateStreams:
+    def coordinates(self, points: Array) -> Streams:
         """The streams of the coordinates (N, D) themselves."""
 
         def slope(order: Order) -> Array:
             return jnp.zeros_like(points).at[:, order.index(1)].set(1)
 
-        found = CoordinateStreams({self.value: points})
+        found: Streams = {self.value: points}
         found |= {order: slope(order) for order in self.orders if sum(order) == 1}
         for name, terms in self.operators.items():
             _put(found, name, [c * slope(order) for order, c in terms.items() if sum(order) == 1])

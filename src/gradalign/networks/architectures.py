@@ -29,10 +29,11 @@ from jax import Array
 
 from gradalign.base.errors import ConfigurationError
 from gradalign.base.trees import Tree
-from gradalign.derivatives.waves import fourier_waves
+from gradalign.base.types import Apply
+from gradalign.derivatives.fourier_series import fourier_waves
 from gradalign.networks.settings import NetworkSettings
-from gradalign.problems._contract import Apply, Problem
-from gradalign.problems._stretching import place
+from gradalign.networks.stretching import place
+from gradalign.problems._contract import Problem
 
 Layer = dict[str, Array]
 """``kernel`` (inputs, outputs), ``bias`` (outputs,), and with weight factorisation ``log_scale`` (outputs,)."""

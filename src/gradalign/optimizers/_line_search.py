@@ -9,8 +9,8 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from gradalign.base.trees import Tree
+from gradalign.base.types import Points
 from gradalign.optimizers._objective import Objective
-from gradalign.problems._contract import Points
 
 ValueAndGradient = Callable[[Array], tuple[Array, Array]]
 

@@ -13,8 +13,8 @@ from jax import Array
 from gradalign.base.discovery import module_names
 from gradalign.base.errors import unknown_name
 from gradalign.base.trees import Tree
+from gradalign.base.types import Points
 from gradalign.optimizers._objective import Objective
-from gradalign.problems._contract import Points
 
 State = Any
 

@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 
 from gradalign.base.errors import ConfigurationError
 from gradalign.base.trees import Tree
-from gradalign.problems._contract import Points
+from gradalign.base.types import Points
 
 Residuals = Callable[[Tree, Points], dict[str, Array]]
 

@@ -14,10 +14,10 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from gradalign.base.settings import StrictModel
 from gradalign.base.trees import Tree
+from gradalign.base.types import Points
 from gradalign.optimizers._damped_least_squares import DampedSolution, damped, damped_system, norm_factor
 from gradalign.optimizers._method import Method
 from gradalign.optimizers._objective import Objective
-from gradalign.problems._contract import Points
 
 
 class Settings(StrictModel):

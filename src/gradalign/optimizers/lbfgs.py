@@ -14,10 +14,10 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from gradalign.base.settings import StrictModel
 from gradalign.base.trees import Tree
+from gradalign.base.types import Points
 from gradalign.optimizers._line_search import End, end_of, start_of, strong_wolfe
 from gradalign.optimizers._method import Method
 from gradalign.optimizers._objective import Objective
-from gradalign.problems._contract import Points
 
 
 class Settings(StrictModel):

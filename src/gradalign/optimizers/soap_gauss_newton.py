@@ -13,6 +13,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from gradalign.base import randomness
 from gradalign.base.trees import Tree
+from gradalign.base.types import Points
 from gradalign.optimizers._eigenbases import (
     bias_correction,
     eigenvectors,
@@ -25,7 +26,6 @@ from gradalign.optimizers._kronecker import Sides, updated_factors
 from gradalign.optimizers._method import Method
 from gradalign.optimizers._objective import Objective
 from gradalign.optimizers._schedules import ScheduleSettings, learning_rate
-from gradalign.problems._contract import Points
 
 
 class Settings(ScheduleSettings):

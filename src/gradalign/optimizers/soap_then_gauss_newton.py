@@ -12,11 +12,11 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from gradalign.base.settings import StrictModel
 from gradalign.base.trees import Tree
+from gradalign.base.types import Points
 from gradalign.optimizers import gauss_newton as second_method
 from gradalign.optimizers import soap as first_method
 from gradalign.optimizers._method import Method, State
 from gradalign.optimizers._objective import Objective
-from gradalign.problems._contract import Points
 
 
 class Settings(StrictModel):

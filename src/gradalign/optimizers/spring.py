@@ -13,11 +13,11 @@ from jax.flatten_util import ravel_pytree
 from pydantic import Field, PositiveFloat
 
 from gradalign.base.trees import Tree
+from gradalign.base.types import Points
 from gradalign.optimizers._damped_least_squares import damped, damped_system
 from gradalign.optimizers._method import Method
 from gradalign.optimizers._objective import Objective
 from gradalign.optimizers._schedules import ScheduleSettings, learning_rate
-from gradalign.problems._contract import Points
 
 
 class Settings(ScheduleSettings):

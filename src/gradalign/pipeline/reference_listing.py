@@ -13,7 +13,7 @@ from gradalign.base.errors import ConfigurationError
 from gradalign.base.settings import Scale, StrictModel
 from gradalign.pipeline.configuration import Configuration
 from gradalign.pipeline.listings import aligned
-from gradalign.problems._hard_start import FORMULATION
+from gradalign.problems._start import FORMULATION
 from gradalign.references._contract import stated_error
 
 LABEL = 16

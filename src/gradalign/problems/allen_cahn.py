@@ -36,11 +36,9 @@ gradient-norm weights that start with 100 for ic; causal weights (arXiv 2203.074
 With tolerance 1, the released value of arXiv 2502.00604, a network of this size stays near 0 in the middle.
 """
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Literal
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -48,11 +46,10 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 
 from gradalign.base.errors import ConfigurationError
-from gradalign.base.trees import Tree
-from gradalign.derivatives.partial import partial_derivatives
-from gradalign.problems._contract import Apply, Points, Problem, Reflection, Statement
-from gradalign.problems._hard_start import FORMULATION, ExactStart, StartSettings
-from gradalign.problems._sampling import first_window, stratified_in_time, uniform, with_values
+from gradalign.problems._contract import At, Fields, Problem, Reflection, Residuals, Statement, Term
+from gradalign.problems._sampling import first_window
+from gradalign.problems._sets import at_both_ends, initial_values, interior
+from gradalign.problems._start import FORMULATION, StartSettings
 
 DOMAIN = ((0.0, 1.0), (-1.0, 1.0))
 """Times and places: t in [0, 1], x in [-1, 1]."""
@@ -87,76 +84,57 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
 
     Points of ``bc`` at x = -1 stand for the difference of u between the ends, those at x = 1 for that of ∂u/∂x.
 
+    >>> import jax
+    >>> from gradalign.derivatives.fields import FieldsOf
     >>> settings = Settings(initial_condition="kinked", boundary="penalised")
     >>> allen_cahn = problem(settings)
     >>> points = allen_cahn.sample(jax.random.key(0), {"ic": 4, "bc": 4, "pde": 8}, jnp.dtype("float32"))
-    >>> residuals = allen_cahn.residuals(lambda params, z: params * z[:, 1:], jnp.float32(1.0), points)  # u = x
+    >>> residuals = allen_cahn.residuals(FieldsOf(lambda z: z[:, 1:], ("t", "x")), points)  # u = x
     >>> residuals["bc"].tolist()  # u(1) - u(-1) = 2, and equal slopes
     [2.0, 0.0, 2.0, 0.0]
     """
     penalised = settings.boundary == "penalised"
-    exact = settings.start == "exact"
-    if exact and (settings.initial_condition != "band_limited" or settings.start_harmonics < SAMPLES // 2):
+    if settings.start == "exact" and (
+        settings.initial_condition != "band_limited" or settings.start_harmonics < SAMPLES // 2
+    ):
         raise ConfigurationError(
             f"problem 'allen_cahn' was given start 'exact' with initial_condition {settings.initial_condition!r} and "
             f"start_harmonics {settings.start_harmonics}; allowed: 'band_limited' and at least {SAMPLES // 2}. The "
             "interpolant at the start would be another initial condition; change these settings, or set start to "
             "'penalised'"
         )
-    losses = tuple(name for name, present in (("ic", not exact), ("bc", penalised), ("pde", True)) if present)
     domain = first_window(DOMAIN, windows)
-    (start, _), (left, right) = domain
+    left, right = domain[1]
+
+    def equation(fields: Fields, at: At) -> Residuals:
+        d = fields.derivatives(at, ("",), {"heat": {"t": 1.0, "xx": -settings.diffusion}})
+        return {"pde": (d["heat"] - settings.reaction * (d[""] - d[""] ** 3))[:, 0]}
+
+    def gaps(fields: Fields, at: At) -> Residuals:
+        """Differences between the ends at the times of the points: of u where x = -1, of ∂u/∂x where x = 1."""
+        ends = [fields.derivatives(at.moved(x=end), ("", "x")) for end in (left, right)]
+        value, slope = (ends[1][word][:, 0] - ends[0][word][:, 0] for word in ("", "x"))
+        return {"bc": jnp.where(at.x < 0, value, slope)}
+
+    def start(x: Array) -> list[Array]:
+        return [initial_condition(x, settings.initial_condition)]
 
     def growth(k: Array) -> Array:
         return -settings.diffusion * k**2 - 2 * settings.reaction
-
-    def at_start(x: Array) -> Array:
-        return initial_condition(x, settings.initial_condition)
-
-    def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
-        keys = dict(zip(losses, jax.random.split(key, len(losses)), strict=True))
-        points = {"pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype)}
-        if not exact:
-            places = uniform(keys["ic"], ((start, start), domain[1]), counts["ic"], dtype)
-            points["ic"] = with_values(places, at_start(places[:, 1]))
-        if penalised:
-            ends = uniform(keys["bc"], (domain[0], (left, left)), counts["bc"], dtype)
-            points["bc"] = ends.at[1::2, 1].set(right)
-        return {name: points[name] for name in losses}
-
-    def gaps(apply: Apply, params: Tree, points: Array) -> Array:
-        """Differences between the ends at the times of the points: of u where x = -1, of ∂u/∂x where x = 1."""
-        ends = jnp.concatenate([points.at[:, 1].set(left), points.at[:, 1].set(right)])
-        d = partial_derivatives(lambda z: apply(params, z), ends, ("", "x"), ("t", "x"))
-        value, slope = (right_end - left_end for left_end, right_end in (jnp.split(d[word][:, 0], 2) for word in d))
-        return jnp.where(points[:, 1] < 0, value, slope)
-
-    def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
-        heat = {"heat": {"t": 1.0, "xx": -settings.diffusion}}
-        d = partial_derivatives(lambda z: apply(params, z), points["pde"], ("",), ("t", "x"), heat)
-        reaction = settings.reaction * (d[""] - d[""] ** 3)
-        found = {"pde": (d["heat"] - reaction)[:, 0]}
-        if not exact:
-            found["ic"] = apply(params, points["ic"][:, :2])[:, 0] - points["ic"][:, 2]
-        if penalised:
-            found["bc"] = gaps(apply, params, points["bc"])
-        return {name: found[name] for name in losses}
 
     return Problem(
         name="allen_cahn",
         coordinates=("t", "x"),
         fields=("u",),
-        losses=losses,
         domain=domain,
-        sample=sample,
-        residuals=residuals,
+        points=(
+            initial_values(domain, ("u",), start),
+            *([at_both_ends(domain, gaps, [Term("bc")])] if penalised else []),
+            interior(domain, equation, [Term("pde")]),
+        ),
         periodic=() if penalised else ("x",),
-        causal=("pde",),
         formulation=("boundary", *FORMULATION),
-        given={} if exact else {"ic": ("u",)},
-        exact_start=ExactStart(domain[1:], settings.start_harmonics, lambda x: [at_start(x)], (growth,))
-        if exact
-        else None,
+        hard_start=settings.hard_start(domain[1:], start, (growth,)),
         reflection=Reflection("x", 0.0, (1,)),
     )
 

@@ -27,18 +27,15 @@ weights; causal weights with tolerance 1 and 32 chunks (arXiv 2502.00604, releas
 """
 
 import math
-from collections.abc import Mapping
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 from pydantic import Field, PositiveFloat
 
-from gradalign.base.trees import Tree
-from gradalign.derivatives.partial import partial_derivatives
-from gradalign.problems._contract import Apply, Points, Problem, Reflection, Statement
-from gradalign.problems._hard_start import FORMULATION, ExactStart, StartSettings, at_rest
-from gradalign.problems._sampling import first_window, stratified_in_time, uniform, with_values
+from gradalign.problems._contract import At, Fields, Problem, Reflection, Residuals, Statement, Term, at_rest
+from gradalign.problems._sampling import first_window
+from gradalign.problems._sets import at_both_ends, initial_values, interior
+from gradalign.problems._start import FORMULATION, StartSettings
 
 DOMAIN = ((0.0, 1.0), (-1.0, 1.0))
 """Times and places: t in [0, 1], x in [-1, 1]."""
@@ -59,52 +56,37 @@ class Settings(StartSettings):
 def problem(settings: Settings, windows: int = 1) -> Problem:
     """Burgers' equation as residuals of one field u over the coordinates (t, x), on the first of equal time windows.
 
+    >>> import jax
+    >>> from gradalign.derivatives.fields import FieldsOf
     >>> burgers = problem(Settings())
     >>> points = burgers.sample(jax.random.key(0), {"ic": 4, "bc": 4, "pde": 8}, jnp.dtype("float32"))
-    >>> residuals = burgers.residuals(lambda params, z: params * z[:, 1:], jnp.float32(2.0), points)  # u = 2x
+    >>> residuals = burgers.residuals(FieldsOf(lambda z: 2 * z[:, 1:], ("t", "x")), points)  # u = 2x
     >>> bool(jnp.allclose(residuals["pde"], 4 * points["pde"][:, 1]))  # u ∂u/∂x = 4x
     True
     """
     domain = first_window(DOMAIN, windows)
-    exact = settings.start == "exact"
-    losses = ("pde",) if exact else ("ic", "bc", "pde")
 
-    def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
-        keys = dict(zip(("ic", "bc", "pde"), jax.random.split(key, 3), strict=True))
-        (start, _), (left, right) = domain
-        points = {"pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype)}
-        if not exact:
-            ends = uniform(keys["bc"], (domain[0], (left, left)), counts["bc"], dtype)
-            places = uniform(keys["ic"], ((start, start), domain[1]), counts["ic"], dtype)
-            points["ic"] = with_values(places, initial_condition(places[:, 1]))
-            points["bc"] = ends.at[1::2, 1].set(right)
-        return {name: points[name] for name in losses}
+    def equation(fields: Fields, at: At) -> Residuals:
+        d = fields.derivatives(at, ("", "x"), {"heat": {"t": 1.0, "xx": -settings.viscosity}})
+        return {"pde": (d["heat"] + d[""] * d["x"])[:, 0]}
 
-    def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
-        heat = {"heat": {"t": 1.0, "xx": -settings.viscosity}}
-        d = partial_derivatives(lambda z: apply(params, z), points["pde"], ("", "x"), ("t", "x"), heat)
-        found = {"pde": (d["heat"] + d[""] * d["x"])[:, 0]}
-        if not exact:
-            found["ic"] = apply(params, points["ic"][:, :2])[:, 0] - points["ic"][:, 2]
-            found["bc"] = apply(params, points["bc"])[:, 0]
-        return {name: found[name] for name in losses}
+    def start(x: Array) -> list[Array]:
+        return [initial_condition(x)]
 
     return Problem(
         name="burgers",
         coordinates=("t", "x"),
         fields=("u",),
-        losses=losses,
         domain=domain,
-        sample=sample,
-        residuals=residuals,
-        causal=("pde",),
-        periodic=("x",) if exact else (),
+        points=(
+            initial_values(domain, ("u",), start),
+            at_both_ends(domain, lambda fields, at: {"bc": fields(at)[:, 0]}, [Term("bc")]),
+            interior(domain, equation, [Term("pde")]),
+        ),
         formulation=FORMULATION,
-        given={} if exact else {"ic": ("u",)},
-        exact_start=ExactStart(domain[1:], settings.start_harmonics, lambda x: [initial_condition(x)], (at_rest,))
-        if exact
-        else None,
+        hard_start=settings.hard_start(domain[1:], start, (at_rest,)),
         reflection=Reflection("x", 0.0, (-1,)),
+        labels=("viscosity",),
     )
 
 

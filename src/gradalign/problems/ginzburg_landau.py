@@ -30,20 +30,24 @@ windows of time; gradient-norm weights that start with 100 for the initial condi
 and 16 chunks (released settings of arXiv 2502.00604). For t <= 0.2, the first of these windows, less will do.
 """
 
-from collections.abc import Mapping
-from operator import itemgetter
-
-import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from pydantic import Field, PositiveFloat
 
-from gradalign.base.trees import Tree
-from gradalign.derivatives.partial import partial_derivatives
-from gradalign.problems._contract import Apply, Points, Problem, QuarterTurn, Statement
-from gradalign.problems._hard_start import FORMULATION, ExactStart, StartSettings, diffusion
-from gradalign.problems._sampling import first_window, stratified_in_time, uniform, with_values
+from gradalign.problems._contract import (
+    At,
+    Fields,
+    Problem,
+    QuarterTurn,
+    Residuals,
+    Statement,
+    Term,
+    components_and_both,
+    diffusion,
+)
+from gradalign.problems._sampling import first_window
+from gradalign.problems._sets import initial_values, interior
+from gradalign.problems._start import FORMULATION, StartSettings
 
 SQUARE = ((-1.0, 1.0), (-1.0, 1.0))
 """Places: x and y in [-1, 1]."""
@@ -67,69 +71,46 @@ class Settings(StartSettings):
 def problem(settings: Settings, windows: int = 1) -> Problem:
     """The complex Ginzburg-Landau equation as residuals of u and v over (t, x, y), on the first of equal time windows.
 
+    >>> import jax
+    >>> from gradalign.derivatives.fields import FieldsOf
     >>> ginzburg_landau = problem(Settings())
     >>> points = ginzburg_landau.sample(jax.random.key(0), {"ic": 4, "pde": 8}, jnp.dtype("float32"))
-    >>> constant = lambda params, z: params + 0 * z[:, :2]  # u = 0, v = 1, hence m = 1
-    >>> residuals = ginzburg_landau.residuals(constant, jnp.asarray([0, 1], jnp.float32), points)
+    >>> values = jnp.asarray([0, 1], jnp.float32)  # u = 0, v = 1, hence m = 1
+    >>> constant = FieldsOf(lambda z: values + 0 * z[:, :2], ("t", "x", "y"))
+    >>> residuals = ginzburg_landau.residuals(constant, points)
     >>> float(residuals["ru"][0]), float(residuals["rv"][0])  # only -kβ is left
     (-15.0, 0.0)
     """
     domain = first_window(((0.0, settings.horizon), *SQUARE), windows)
 
-    exact = settings.start == "exact"
-    losses = ("ru", "rv") if exact else ("u_ic", "v_ic", "ru", "rv")
-
-    def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
-        keys = dict(zip(("ic", "pde"), jax.random.split(key), strict=True))
-        points = {"pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype)}
-        if not exact:
-            places = uniform(keys["ic"], ((0.0, 0.0), *SQUARE), counts["ic"], dtype)
-            points["ic"] = with_values(places, *initial_condition(places[:, 1], places[:, 2]))
-        return points
-
-    def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
-        heat = {"heat": {"t": 1.0, "xx": -settings.diffusion, "yy": -settings.diffusion}}
-        found = partial_derivatives(lambda z: apply(params, z), points["pde"], ("",), ("t", "x", "y"), heat)
+    def equations(fields: Fields, at: At) -> Residuals:
+        found = fields.derivatives(
+            at, ("",), {"heat": {"t": 1.0, "xx": -settings.diffusion, "yy": -settings.diffusion}}
+        )
         u, v = found[""].T
         linear_u, linear_v = found["heat"].T
         m, beta = u**2 + v**2, settings.dispersion
-        terms = {
+        return {
             "ru": linear_u - settings.rate * (u - m * u + beta * m * v),
             "rv": linear_v - settings.rate * (v - m * v - beta * m * u),
         }
-        if not exact:
-            gaps = apply(params, points["ic"][:, :3]) - points["ic"][:, 3:]
-            terms |= {"u_ic": gaps[:, 0], "v_ic": gaps[:, 1]}
-        return {name: terms[name] for name in losses}
 
     return Problem(
         name="ginzburg_landau",
         coordinates=("t", "x", "y"),
         fields=("u", "v"),
-        losses=losses,
         domain=domain,
-        sample=sample,
-        residuals=residuals,
+        points=(
+            initial_values(domain, ("u", "v"), initial_condition),
+            interior(domain, equations, [Term("ru"), Term("rv")]),
+        ),
         periodic=("x", "y"),
-        causal=("ru", "rv"),
         formulation=FORMULATION,
+        hard_start=settings.hard_start(SQUARE, initial_condition, (diffusion(settings.diffusion),) * 2),
         quarter_turn=QuarterTurn(("x", "y"), (1, 0), (1, -1)),
-        point_sets={"ru": "pde", "rv": "pde"} | ({} if exact else {"u_ic": "ic", "v_ic": "ic"}),
-        given={} if exact else {"ic": ("u", "v")},
-        exact_start=ExactStart(
-            SQUARE,
-            settings.start_harmonics,
-            initial_condition,
-            (diffusion(settings.diffusion), diffusion(settings.diffusion)),
-        )
-        if exact
-        else None,
-        quantities={
-            "u": itemgetter("u"),
-            "v": itemgetter("v"),
-            "u and v": lambda fields: np.stack([fields["u"], fields["v"]]),
-        },
-        score="u and v",
+        quantities=components_and_both("u", "v"),
+        main_quantity="u and v",
+        labels=("horizon",),
     )
 
 

@@ -28,20 +28,14 @@ windows of time; gradient-norm weights that start with 1; causal weights with to
 settings of arXiv 2502.00604). For t <= 0.2, the first of these windows, a smaller network will do.
 """
 
-from collections.abc import Mapping
-from operator import itemgetter
-
-import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from pydantic import Field, PositiveFloat
 
-from gradalign.base.trees import Tree
-from gradalign.derivatives.partial import partial_derivatives
-from gradalign.problems._contract import Apply, Points, Problem, Statement
-from gradalign.problems._hard_start import FORMULATION, ExactStart, StartSettings, diffusion
-from gradalign.problems._sampling import first_window, stratified_in_time, uniform, with_values
+from gradalign.problems._contract import At, Fields, Problem, Residuals, Statement, Term, components_and_both, diffusion
+from gradalign.problems._sampling import first_window
+from gradalign.problems._sets import initial_values, interior
+from gradalign.problems._start import FORMULATION, StartSettings
 
 SQUARE = ((-1.0, 1.0), (-1.0, 1.0))
 """Places: x and y in [-1, 1]."""
@@ -68,70 +62,45 @@ class Settings(StartSettings):
 def problem(settings: Settings, windows: int = 1) -> Problem:
     """The Gray-Scott equations as residuals of u and v over (t, x, y), on the first of equal time windows.
 
+    >>> import jax
+    >>> from gradalign.derivatives.fields import FieldsOf
     >>> gray_scott = problem(Settings())
     >>> points = gray_scott.sample(jax.random.key(0), {"ic": 4, "pde": 8}, jnp.dtype("float32"))
-    >>> constant = lambda params, z: params + 0 * z[:, :2]  # u = v = 1/2: the reaction is 1000/8
-    >>> residuals = gray_scott.residuals(constant, jnp.float32(0.5), points)
+    >>> constant = FieldsOf(lambda z: 0.5 + 0 * z[:, :2], ("t", "x", "y"))  # u = v = 1/2: the reaction is 1000/8
+    >>> residuals = gray_scott.residuals(constant, points)
     >>> float(residuals["ru"][0]), float(residuals["rv"][0])  # -40/2 + 125, 100/2 - 125
     (105.0, -75.0)
     """
     domain = first_window(((0.0, settings.horizon), *SQUARE), windows)
 
-    exact = settings.start == "exact"
-    losses = ("ru", "rv") if exact else ("u_ic", "v_ic", "ru", "rv")
-
-    def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
-        keys = dict(zip(("ic", "pde"), jax.random.split(key), strict=True))
-        points = {"pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype)}
-        if not exact:
-            places = uniform(keys["ic"], ((0.0, 0.0), *SQUARE), counts["ic"], dtype)
-            points["ic"] = with_values(places, *initial_condition(places[:, 1], places[:, 2]))
-        return points
-
-    def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
-        laplacian = {"laplacian": {"xx": 1.0, "yy": 1.0}}
-        found = partial_derivatives(lambda z: apply(params, z), points["pde"], ("", "t"), ("t", "x", "y"), laplacian)
+    def equations(fields: Fields, at: At) -> Residuals:
+        found = fields.derivatives(at, ("", "t"), {"laplacian": {"xx": 1.0, "yy": 1.0}})
         u, v = found[""].T
         u_t, v_t = found["t"].T
         laplacian_u, laplacian_v = found["laplacian"].T
         turned = settings.reaction * u * v**2
-        terms = {
+        return {
             "ru": u_t - settings.diffusion_u * laplacian_u - settings.feed * (1 - u) + turned,
             "rv": v_t - settings.diffusion_v * laplacian_v + settings.decay * v - turned,
         }
-        if not exact:
-            gaps = apply(params, points["ic"][:, :3]) - points["ic"][:, 3:]
-            terms |= {"u_ic": gaps[:, 0], "v_ic": gaps[:, 1]}
-        return {name: terms[name] for name in losses}
 
     return Problem(
         name="gray_scott",
         coordinates=("t", "x", "y"),
         fields=("u", "v"),
-        losses=losses,
         domain=domain,
-        sample=sample,
-        residuals=residuals,
+        points=(
+            initial_values(domain, ("u", "v"), initial_condition),
+            interior(domain, equations, [Term("ru", drives="u"), Term("rv", drives="v")]),
+        ),
         periodic=("x", "y"),
-        causal=("ru", "rv"),
         formulation=FORMULATION,
-        driven={"ru": "u", "rv": "v"},
-        point_sets={"ru": "pde", "rv": "pde"} | ({} if exact else {"u_ic": "ic", "v_ic": "ic"}),
-        given={} if exact else {"ic": ("u", "v")},
-        exact_start=ExactStart(
-            SQUARE,
-            settings.start_harmonics,
-            initial_condition,
-            (diffusion(settings.diffusion_u), diffusion(settings.diffusion_v)),
-        )
-        if exact
-        else None,
-        quantities={
-            "u": itemgetter("u"),
-            "v": itemgetter("v"),
-            "u and v": lambda fields: np.stack([fields["u"], fields["v"]]),
-        },
-        score="u and v",
+        hard_start=settings.hard_start(
+            SQUARE, initial_condition, (diffusion(settings.diffusion_u), diffusion(settings.diffusion_v))
+        ),
+        quantities=components_and_both("u", "v"),
+        main_quantity="u and v",
+        labels=("horizon",),
     )
 
 

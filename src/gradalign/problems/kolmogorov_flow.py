@@ -39,22 +39,28 @@ pde 8192; gradient-norm weights that start with 100 for u_ic and v_ic; causal we
 20,000 steps for each of 25 windows, with a new network in each (released settings of arXiv 2502.00604).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from gradalign.base.trees import Tree
-from gradalign.derivatives.partial import partial_derivatives
-from gradalign.problems._contract import Apply, Points, Problem, Statement
-from gradalign.problems._hard_start import FORMULATION, ExactStart, StartSettings, diffusion
-from gradalign.problems._sampling import first_window, stratified_in_time, uniform, with_values
+from gradalign.problems._contract import (
+    At,
+    Fields,
+    Problem,
+    Residuals,
+    Statement,
+    Term,
+    components_and_speed,
+    diffusion,
+)
+from gradalign.problems._sampling import first_window
+from gradalign.problems._sets import initial_values, interior
+from gradalign.problems._start import FORMULATION, StartSettings
 
 BOX = ((0.0, 1.0), (0.0, 1.0))
 """Places: x in [0, 1], y in [0, 1]."""
@@ -83,77 +89,54 @@ class Settings(StartSettings):
 def problem(settings: Settings, windows: int = 1) -> Problem:
     """Kolmogorov flow as residuals of (u, v, p) over (t, x, y), on the first of equal time windows.
 
+    >>> import jax
+    >>> from gradalign.derivatives.fields import FieldsOf
     >>> flow = problem(Settings())
     >>> points = flow.sample(jax.random.key(0), {"ic": 4, "pde": 8}, jnp.dtype("float32"))
-    >>> residuals = flow.residuals(lambda params, z: params * z[:, [1, 2, 1]], jnp.float32(3.0), points)  # (3x, 3y, 3x)
+    >>> linear = FieldsOf(lambda z: 3 * z[:, jnp.asarray([1, 2, 1])], ("t", "x", "y"))  # (3x, 3y, 3x)
+    >>> residuals = flow.residuals(linear, points)
     >>> residuals["rc"].tolist()  # ∂u/∂x + ∂v/∂y = 6
     [6.0, 6.0, 6.0, 6.0, 6.0, 6.0, 6.0, 6.0]
     """
     domain = first_window(((0.0, settings.horizon), *BOX), windows)
-    start = domain[0][0]
-    exact = settings.start == "exact"
-    losses = (*(() if exact else ("u_ic", "v_ic")), "ru", "rv", "rc")
+    nu = settings.viscosity
 
-    def at_start(x: Array, y: Array) -> tuple[Array, Array]:
-        return initial_velocity(x, y, settings)
-
-    def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
-        keys = dict(zip(("ic", "pde"), jax.random.split(key, 2), strict=True))
-        points = {"pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype)}
-        if not exact:
-            places = uniform(keys["ic"], ((start, start), *BOX), counts["ic"], dtype)
-            points["ic"] = with_values(places, *at_start(places[:, 1], places[:, 2]))
-        return points
-
-    def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
-        z = points["pde"]
-        heat = {"heat": {"t": 1.0, "xx": -settings.viscosity, "yy": -settings.viscosity}}
-        found = partial_derivatives(lambda z: apply(params, z), z, ("", "x", "y"), ("t", "x", "y"), heat)
+    def equations(fields: Fields, at: At) -> Residuals:
+        found = fields.derivatives(at, ("", "x", "y"), {"heat": {"t": 1.0, "xx": -nu, "yy": -nu}})
         d = {word: value.T for word, value in found.items()}
         u, v, _ = d[""]
         transport = d["heat"] + u * d["x"] + v * d["y"]  # of (u, v, p); that of p is not used
-        force = settings.forcing * jnp.sin(2 * jnp.pi * FORCE_WAVES * z[:, 2])
-        terms = {
+        force = settings.forcing * jnp.sin(2 * jnp.pi * FORCE_WAVES * at.y)
+        return {
             "ru": transport[0] + d["x"][2] - force,
             "rv": transport[1] + d["y"][2],
             "rc": d["x"][0] + d["y"][1],
         }
-        if not exact:
-            gaps = apply(params, points["ic"][:, :3])[:, :2] - points["ic"][:, 3:]
-            terms |= {"u_ic": gaps[:, 0], "v_ic": gaps[:, 1]}
-        return {name: terms[name] for name in losses}
 
-    def observe(apply: Apply, params: Tree, coordinates: Array) -> Array:
-        d = partial_derivatives(lambda z: apply(params, z), coordinates, ("", "x", "y"), ("t", "x", "y"))
+    def start(x: Array, y: Array) -> tuple[Array, Array]:
+        return initial_velocity(x, y, settings)
+
+    def observe(fields: Fields, at: At) -> Array:
+        d = fields.derivatives(at, ("", "x", "y"))
         return jnp.stack([d[""][:, 0], d[""][:, 1], d["x"][:, 1] - d["y"][:, 0]], axis=1)
 
     return Problem(
         name="kolmogorov_flow",
         coordinates=("t", "x", "y"),
         fields=("u", "v", "p"),
-        losses=losses,
         domain=domain,
-        sample=sample,
-        residuals=residuals,
+        points=(
+            initial_values(domain, ("u", "v"), start),
+            interior(domain, equations, [Term("ru"), Term("rv"), Term("rc")]),
+        ),
         periodic=("x", "y"),
-        causal=("ru", "rv", "rc"),
         formulation=FORMULATION,
-        point_sets={"ru": "pde", "rv": "pde", "rc": "pde"} | ({} if exact else {"u_ic": "ic", "v_ic": "ic"}),
-        given={} if exact else {"ic": ("u", "v")},
-        exact_start=ExactStart(
-            BOX, settings.start_harmonics, at_start, (diffusion(settings.viscosity), diffusion(settings.viscosity))
-        )
-        if exact
-        else None,
+        hard_start=settings.hard_start(BOX, start, (diffusion(nu), diffusion(nu))),
         observed=("u", "v", "w"),
         observe=observe,
-        quantities={
-            "u": lambda fields: fields["u"],
-            "v": lambda fields: fields["v"],
-            "w": lambda fields: fields["w"],
-            "speed": lambda fields: np.hypot(fields["u"], fields["v"]),
-        },
-        score="speed",
+        quantities=components_and_speed("u", "v", "w"),
+        main_quantity="speed",
+        labels=("horizon", "viscosity"),
     )
 
 

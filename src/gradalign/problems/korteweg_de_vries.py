@@ -24,18 +24,14 @@ Good values to start from: tanh, random Fourier features of scale 1, gradient-no
 tolerance 0.1 and 16 chunks (arXiv 2502.00604, released settings); some harmonics of the periodic embedding.
 """
 
-from collections.abc import Mapping
-
-import jax
 import jax.numpy as jnp
 from jax import Array
 from pydantic import Field, PositiveFloat
 
-from gradalign.base.trees import Tree
-from gradalign.derivatives.partial import partial_derivatives
-from gradalign.problems._contract import Apply, Points, Problem, Statement
-from gradalign.problems._hard_start import FORMULATION, ExactStart, StartSettings, at_rest
-from gradalign.problems._sampling import first_window, stratified_in_time, uniform, with_values
+from gradalign.problems._contract import At, Fields, Problem, Residuals, Statement, Term, at_rest
+from gradalign.problems._sampling import first_window
+from gradalign.problems._sets import initial_values, interior
+from gradalign.problems._start import FORMULATION, StartSettings
 
 DOMAIN = ((0.0, 1.0), (-1.0, 1.0))
 """Times and places: t in [0, 1], x in [-1, 1]."""
@@ -56,49 +52,33 @@ class Settings(StartSettings):
 def problem(settings: Settings, windows: int = 1) -> Problem:
     """The Korteweg-de Vries equation as residuals of one field u over (t, x), on the first of equal time windows.
 
+    >>> import jax
+    >>> from gradalign.derivatives.fields import FieldsOf
     >>> korteweg_de_vries = problem(Settings(dispersion=0.5))
     >>> points = korteweg_de_vries.sample(jax.random.key(0), {"ic": 4, "pde": 8}, jnp.dtype("float64"))
-    >>> cubic = korteweg_de_vries.residuals(lambda params, z: params * z[:, 1:] ** 3, jnp.ones(()), points)  # u = x³
+    >>> cubic = korteweg_de_vries.residuals(FieldsOf(lambda z: z[:, 1:] ** 3, ("t", "x")), points)  # u = x³
     >>> x = points["pde"][:, 1]
     >>> bool(jnp.allclose(cubic["pde"], 3 * x**5 + 3))  # x³ 3x² + 0.5 · 6
     True
     """
     domain = first_window(DOMAIN, windows)
-    start = domain[0][0]
-    exact = settings.start == "exact"
-    losses = ("pde",) if exact else ("ic", "pde")
 
-    def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
-        keys = dict(zip(("ic", "pde"), jax.random.split(key), strict=True))
-        points = {"pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype)}
-        if not exact:
-            places = uniform(keys["ic"], ((start, start), domain[1]), counts["ic"], dtype)
-            points["ic"] = with_values(places, initial_condition(places[:, 1]))
-        return {name: points[name] for name in losses}
+    def equation(fields: Fields, at: At) -> Residuals:
+        d = fields.derivatives(at, ("", "x"), {"linear": {"t": 1.0, "xxx": settings.dispersion}})
+        return {"pde": (d["linear"] + d[""] * d["x"])[:, 0]}
 
-    def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
-        linear = {"linear": {"t": 1.0, "xxx": settings.dispersion}}
-        d = partial_derivatives(lambda z: apply(params, z), points["pde"], ("", "x"), ("t", "x"), linear)
-        found = {"pde": (d["linear"] + d[""] * d["x"])[:, 0]}
-        if not exact:
-            found["ic"] = apply(params, points["ic"][:, :2])[:, 0] - points["ic"][:, 2]
-        return {name: found[name] for name in losses}
+    def start(x: Array) -> list[Array]:
+        return [initial_condition(x)]
 
     return Problem(
         name="korteweg_de_vries",
         coordinates=("t", "x"),
         fields=("u",),
-        losses=losses,
         domain=domain,
-        sample=sample,
-        residuals=residuals,
+        points=(initial_values(domain, ("u",), start), interior(domain, equation, [Term("pde")])),
         periodic=("x",),
-        causal=("pde",),
         formulation=FORMULATION,
-        given={} if exact else {"ic": ("u",)},
-        exact_start=ExactStart(domain[1:], settings.start_harmonics, lambda x: [initial_condition(x)], (at_rest,))
-        if exact
-        else None,
+        hard_start=settings.hard_start(domain[1:], start, (at_rest,)),
     )
 
 

@@ -27,19 +27,15 @@ Good values to start from: tanh, random Fourier features of scale 1, weights by 
 ic, causal weights with tolerance 0.1 and 16 chunks, 10 windows (arXiv 2502.00604, released settings).
 """
 
-from collections.abc import Mapping
-
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from pydantic import Field, PositiveFloat
 
-from gradalign.base.trees import Tree
-from gradalign.derivatives.partial import partial_derivatives
-from gradalign.problems._contract import Apply, Points, Problem, Reflection, Statement
-from gradalign.problems._hard_start import FORMULATION, ExactStart, StartSettings, at_rest
-from gradalign.problems._sampling import first_window, stratified_in_time, uniform, with_values
+from gradalign.problems._contract import At, Fields, Problem, Reflection, Residuals, Statement, Term, at_rest
+from gradalign.problems._sampling import first_window
+from gradalign.problems._sets import initial_values, interior
+from gradalign.problems._start import FORMULATION, StartSettings
 
 PLACES = (0.0, 2 * np.pi)
 """x in [0, 2π]."""
@@ -63,51 +59,36 @@ class Settings(StartSettings):
 def problem(settings: Settings, windows: int = 1) -> Problem:
     """The Kuramoto-Sivashinsky equation as residuals of one field u over (t, x), on the first of equal time windows.
 
+    >>> import jax
+    >>> from gradalign.derivatives.fields import FieldsOf
     >>> kuramoto_sivashinsky = problem(Settings(convection=1.0, growth=2.0, damping=0.5))
     >>> points = kuramoto_sivashinsky.sample(jax.random.key(0), {"ic": 4, "pde": 8}, jnp.dtype("float64"))
-    >>> quartic = kuramoto_sivashinsky.residuals(lambda params, z: params * z[:, 1:] ** 4, jnp.ones(()), points)
+    >>> quartic = kuramoto_sivashinsky.residuals(FieldsOf(lambda z: z[:, 1:] ** 4, ("t", "x")), points)
     >>> x = points["pde"][:, 1]
     >>> bool(jnp.allclose(quartic["pde"], 4 * x**7 + 24 * x**2 + 12))  # u = x⁴
     True
     """
     domain = first_window(((0.0, settings.horizon), PLACES), windows)
-    start = domain[0][0]
-    exact = settings.start == "exact"
-    losses = ("pde",) if exact else ("ic", "pde")
 
-    def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
-        keys = dict(zip(("ic", "pde"), jax.random.split(key), strict=True))
-        points = {"pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype)}
-        if not exact:
-            places = uniform(keys["ic"], ((start, start), domain[1]), counts["ic"], dtype)
-            points["ic"] = with_values(places, initial_condition(places[:, 1]))
-        return {name: points[name] for name in losses}
-
-    def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
-        linear = {"linear": {"t": 1.0, "xx": settings.growth, "xxxx": settings.damping}}
-        d = partial_derivatives(lambda z: apply(params, z), points["pde"], ("", "x"), ("t", "x"), linear)
+    def equation(fields: Fields, at: At) -> Residuals:
+        d = fields.derivatives(at, ("", "x"), {"linear": {"t": 1.0, "xx": settings.growth, "xxxx": settings.damping}})
         convection = settings.convection * d[""] * d["x"]
-        found = {"pde": (d["linear"] + convection)[:, 0]}
-        if not exact:
-            found["ic"] = apply(params, points["ic"][:, :2])[:, 0] - points["ic"][:, 2]
-        return {name: found[name] for name in losses}
+        return {"pde": (d["linear"] + convection)[:, 0]}
+
+    def start(x: Array) -> list[Array]:
+        return [initial_condition(x)]
 
     return Problem(
         name="kuramoto_sivashinsky",
         coordinates=("t", "x"),
         fields=("u",),
-        losses=losses,
         domain=domain,
-        sample=sample,
-        residuals=residuals,
+        points=(initial_values(domain, ("u",), start), interior(domain, equation, [Term("pde")])),
         periodic=("x",),
-        causal=("pde",),
         formulation=FORMULATION,
-        given={} if exact else {"ic": ("u",)},
-        exact_start=ExactStart(domain[1:], settings.start_harmonics, lambda x: [initial_condition(x)], (at_rest,))
-        if exact
-        else None,
+        hard_start=settings.hard_start(domain[1:], start, (at_rest,)),
         reflection=Reflection("x", np.pi / 2, (-1,)),
+        labels=("horizon",),
     )
 
 

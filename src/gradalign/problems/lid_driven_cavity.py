@@ -34,11 +34,8 @@ points bc and pde 4096; first weights 100 for u_bc and v_bc, 1 for ru and rv, 10
 for 10, 20, 50, 50, 500 thousand steps (released settings of arXiv 2502.00604).
 """
 
-from collections.abc import Mapping
-from operator import itemgetter
 from typing import Literal
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -46,9 +43,7 @@ from pydantic import Field, PositiveFloat
 
 from gradalign.base.errors import ConfigurationError
 from gradalign.base.settings import StrictModel
-from gradalign.base.trees import Tree
-from gradalign.derivatives.partial import partial_derivatives
-from gradalign.problems._contract import Apply, Points, Problem, Statement
+from gradalign.problems._contract import At, Fields, PointSet, Problem, Residuals, Statement, Term, components_and_speed
 from gradalign.problems._sampling import uniform, with_values
 
 DOMAIN = ((0.0, 1.0), (0.0, 1.0))
@@ -83,10 +78,12 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
     """The cavity as residuals of (u, v, p) over (x, y). Rows of ``bc`` lie on the lid and on the walls x = 0, x = 1
     and y = 0 in turn. Raises ``ConfigurationError`` for more than one window: the flow does not depend on time.
 
+    >>> import jax
+    >>> from gradalign.derivatives.fields import FieldsOf
     >>> cavity = problem(Settings(reynolds=100.0))
     >>> points = cavity.sample(jax.random.key(0), {"bc": 4, "pde": 8}, jnp.dtype("float32"))
-    >>> shear = lambda params, z: jnp.stack([z[:, 1], z[:, 0], params * z[:, 0]], axis=1)  # u = y, v = x, p = 3x
-    >>> residuals = cavity.residuals(shear, jnp.float32(3.0), points)
+    >>> shear = lambda z: jnp.stack([z[:, 1], z[:, 0], 3 * z[:, 0]], axis=1)  # u = y, v = x, p = 3x
+    >>> residuals = cavity.residuals(FieldsOf(shear, ("x", "y")), points)
     >>> bool(jnp.all(residuals["ru"] == points["pde"][:, 0] + 3)), bool(jnp.all(residuals["rc"] == 0))
     (True, True)
     """
@@ -97,28 +94,27 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
         )
     (left, right), (bottom, top) = DOMAIN
 
-    def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
-        keys = dict(zip(("bc", "pde"), jax.random.split(key), strict=True))
-        walls = uniform(keys["bc"], DOMAIN, counts["bc"], dtype)
-        walls = walls.at[0::4, 1].set(top).at[1::4, 0].set(left).at[2::4, 0].set(right).at[3::4, 1].set(bottom)
-        inside = uniform(keys["pde"], DOMAIN, counts["pde"], dtype)
-        return {"bc": walls, "pde": with_values(inside, jnp.full(counts["pde"], settings.reynolds, dtype))}
+    def walls(key: Array, count: int, dtype: jnp.dtype) -> Array:
+        places = uniform(key, DOMAIN, count, dtype)
+        return places.at[0::4, 1].set(top).at[1::4, 0].set(left).at[2::4, 0].set(right).at[3::4, 1].set(bottom)
 
-    def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
-        walls, reynolds = points["bc"], points["pde"][:, 2]
-        at_walls = apply(params, walls)
-        wall_speed = jnp.where(walls[:, 1] == top, lid_speed(walls[:, 0], settings.lid), 0)
-        laplacian, inside = {"laplacian": {"xx": 1.0, "yy": 1.0}}, points["pde"][:, :2]
-        found = partial_derivatives(lambda z: apply(params, z), inside, ("", "x", "y"), ("x", "y"), laplacian)
+    def at_walls(fields: Fields, at: At) -> Residuals:
+        found = fields(at)
+        speed = jnp.where(at.y == top, lid_speed(at.x, settings.lid), 0)
+        return {"u_bc": found[:, 0] - speed, "v_bc": found[:, 1]}
+
+    def inside(key: Array, count: int, dtype: jnp.dtype) -> Array:
+        return with_values(uniform(key, DOMAIN, count, dtype), jnp.full(count, settings.reynolds, dtype))
+
+    def equations(fields: Fields, at: At) -> Residuals:
+        found = fields.derivatives(at, ("", "x", "y"), {"laplacian": {"xx": 1.0, "yy": 1.0}})
         u, v, _ = found[""].T
         u_x, v_x, p_x = found["x"].T
         u_y, v_y, p_y = found["y"].T
         laplacian_u, laplacian_v, _ = found["laplacian"].T
         return {
-            "u_bc": at_walls[:, 0] - wall_speed,
-            "v_bc": at_walls[:, 1],
-            "ru": u * u_x + v * u_y + p_x - laplacian_u / reynolds,
-            "rv": u * v_x + v * v_y + p_y - laplacian_v / reynolds,
+            "ru": u * u_x + v * u_y + p_x - laplacian_u / at.reynolds,
+            "rv": u * v_x + v * v_y + p_y - laplacian_v / at.reynolds,
             "rc": u_x + v_y,
         }
 
@@ -126,23 +122,25 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
         name="lid_driven_cavity",
         coordinates=("x", "y"),
         fields=("u", "v", "p"),
-        losses=("u_bc", "v_bc", "ru", "rv", "rc"),
         domain=DOMAIN,
-        sample=sample,
-        residuals=residuals,
-        point_sets={"u_bc": "bc", "v_bc": "bc", "ru": "pde", "rv": "pde", "rc": "pde"},
+        points=(
+            PointSet("bc", walls, at_walls, (Term("u_bc"), Term("v_bc")), condition="boundary"),
+            PointSet(
+                "pde",
+                inside,
+                equations,
+                # The last is artificial compressibility (Chorin 1967)
+                (Term("ru", drives="u"), Term("rv", drives="v"), Term("rc", drives="p")),
+                given=("reynolds",),
+            ),
+        ),
         formulation=("stretching",),
         stretching={name: settings.stretching for name in ("x", "y") if settings.stretching},
-        driven={"ru": "u", "rv": "v", "rc": "p"},  # the last is artificial compressibility (Chorin 1967)
-        given={"pde": ("reynolds",)},
         observed=("u", "v"),
-        observe=lambda apply, params, coordinates: apply(params, coordinates)[:, :2],
-        quantities={
-            "u": itemgetter("u"),
-            "v": itemgetter("v"),
-            "speed": lambda fields: np.hypot(fields["u"], fields["v"]),
-        },
-        score="speed",
+        observe=lambda fields, at: fields(at)[:, :2],
+        quantities=components_and_speed("u", "v"),
+        main_quantity="speed",
+        labels=("reynolds",),
     )
 
 

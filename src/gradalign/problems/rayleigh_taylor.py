@@ -32,20 +32,25 @@ weights with tolerance 1 and 16 chunks (arXiv 2502.00604, released settings).
 """
 
 import math
-from collections.abc import Mapping
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.scipy.special import erf, erfc
 from pydantic import Field, PositiveFloat
 
 from gradalign.base.settings import StrictModel
-from gradalign.base.trees import Tree
-from gradalign.derivatives.partial import partial_derivatives
-from gradalign.problems._contract import Apply, Points, Problem, Reflection, Statement
-from gradalign.problems._sampling import first_window, stratified_in_time, uniform, with_values
+from gradalign.problems._contract import (
+    At,
+    Fields,
+    Problem,
+    Reflection,
+    Residuals,
+    Statement,
+    Term,
+    components_and_speed,
+)
+from gradalign.problems._sampling import first_window
+from gradalign.problems._sets import at_both_ends, initial_values, interior
 
 STATEMENT = Statement(
     equation="∂u/∂t + u·∇u = -∇p + sqrt(Pr/Ra) Δu + T e_y, div u = 0, ∂T/∂t + u·∇T = ΔT/sqrt(Pr Ra)",
@@ -91,11 +96,13 @@ class Settings(StrictModel):
 def problem(settings: Settings, windows: int = 1) -> Problem:
     """The flow as residuals of u, v, T, p over the coordinates (t, x, y), on the first of equal time windows.
 
+    >>> import jax
+    >>> from gradalign.derivatives.fields import FieldsOf
     >>> flow = problem(Settings(rayleigh=100.0, prandtl=1.0))
     >>> points = flow.sample(jax.random.key(0), {"ic": 4, "bc": 4, "pde": 8}, jnp.dtype("float32"))
-    >>> def at_rest(params, z):  # u = v = 0, T = y, p = y²/2
+    >>> def at_rest(z):  # u = v = 0, T = y, p = y²/2
     ...     return jnp.stack([0 * z[:, 2], 0 * z[:, 2], z[:, 2], z[:, 2] ** 2 / 2], axis=1)
-    >>> residuals = flow.residuals(at_rest, None, points)
+    >>> residuals = flow.residuals(FieldsOf(at_rest, ("t", "x", "y")), points)
     >>> all(bool(jnp.all(jnp.abs(residuals[name]) < 1e-6)) for name in ("ru", "rv", "rc", "re"))
     True
     >>> residuals["T_bc"].tolist()  # T = y at the walls y = 0 and y = 2, in turn
@@ -104,67 +111,45 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
     domain = first_window(((0.0, settings.horizon), (0.0, WIDTH), (0.0, HEIGHT)), windows)
     viscosity, diffusivity = settings.viscosity, settings.diffusivity
 
-    def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
-        keys = dict(zip(("ic", "bc", "pde"), jax.random.split(key, 3), strict=True))
-        time, across, up = domain
-        places = uniform(keys["ic"], ((time[0], time[0]), across, up), counts["ic"], dtype)
-        walls = uniform(keys["bc"], (time, across, (up[0], up[0])), counts["bc"], dtype)
-        rest = jnp.zeros(counts["ic"], dtype)
-        return {
-            "ic": with_values(places, rest, rest, initial_temperature(places[:, 1], places[:, 2], settings)),
-            "bc": walls.at[1::2, 2].set(up[1]),
-            "pde": stratified_in_time(keys["pde"], domain, counts["pde"], dtype),
-        }
-
-    def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
-        laplacian = {"laplacian": {"xx": 1.0, "yy": 1.0}}
-        wanted = ("", "t", "x", "y")
-        d = partial_derivatives(lambda z: apply(params, z), points["pde"], wanted, NAMES, laplacian)
+    def equations(fields: Fields, at: At) -> Residuals:
+        d = fields.derivatives(at, ("", "t", "x", "y"), {"laplacian": {"xx": 1.0, "yy": 1.0}})
         u, v, T, _ = d[""].T
         carried = d["t"] + u[:, None] * d["x"] + v[:, None] * d["y"]
-        start = apply(params, points["ic"][:, :3])[:, :3] - points["ic"][:, 3:]
-        wall = apply(params, points["bc"])
         return {
-            "u_ic": start[:, 0],
-            "v_ic": start[:, 1],
-            "T_ic": start[:, 2],
-            "u_bc": wall[:, 0],
-            "v_bc": wall[:, 1],
-            "T_bc": wall[:, 2],
             "ru": carried[:, 0] + d["x"][:, 3] - viscosity * d["laplacian"][:, 0],
             "rv": carried[:, 1] + d["y"][:, 3] - viscosity * d["laplacian"][:, 1] - T,
             "rc": d["x"][:, 0] + d["y"][:, 1],
             "re": carried[:, 2] - diffusivity * d["laplacian"][:, 2],
         }
 
-    def observe(apply: Apply, params: Tree, coordinates: Array) -> Array:
-        d = partial_derivatives(lambda z: apply(params, z), coordinates, ("", "x", "y"), NAMES)
+    def start(x: Array, y: Array) -> tuple[Array, Array, Array]:
+        return jnp.zeros_like(x), jnp.zeros_like(x), initial_temperature(x, y, settings)
+
+    def at_walls(fields: Fields, at: At) -> Residuals:
+        found = fields(at)
+        return {"u_bc": found[:, 0], "v_bc": found[:, 1], "T_bc": found[:, 2]}
+
+    def observe(fields: Fields, at: At) -> Array:
+        d = fields.derivatives(at, ("", "x", "y"))
         return jnp.stack([d[""][:, 0], d[""][:, 1], d["x"][:, 1] - d["y"][:, 0], d[""][:, 2]], axis=1)
 
     return Problem(
         name="rayleigh_taylor",
-        coordinates=NAMES,
+        coordinates=("t", "x", "y"),
         fields=("u", "v", "T", "p"),
-        losses=("u_ic", "v_ic", "T_ic", "u_bc", "v_bc", "T_bc", "ru", "rv", "rc", "re"),
         domain=domain,
-        sample=sample,
-        residuals=residuals,
+        points=(
+            initial_values(domain, ("u", "v", "T"), start),
+            at_both_ends(domain, at_walls, [Term("u_bc"), Term("v_bc"), Term("T_bc")], side=2),
+            interior(domain, equations, [Term("ru"), Term("rv"), Term("rc"), Term("re")]),
+        ),
         periodic=("x",),
-        causal=("ru", "rv", "rc", "re"),
-        point_sets={f"{field}_{kind}": kind for kind in ("ic", "bc") for field in ("u", "v", "T")}
-        | dict.fromkeys(("ru", "rv", "rc", "re"), "pde"),
-        given={"ic": ("u", "v", "T")},
         reflection=Reflection("x", WIDTH / 2, (-1, 1, 1, 1)),
         observed=("u", "v", "w", "T"),
         observe=observe,
-        quantities={
-            "u": lambda fields: fields["u"],
-            "v": lambda fields: fields["v"],
-            "w": lambda fields: fields["w"],
-            "T": lambda fields: fields["T"],
-            "speed": lambda fields: np.hypot(fields["u"], fields["v"]),
-        },
-        score="T",
+        quantities=components_and_speed("u", "v", "w", "T"),
+        main_quantity="T",
+        labels=("horizon", "rayleigh", "viscosity"),
     )
 
 

@@ -32,20 +32,17 @@ tolerance 0.01 and 32 chunks (arXiv 2502.00604, released settings); float64 for 
 """
 
 import math
-from collections.abc import Mapping
 from typing import Literal
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 from pydantic import Field, PositiveFloat
 
 from gradalign.base.errors import ConfigurationError
 from gradalign.base.settings import StrictModel
-from gradalign.base.trees import Tree
-from gradalign.derivatives.partial import partial_derivatives
-from gradalign.problems._contract import Apply, Points, Problem, Statement
-from gradalign.problems._sampling import stratified_in_time, uniform
+from gradalign.problems._contract import At, Condition, Fields, PointSet, Problem, Residuals, Statement, Term
+from gradalign.problems._sampling import uniform
+from gradalign.problems._sets import at_both_ends, interior
 
 DOMAIN = ((0.0, 1.0), (0.0, 1.0))
 """Times and places: t in [0, 1], x in [0, 1]."""
@@ -74,9 +71,12 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
 
     Raises ``ConfigurationError`` for more than one window.
 
+    >>> import jax
+    >>> from gradalign.derivatives.fields import FieldsOf
     >>> wave = problem(Settings())
     >>> points = wave.sample(jax.random.key(0), {"ic": 4, "bc": 4, "pde": 8}, jnp.dtype("float32"))
-    >>> residuals = wave.residuals(lambda params, z: params * z[:, :1] * z[:, 1:], jnp.float32(3.0), points)  # u = 3tx
+    >>> product = FieldsOf(lambda z: 3 * z[:, :1] * z[:, 1:], ("t", "x"))  # u = 3tx
+    >>> residuals = wave.residuals(product, points)
     >>> bool(jnp.allclose(residuals["ut0"], 3 * points["ic"][:, 1]))
     True
     """
@@ -85,57 +85,41 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
             f"problem 'wave' was asked for in {windows} windows of time; allowed: 1. Its equation is of second order "
             "in time, so that a window would have to start from u and ∂u/∂t, and only u is passed on; set windows to 1"
         )
-    exact, started = settings.boundary == "exact", settings.start == "exact"
-    losses = (*(() if started else ("u0", "ut0")), *(() if exact else ("bc",)), "pde")
-    sets = (*(() if started else ("ic",)), *(() if exact else ("bc",)), "pde")
+    at_ends, at_start = settings.boundary == "exact", settings.start == "exact"
+    built_in: tuple[Condition, ...] = (*(("initial",) if at_start else ()), *(("boundary",) if at_ends else ()))
     (start, _), (left, right) = DOMAIN
 
-    def observe(apply: Apply, params: Tree, coordinates: Array) -> Array:
-        field = apply(params, coordinates)
-        if exact:
-            x = coordinates[:, 1:2]
+    def ansatz(coordinates: Array, outputs: Array) -> Array:
+        x, field = coordinates[:, 1:2], outputs
+        if at_ends:
             field = 4 * (x - left) * (right - x) * field
-        if started:
-            field = initial_condition(coordinates[:, 1:2]) + coordinates[:, :1] ** 2 * field
+        if at_start:
+            field = initial_condition(x) + coordinates[:, :1] ** 2 * field
         return field
 
-    def sample(key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
-        keys = dict(zip(("ic", "bc", "pde"), jax.random.split(key, 3), strict=True))
-        points = {"pde": stratified_in_time(keys["pde"], DOMAIN, counts["pde"], dtype)}
-        if not started:
-            points["ic"] = uniform(keys["ic"], ((start, start), DOMAIN[1]), counts["ic"], dtype)
-        if not exact:
-            ends = uniform(keys["bc"], (DOMAIN[0], (left, left)), counts["bc"], dtype)
-            points["bc"] = ends.at[1::2, 1].set(right)
-        return {name: points[name] for name in sets}
+    def initial_points(key: Array, count: int, dtype: jnp.dtype) -> Array:
+        return uniform(key, ((start, start), DOMAIN[1]), count, dtype)
 
-    def residuals(apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
-        def field(z: Array) -> Array:
-            return observe(apply, params, z)
+    def initial(fields: Fields, at: At) -> Residuals:
+        d = fields.derivatives(at, ("", "t"))
+        return {"u0": d[""][:, 0] - initial_condition(at.x), "ut0": d["t"][:, 0]}
 
-        wave = {"wave": {"tt": 1.0, "xx": -settings.speed_squared}}
-        d = partial_derivatives(field, points["pde"], (), ("t", "x"), wave)
-        found = {"pde": d["wave"][:, 0]}
-        if not started:
-            initial = partial_derivatives(field, points["ic"], ("", "t"), ("t", "x"))
-            found["u0"] = initial[""][:, 0] - initial_condition(points["ic"][:, 1])
-            found["ut0"] = initial["t"][:, 0]
-        if not exact:
-            found["bc"] = field(points["bc"])[:, 0]
-        return {name: found[name] for name in losses}
+    def equation(fields: Fields, at: At) -> Residuals:
+        return {"pde": fields.derivatives(at, (), {"wave": {"tt": 1.0, "xx": -settings.speed_squared}})["wave"][:, 0]}
 
     return Problem(
         name="wave",
         coordinates=("t", "x"),
         fields=("u",),
-        losses=losses,
         domain=DOMAIN,
-        sample=sample,
-        residuals=residuals,
-        causal=("pde",),
+        points=(
+            PointSet("ic", initial_points, initial, (Term("u0"), Term("ut0")), condition="initial"),
+            at_both_ends(DOMAIN, lambda fields, at: {"bc": fields(at)[:, 0]}, [Term("bc")]),
+            interior(DOMAIN, equation, [Term("pde")]),
+        ),
         formulation=("boundary", "start"),
-        point_sets={} if started else {"u0": "ic", "ut0": "ic"},
-        observe=observe,
+        built_in=built_in,
+        ansatz=ansatz if at_start or at_ends else None,
     )
 
 

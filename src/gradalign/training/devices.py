@@ -15,7 +15,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from gradalign.base.errors import ConfigurationError
-from gradalign.problems._contract import Points
+from gradalign.base.types import Points
 
 AXIS = "points"
 

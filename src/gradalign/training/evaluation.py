@@ -12,7 +12,7 @@ import pandas as pd
 from gradalign.base import untrusted
 from gradalign.base.files import write_atomically
 from gradalign.base.trees import Tree
-from gradalign.problems._contract import Problem
+from gradalign.problems._contract import At, Problem
 from gradalign.references import _equation as equation
 from gradalign.references._contract import Reference, relative_l2
 from gradalign.training import checkpoints
@@ -142,7 +142,7 @@ def predictor(experiment: Experiment, coordinates: Fields, block: int = 16384) -
         def part(given: tuple[jax.Array, jax.Array]) -> jax.Array:
             params = solution if windows == 1 else jax.tree.map(lambda leaf: leaf[given[0]], solution)
             assert problem.observe is not None  # filled in by the problem itself
-            return problem.observe(experiment.fields, params, given[1])
+            return problem.observe(experiment.model.fields_of(params), At(given[1], problem.coordinates))
 
         return jax.lax.map(part, (owner, blocks)).reshape(len(order), -1)[place]
 
@@ -174,8 +174,8 @@ def evaluate(specification: RunSpecification, directory: Path, reference: Refere
         found = quantities(problem, predicted)
         rows = {name: errors(found[name], exact[name], grids) for name in exact}
         labels = {"run": specification.name, "problem": problem.name, "method": specification.method, "seed": seed}
-        about = {"score": problem.score, "reference_error": reference.stated_error}
-        main.append({"run": specification.name, "seed": seed, **about, **rows[problem.score]})
+        about = {"score": problem.main_quantity, "reference_error": reference.stated_error}
+        main.append({"run": specification.name, "seed": seed, **about, **rows[problem.main_quantity]})
         every += [{**labels, "quantity": name, **row} for name, row in rows.items()]
         if "t" in grids:
             in_time += [

@@ -15,18 +15,19 @@ from jax.sharding import Mesh
 
 from gradalign.balancing import loss_weights
 from gradalign.base import randomness, trees
-from gradalign.base.precision import dtype_of, products_of
+from gradalign.base.precision import dtype_of
 from gradalign.base.settings import StrictModel
 from gradalign.base.trees import Tree
+from gradalign.base.types import Points
 from gradalign.diagnostics import logged
 from gradalign.diagnostics.alignment import inter_step_score
-from gradalign.networks import architectures
+from gradalign.networks import architectures, stretching
 from gradalign.optimizers._method import Method, State, all_finite, load_method
 from gradalign.optimizers._objective import Objective
-from gradalign.problems import _stretching as stretching
-from gradalign.problems._contract import Points, Problem
+from gradalign.problems._contract import Problem
 from gradalign.problems._sampling import lattice
 from gradalign.training import devices
+from gradalign.training.model import Model
 from gradalign.training.settings import RunSpecification
 
 
@@ -71,10 +72,15 @@ class Experiment:
     specification: RunSpecification
     settings: StrictModel
     problem: Problem
-    network: architectures.Network
+    model: Model
     method: Method
     dtype: jnp.dtype
     mesh: Mesh | None = None
+
+    @property
+    def network(self) -> architectures.Network:
+        """The network of the model."""
+        return self.model.network
 
     @property
     def windows(self) -> int:
@@ -84,10 +90,10 @@ class Experiment:
 
     def start(self, seed: int) -> LoopState:
         """The state before the first step, from the streams of ``seed``."""
-        params = self.network.init(randomness.stream(seed, "parameters"))
-        exact = self.problem.exact_start
-        start = () if exact is None else exact.first(self.dtype)
-        one = self._window(params, start)
+        params = self.model.network.init(randomness.stream(seed, "parameters"))
+        constraint = self.model.constraint
+        start = () if constraint is None else constraint.first(self.dtype)
+        one = self.model.solution(params, start)
         finished = () if self.windows == 1 else jax.tree.map(lambda leaf: jnp.stack([leaf] * self.windows), one)
         state = self.method.init(params)
         return self._stage_start(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32), params, state, start, finished)
@@ -103,34 +109,23 @@ class Experiment:
         windows = self.specification.training.windows
         params, state = loop.params, loop.state
         if windows is not None and windows.network == "fresh":
-            params = self.network.init(randomness.at_step(key, stage))
+            params = self.model.network.init(randomness.at_step(key, stage))
             state = self.method.init(params)
-        start, exact = loop.start, self.problem.exact_start
-        if exact is not None:
-            nodes = exact.nodes(self.dtype)
+        start, constraint = loop.start, self.model.constraint
+        if constraint is not None:
+            nodes = constraint.nodes(self.dtype)
             at_end = jnp.insert(nodes, 0, self.problem.domain[0][1], axis=1)
-            start = exact.interpolated(self.fields(self._window(loop.params, loop.start), at_end))
+            start = constraint.interpolated(self.model.values(self.model.solution(loop.params, loop.start), at_end))
         finished = self.solution(loop) if self.windows > 1 else ()
         after = self._stage_start(loop.step, stage, params, state, start, finished)
         return after._replace(gradient_evaluations=loop.gradient_evaluations, failed_step=loop.failed_step)
 
     def solution(self, loop: LoopState) -> Tree:
         """What a run leaves: what ``fields`` takes, for several windows stacked along a leading axis of that length."""
-        present = self._window(loop.params, loop.start)
+        present = self.model.solution(loop.params, loop.start)
         if self.windows == 1:
             return present
         return jax.tree.map(lambda every, one: every.at[loop.stage].set(one), loop.finished, present)
-
-    def fields(self, solution: Tree, coordinates: Array) -> Array:
-        """The fields (N, F) at coordinates (N, D) of one window of a solution, whose time starts at 0."""
-        if self.problem.exact_start is None:
-            return self.network.apply(solution, coordinates)
-        network = self.network.apply(solution["network"], coordinates)
-        return self.problem.exact_start.fields(solution["start"], network, coordinates)
-
-    def _window(self, params: Tree, start: Tree) -> Tree:
-        """The solution of one window: the parameters of its network, with its start where that is built in."""
-        return params if self.problem.exact_start is None else {"network": params, "start": start}
 
     def _stage_start(
         self, step: Array, stage: Array, params: Tree, state: Tree, start: Tree, finished: Tree
@@ -189,7 +184,7 @@ class Experiment:
             return points
         before = jax.tree.map(lambda leaf: leaf[jnp.maximum(loop.stage - 1, 0)], loop.finished)
         at_end = points[:, :count].at[:, 0].set(self.problem.domain[0][1])
-        fields = self.fields(before, at_end)[:, np.asarray([self.problem.fields.index(name) for name in names])]
+        fields = self.model.values(before, at_end)[:, np.asarray([self.problem.fields.index(name) for name in names])]
         return jnp.where(loop.stage == 0, points, points.at[:, count:].set(fields))
 
     def objective(self, loss_weights: dict[str, Array], start: Tree = ()) -> Objective:
@@ -263,7 +258,7 @@ class Experiment:
         the state itself does not move.
         """
         points, objective = self.points(key, loop), self.objective(loop.loss_weights, loop.start)
-        losses, exact = objective.losses(loop.params, points), self.problem.exact_start
+        losses, constraint = objective.losses(loop.params, points), self.model.constraint
         gradients = objective.loss_gradients(loop.params, points)
         ahead = jax.lax.scan(lambda state, _: self._look(key, state), loop, length=2)[1]
         now, later = (jax.tree.map(lambda values, i=i: values[i], ahead) for i in (0, 1))
@@ -272,7 +267,7 @@ class Experiment:
             "gradient_evaluations": loop.gradient_evaluations,
             **{f"loss/{name}": value for name, value in losses.items()},
             **{f"weight/{name}": value for name, value in loop.loss_weights.items()},
-            **({} if exact is None else {"start_tail": exact.tail(loop.start)}),
+            **({} if constraint is None else {"start_tail": constraint.tail(loop.start)}),
             **self._intra_step(objective, loop, points, gradients),
             **logged.gains(gradients, objective.weighted_losses(loop.params, points), now["update"]),
             "score_inter_gradient": inter_step_score(now["gradient"], later["gradient"]),
@@ -312,7 +307,7 @@ class Experiment:
         }
 
     def _residuals(self, start: Tree, params: Tree, points: Points) -> dict[str, Array]:
-        found = self.problem.residuals(partial(self._trained, start), params, points)
+        found = self.problem.residuals(self.model.fields(params, start), points)
         for index, side, factor in self._stretched():
             found = {
                 name: jnp.sqrt(stretching.share(points[self.problem.point_sets[name]][:, index], side, factor)) * r
@@ -322,20 +317,11 @@ class Experiment:
 
     def _driven(self, start: Tree, params: Tree, points: Points) -> dict[str, Array]:
         """The field that each loss term drives, at the points of that term."""
-        found = {}
+        fields, found = self.model.fields(params, start), {}
         for name, field in self.problem.driven.items():
-            coordinates = points[self.problem.point_sets[name]][:, : len(self.problem.coordinates)]
-            found[name] = self._trained(start, params, coordinates)[:, self.problem.fields.index(field)]
+            at = self.problem.at(self.problem.point_sets[name], points[self.problem.point_sets[name]])
+            found[name] = fields(at)[:, self.problem.fields.index(field)]
         return found
-
-    def _trained(self, start: Tree, params: Tree, coordinates: Array) -> Array:
-        """The fields (N, F) as training sees them, with the products of the run's precision."""
-        # A product keeps its algorithm when it is differentiated; nothing else takes the run's algorithm: not what is
-        # given at the points or built in, not the optimizer, not the score
-        with jax.default_matmul_precision(products_of(self.specification.training.precision)):
-            network = self.network.apply(params, coordinates)
-        exact = self.problem.exact_start
-        return network if exact is None else exact.fields(start, network, coordinates)
 
     def _row_weights(self, residuals: dict[str, Array]) -> dict[str, Array]:
         causal = self.specification.training.causal
@@ -361,7 +347,8 @@ def build(specification: RunSpecification, mesh: Mesh | None = None) -> Experime
 
     Raises ``ConfigurationError`` for a name or a setting that is not allowed.
     """
-    dtype = dtype_of(specification.training.precision)
+    precision = specification.training.precision
+    dtype = dtype_of(precision)
     module: ModuleType = import_module(f"gradalign.problems.{specification.problem}")
     windows = specification.training.windows
     settings_of_problem = module.Settings(**specification.problem_settings)
@@ -372,7 +359,7 @@ def build(specification: RunSpecification, mesh: Mesh | None = None) -> Experime
         specification=specification,
         settings=settings_of_problem,
         problem=problem,
-        network=architectures.build(specification.network, problem, dtype),
+        model=Model(problem, architectures.build(specification.network, problem, dtype), precision),
         method=optimizer.method(settings, max(specification.training.stage_steps)),
         dtype=dtype,
         mesh=mesh,

@@ -162,7 +162,7 @@ class _Runner:
         self.commit = provenance.commit()
         grid, fields = thinned(reference, LOGGED_POINTS)
         self.times = grid.get("t")
-        self.exact = quantities(experiment.problem, fields)[experiment.problem.score]
+        self.exact = quantities(experiment.problem, fields)[experiment.problem.main_quantity]
         self.predict = predictor(experiment, grid)
         self.operations = OperationCount(experiment)
         start = time.perf_counter()
@@ -222,7 +222,7 @@ class _Runner:
     def _error(self, loop: LoopState) -> float:
         """The relative L2 error of the main quantity so far: over the windows up to the present one."""
         problem = self.experiment.problem
-        found, exact = quantities(problem, self.predict(self.solution(loop)))[problem.score], self.exact
+        found, exact = quantities(problem, self.predict(self.solution(loop)))[problem.main_quantity], self.exact
         if self.experiment.windows > 1:
             assert self.times is not None  # windows are windows of time
             reached = int(np.sum(window_of(self.times, problem, self.experiment.windows) <= int(loop.stage)))
@@ -280,10 +280,6 @@ class _Runner:
             if name not in ("step", "seconds")
         ]
 
-    def _setting(self, name: str) -> float:
-        """A setting of the problem by name, NaN for a problem without it."""
-        return float(getattr(self.experiment.settings, name, math.nan))
-
     def _row(self, seed: int, loop: LoopState, seconds: float, log: list[Row]) -> dict[str, Any]:
         given = self.specification
         method_settings = load_method(given.method).Settings(**given.method_settings)
@@ -307,7 +303,7 @@ class _Runner:
             "windows": self.experiment.windows,
             "stages": len(given.training.stage_steps),
             "last_stage_steps": given.training.stage_steps[-1],
-            **{name: self._setting(name) for name in ("horizon", "reynolds", "viscosity", "rayleigh")},
+            **{name: float(getattr(self.experiment.settings, name)) for name in self.experiment.problem.labels},
             "compile_seconds": self.compile_seconds,
             "train_seconds": seconds,
             "milliseconds_per_step": 1000 * seconds / int(loop.step),

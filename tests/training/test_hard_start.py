@@ -11,13 +11,13 @@ from experiments import line_reference, specification
 from tolerances import IDENTITY
 
 from gradalign.base import randomness
-from gradalign.derivatives import partial
 from gradalign.derivatives.partial import partial_derivatives
 from gradalign.networks import architectures
 from gradalign.networks.settings import NetworkSettings
-from gradalign.problems._hard_start import ExactStart, at_rest, diffusion
+from gradalign.problems._contract import At, HardStart, at_rest, diffusion
 from gradalign.training.checkpoints import load
 from gradalign.training.evaluation import predictor
+from gradalign.training.hard_start import ConstrainedFields, Constraint
 from gradalign.training.loop import build
 from gradalign.training.runner import train
 
@@ -50,15 +50,15 @@ def differentiated(values, box, rates, order, point):
 def test_the_flow_of_an_interpolant_is_that_of_numpy():
     generator = np.random.default_rng(0)
     values = generator.normal(size=(11, 2))
-    start = ExactStart(
-        ((-0.5, 1.5),), 5, lambda x: [0 * x, 0 * x], (diffusion(0.01), lambda k: 0.05 * k**2 - 1e-3 * k**4)
+    start = Constraint(
+        HardStart(((-0.5, 1.5),), 5, lambda x: [0 * x, 0 * x], (diffusion(0.01), lambda k: 0.05 * k**2 - 1e-3 * k**4))
     )
     found = start.fields(
         start.interpolated(jnp.asarray(values)), jnp.zeros((2, 2)), jnp.asarray([[0.0, 0.123], [0.7, 1.4]])
     )
     rates = (lambda k: -0.01 * k**2, lambda k: 0.05 * k**2 - 1e-3 * k**4)
     expected = [
-        [differentiated(values[:, i], start.box, rates[i], (0, 0), place) for i in range(2)]
+        [differentiated(values[:, i], start.given.box, rates[i], (0, 0), place) for i in range(2)]
         for place in ((0.0, 0.123), (0.7, 1.4))
     ]
     np.testing.assert_allclose(found, expected, rtol=0, atol=IDENTITY)
@@ -66,7 +66,7 @@ def test_the_flow_of_an_interpolant_is_that_of_numpy():
 
 @pytest.mark.slow
 def test_the_interpolant_in_the_plane_meets_its_nodes_and_diffuses():
-    start = ExactStart(((0.0, 1.0), (-1.0, 1.0)), 3, lambda x, y: [0 * x], (diffusion(0.1),))
+    start = Constraint(HardStart(((0.0, 1.0), (-1.0, 1.0)), 3, lambda x, y: [0 * x], (diffusion(0.1),)))
     nodes = start.nodes(jnp.dtype("float64"))
     values = jnp.asarray(np.random.default_rng(1).normal(size=(49, 1)))
     coefficients = start.interpolated(values)
@@ -90,17 +90,23 @@ def test_derivatives_of_a_start_are_those_of_numpy(dimension):
     generator, names = np.random.default_rng(4), ("t", "x", "y")[: dimension + 1]
     box, rates = ((-0.5, 1.5), (0.0, 1.0))[:dimension], (lambda k: -0.01 * k**2, lambda k: 0.02 * k**2 - 1e-4 * k**4)
     values = generator.normal(size=(*(7,) * dimension, 2))
-    start = ExactStart(box, 3, lambda *places: [0 * places[0]] * 2, rates)
+    start = Constraint(HardStart(box, 3, lambda *places: [0 * places[0]] * 2, rates))
     coefficients, places = (
         start.interpolated(jnp.asarray(values.reshape(-1, 2))),
         generator.uniform(size=(5, len(names))),
     )
 
-    def field(z, coefficients=coefficients):
-        return start.fields(coefficients, jnp.zeros((len(z), 2)), z)
-
     operator = {"t": 2.0, "xx": -0.3, "x": 0.7}
-    found = partial_derivatives(field, jnp.asarray(places), ORDERS[dimension], names, {"operator": operator})
+    still = ConstrainedFields(start, coefficients, lambda z: jnp.zeros((len(z), 2)), names)
+    found = still.derivatives(At(jnp.asarray(places), names), ORDERS[dimension], {"operator": operator})
+    # The fields as a function have the same derivatives, read from the program
+    read = partial_derivatives(
+        lambda z: start.fields(coefficients, jnp.zeros((len(z), 2)), z),
+        jnp.asarray(places),
+        ORDERS[dimension],
+        names,
+        {"operator": operator},
+    )
 
     def expected(word):
         order = [word.count(name) for name in names]
@@ -110,48 +116,47 @@ def test_derivatives_of_a_start_are_those_of_numpy(dimension):
 
     for word in ORDERS[dimension]:
         np.testing.assert_allclose(found[word], expected(word), rtol=1e-10, atol=1e-9, err_msg=word)
+        np.testing.assert_allclose(read[word], expected(word), rtol=1e-10, atol=1e-9, err_msg=word)
     total = sum(factor * expected(word) for word, factor in operator.items())
     np.testing.assert_allclose(found["operator"], total, rtol=1e-10, atol=1e-9)
 
 
-def test_a_start_at_other_places_than_the_coordinates_is_differentiated_as_any_program(monkeypatch):
-    """The closed form holds at the coordinates themselves, with coefficients that do not depend on them."""
-    start = ExactStart(((0.0, 1.0),), 3, lambda x: [0 * x], (diffusion(0.02),))
+def test_what_the_network_adds_is_differentiated_beside_the_start():
+    """u = B + t N, and fields beyond those with a start are the network alone."""
+    start = Constraint(HardStart(((0.0, 1.0),), 3, lambda x: [0 * x], (diffusion(0.02),)))
     coefficients = jnp.asarray(np.random.default_rng(5).normal(size=(1, 7)))
     places = jnp.asarray(np.random.default_rng(6).uniform(size=(4, 2)))
+    names, words, heat = ("t", "x"), ("", "tx", "xxx"), {"heat": {"t": 1.0, "xx": -0.02}}
 
-    def moved(z):
-        return start.fields(coefficients, jnp.ones((len(z), 1)), 2 * z)
+    def network(z):
+        return jnp.stack([z[:, 0] ** 2 * z[:, 1] ** 3, jnp.sin(z[:, 1])], axis=1)
 
-    def inside(z):
-        return start.fields(coefficients, jnp.ones((len(z), 1)), z) + moved(z)
-
-    once = partial_derivatives(lambda z: start.fields(coefficients, jnp.ones((4, 1)), z), 2 * places, ("tx", "xxx"))
-    twice, both = (partial_derivatives(function, places, ("tx", "xxx")) for function in (moved, inside))
-    np.testing.assert_allclose(twice["tx"], 4 * once["tx"], rtol=1e-11)
-    np.testing.assert_allclose(twice["xxx"], 8 * once["xxx"], rtol=1e-11)
-    monkeypatch.setattr(partial, "CLOSED_FORMS", {})
-    for word, value in partial_derivatives(inside, places, ("tx", "xxx")).items():
-        np.testing.assert_allclose(both[word], value, rtol=1e-11)
+    found = ConstrainedFields(start, coefficients, network, names).derivatives(At(places, names), words, heat)
+    alone = ConstrainedFields(start, coefficients, lambda z: 0 * network(z), names)
+    base = alone.derivatives(At(places, names), words, heat)
+    t, x = places.T
+    added = {"": t**3 * x**3, "tx": 9 * t**2 * x**2, "xxx": 6 * t**3, "heat": 3 * t**2 * x**3 - 0.12 * t**3 * x}
+    others = {"": jnp.sin(x), "tx": 0 * x, "xxx": -jnp.cos(x), "heat": 0.02 * jnp.sin(x)}
+    for word, value in found.items():
+        np.testing.assert_allclose(value[:, 0], base[word][:, 0] + added[word], rtol=1e-11, atol=1e-11, err_msg=word)
+        np.testing.assert_allclose(value[:, 1], others[word], rtol=1e-11, atol=1e-11, err_msg=word)
 
 
 def test_the_waves_of_a_start_are_not_differentiated_one_by_one():
     """Sine and cosine of the waves are reduced once along each axis (sines.py), not once more for every derivative."""
-    start = ExactStart(((0.0, 1.0), (0.0, 1.0)), 3, lambda x, y: [0 * x], (diffusion(0.1),))
+    start = Constraint(HardStart(((0.0, 1.0), (0.0, 1.0)), 3, lambda x, y: [0 * x], (diffusion(0.1),)))
 
     def residual(z):
         heat = {"heat": {"t": 1.0, "xx": -0.1, "yy": -0.1}}
-        found = partial_derivatives(
-            lambda z: start.fields(jnp.ones((1, 7, 7)), jnp.zeros((len(z), 1)), z), z, (), ("t", "x", "y"), heat
-        )
-        return found["heat"]
+        still = ConstrainedFields(start, jnp.ones((1, 7, 7)), lambda z: jnp.zeros((len(z), 1)), ("t", "x", "y"))
+        return still.derivatives(At(z, ("t", "x", "y")), (), heat)["heat"]
 
     text = jax.jit(residual).lower(jnp.ones((5, 3))).compile().as_text()
     assert [text.count(f" {name}(") for name in ("round-nearest-even", "cosine", "sine")] == [2, 0, 0]
 
 
 def test_at_rest_nothing_moves():
-    start = ExactStart(((0.0, 2.0),), 2, lambda x: [jnp.cos(jnp.pi * x)], (at_rest,))
+    start = Constraint(HardStart(((0.0, 2.0),), 2, lambda x: [jnp.cos(jnp.pi * x)], (at_rest,)))
     places = jnp.asarray([[0.0, 0.3], [5.0, 0.3]])
     found = start.fields(start.first(places.dtype), jnp.asarray([[7.0], [7.0]]), places)[:, 0]
     np.testing.assert_allclose(found, np.cos(0.3 * np.pi) + np.asarray([0.0, 35.0]), rtol=0, atol=IDENTITY)
@@ -159,7 +164,7 @@ def test_at_rest_nothing_moves():
 
 def test_the_tail_is_that_of_the_waves_of_numpy():
     generator = np.random.default_rng(3)
-    line = ExactStart(((0.0, 1.0),), 20, lambda x: [0 * x, 0 * x, 0 * x], (at_rest,) * 3)
+    line = Constraint(HardStart(((0.0, 1.0),), 20, lambda x: [0 * x, 0 * x, 0 * x], (at_rest,) * 3))
     values = generator.normal(size=(41, 3)) * np.asarray([1.0, 5.0, 0.0])
     found = []
     for column in values.T:
@@ -168,7 +173,7 @@ def test_the_tail_is_that_of_the_waves_of_numpy():
         found.append(parts[19:].max() / parts.max() if parts.any() else 0)
     tail = line.tail(line.interpolated(jnp.asarray(values)))
     np.testing.assert_allclose(tail, max(found), rtol=1e-12)
-    plane = ExactStart(((0.0, 1.0), (0.0, 1.0)), 20, lambda x, y: [0 * x], (at_rest,))
+    plane = Constraint(HardStart(((0.0, 1.0), (0.0, 1.0)), 20, lambda x, y: [0 * x], (at_rest,)))
     x, y = np.meshgrid(np.arange(41) / 41, np.arange(41) / 41, indexing="ij")
     for k, expected in ((18, 0.0), (19, 0.25)):
         wave = np.cos(2 * np.pi * x) + 0.25 * np.cos(2 * np.pi * x) * np.sin(2 * np.pi * k * y)
@@ -187,7 +192,7 @@ def test_fields_have_their_initial_condition_whatever_the_network(name):
     dimension = len(exact.coordinates)
     network = architectures.build(NETWORK, exact, jnp.dtype("float64"))
     outputs = network.apply(network.init(jax.random.key(1)), given[:, :dimension])
-    start = exact.exact_start
+    start = Constraint(exact.hard_start)
     found = start.fields(start.first(given.dtype), outputs, given[:, :dimension])
     known = given.shape[1] - dimension
     # Gaussians of Gray-Scott and Ginzburg-Landau are not periodic to the last digit
@@ -215,15 +220,15 @@ def test_a_window_starts_where_the_one_before_ended():
     experiment = build(posed())
     before = jax.jit(experiment.advance)(randomness.stream(3, "points"), experiment.start(3), np.int32(4))
     after = jax.jit(experiment.next_stage)(randomness.stream(3, "parameters"), before)
-    nodes = experiment.problem.exact_start.nodes(jnp.dtype("float64"))
+    nodes = experiment.model.constraint.nodes(jnp.dtype("float64"))
     first, second = (
-        experiment.fields({"network": loop.params, "start": loop.start}, jnp.insert(nodes, 0, t, axis=1))
+        experiment.model.values({"network": loop.params, "start": loop.start}, jnp.insert(nodes, 0, t, axis=1))
         for loop, t in ((before, 0.5), (after, 0.0))
     )
     np.testing.assert_allclose(first, second, rtol=0, atol=IDENTITY)
     assert np.max(np.abs(np.asarray(after.start) - np.asarray(before.start))) > 1e-3
     logged = jax.jit(experiment.diagnose)(randomness.stream(3, "points"), after)["start_tail"]
-    np.testing.assert_allclose(logged, experiment.problem.exact_start.tail(after.start), rtol=1e-12)
+    np.testing.assert_allclose(logged, experiment.model.constraint.tail(after.start), rtol=1e-12)
     solution = experiment.solution(after)
     np.testing.assert_array_equal(solution["start"][0], before.start)
     np.testing.assert_array_equal(solution["start"][1], after.start)
@@ -255,7 +260,7 @@ def test_a_run_leaves_its_starts_and_is_scored_with_them(tmp_path):
     predicted = predictor(experiment, {"t": np.asarray([0.0, 0.25, 1.0]), "x": x})(solution)["u"]
     np.testing.assert_allclose(predicted[0], np.cos(np.pi * x), rtol=0, atol=1e-12)
     last = jax.tree.map(lambda leaf: leaf[1], solution)
-    expected = experiment.fields(last, jnp.column_stack([jnp.full(6, 0.5), jnp.asarray(x)]))[:, 0]
+    expected = experiment.model.values(last, jnp.column_stack([jnp.full(6, 0.5), jnp.asarray(x)]))[:, 0]
     np.testing.assert_allclose(predicted[2], expected, rtol=0, atol=1e-12)
 
 
