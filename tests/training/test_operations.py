@@ -112,3 +112,15 @@ def test_trials_and_loops_within_them_count_apart():
     found = counted(search, jnp.eye(50))
     assert found.step == pytest.approx(4 * 50**3, rel=0.05)
     assert found.trial == pytest.approx(2 * 50**3, rel=0.05)
+
+
+def test_trials_that_no_stage_is_long_enough_for_take_no_time_to_count():
+    """With one trial in a million steps, every step before the hand-over is one of SOAP."""
+    settings = {"soap": {"learning_rate": 1e-3, "precondition_frequency": 3}, "probe_every": 1_000_000}
+    made = experiment("soap_then_gauss_newton", **settings)
+    assert made.method.period == 3
+    soap = OperationCount(experiment("soap", precondition_frequency=3)).after
+    assert OperationCount(made).before.step == pytest.approx(soap.step, rel=1e-3)
+    often = experiment("soap_then_gauss_newton", **settings | {"probe_every": 2})
+    assert often.method.period == 6
+    assert OperationCount(often).before.step > 2 * soap.step

@@ -3,6 +3,7 @@ step: that of SOAP, and of Gauss-Newton at every ``probe_every``-th step, then o
 both. Precision: float64, as Gauss-Newton needs it. Use it when Gauss-Newton alone is caught early, far from a solution,
 at a large damping."""
 
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -102,4 +103,7 @@ def method(settings: Settings, steps: int) -> Method:
     def observe(params: Tree, state: HandOverState, gradient: Tree) -> HandOverState:
         return state._replace(soap=first.observe(params, state.soap, gradient))
 
-    return Method(init, step, precondition, observe, evaluations=second.evaluations, period=settings.probe_every)
+    # A trial that no stage is long enough for is none of the work of a period
+    trials = settings.probe_every if settings.probe_every <= steps else 1
+    period = math.lcm(first.period, trials)
+    return Method(init, step, precondition, observe, evaluations=second.evaluations, period=period)
