@@ -1,5 +1,7 @@
 """What every method promises; a new file in gradalign.optimizers joins these tests by itself."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,11 +22,11 @@ TARGETS = {
 def make(name, steps=400):
     module = load_method(name)
     wanted = {"learning_rate": 0.1, "decay_rate": 0.5, "decay_steps": 40}
-    fields = module.Settings.model_fields
+    fields = {each.name: each for each in dataclasses.fields(module.Settings)}
     given = {key: value for key, value in wanted.items() if key in fields}
     if name == "muon":
         given["newton_schulz_steps"] = 10  # five leave weak directions behind, and 1e-4 of the loss after 400 steps
-    if "learning_rate" in fields and not fields["learning_rate"].is_required():
+    if "learning_rate" in fields and fields["learning_rate"].default is not dataclasses.MISSING:
         given["learning_rate"] = 1.0  # steps in the scale of the problem, unlike those of Adam: the problem is linear
     return module.method(module.Settings(**given), steps)
 

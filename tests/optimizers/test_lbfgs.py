@@ -9,8 +9,8 @@ import pytest
 import scipy.optimize
 from jax.flatten_util import ravel_pytree
 from oracles.lbfgs import inverse_hessian, wolfe
-from pydantic import ValidationError
 
+from gradalign.base.errors import ConfigurationError
 from gradalign.optimizers._line_search import End
 from gradalign.optimizers._objective import Objective
 from gradalign.optimizers.lbfgs import Settings, method
@@ -267,5 +267,5 @@ def test_a_pair_without_positive_curvature_is_passed_over():
 
 
 def test_tolerances_in_the_wrong_order_are_refused():
-    with pytest.raises(ValidationError, match=r"curvature_tolerance must exceed slope_tolerance = 0\.4"):
+    with pytest.raises(ConfigurationError, match=r"curvature_tolerance must exceed slope_tolerance = 0\.4"):
         Settings(slope_tolerance=0.4, curvature_tolerance=0.1)

@@ -1,5 +1,7 @@
 """The learning rate against NumPy, by itself and as it arrives in the updates of every method that takes one."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -45,7 +47,7 @@ def test_a_float_count_keeps_its_dtype():
 def moves(name, dtype, **schedule):
     """What 30 steps from the same parameters, all zero, make of them: a list of flat arrays."""
     module = load_method(name)
-    fields = module.Settings.model_fields
+    fields = [each.name for each in dataclasses.fields(module.Settings)]
     free = {key: None for key in ("last_share", "longest_step") if key in fields}  # nothing but the schedule
     chosen = module.method(module.Settings(**schedule, **free), 1000)
     rng = np.random.default_rng(1)

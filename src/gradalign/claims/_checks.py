@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -264,8 +265,7 @@ def _register(
                     bound=bound(**case) if callable(bound) else bound,
                     tolerance=tolerance,
                     draws=draws,
-                    # By name, so that a test may replace the function in its module
-                    measure=lambda case=case: vars(module)[function.__name__](**case),
+                    measure=partial(_by_name, module, function.__name__, case),
                     source=f"{function.__module__}.{function.__name__}",
                     more=more or {},
                 )
@@ -273,3 +273,8 @@ def _register(
         return function
 
     return decorate
+
+
+def _by_name(module: ModuleType, name: str, case: Mapping[str, Any]) -> Numbers:
+    """What a function of a module returns. By name, so that a test may replace it there."""
+    return vars(module)[name](**case)

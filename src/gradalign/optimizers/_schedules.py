@@ -1,21 +1,23 @@
 """Learning-rate schedules of the first-order methods."""
 
+from dataclasses import dataclass
+
 import jax.numpy as jnp
 import optax
 from jax import Array
 from jax.typing import ArrayLike
-from pydantic import Field, PositiveFloat, PositiveInt
 
-from gradalign.base.settings import StrictModel
+from gradalign.base.options import Options, option
 
 
-class ScheduleSettings(StrictModel):
+@dataclass(frozen=True, kw_only=True)
+class ScheduleSettings(Options):
     """eta(t) = learning_rate min(1, t / warmup_steps) decay_rate^(max(0, t - warmup_steps) / decay_steps)."""
 
-    learning_rate: PositiveFloat = Field(description="largest step size, dimensionless")
-    warmup_steps: int = Field(default=0, ge=0, description="steps of the linear rise from 0")
-    decay_rate: PositiveFloat = Field(default=1.0, le=1, description="factor per decay_steps after the rise; 1: none")
-    decay_steps: PositiveInt = Field(default=2000, description="steps in which the rate falls by decay_rate")
+    learning_rate: float = option(description="largest step size, dimensionless", gt=0)
+    warmup_steps: int = option(0, ge=0, description="steps of the linear rise from 0")
+    decay_rate: float = option(1.0, le=1, description="factor per decay_steps after the rise; 1: none", gt=0)
+    decay_steps: int = option(2000, description="steps in which the rate falls by decay_rate", gt=0)
 
 
 def learning_rate(settings: ScheduleSettings) -> optax.Schedule:

@@ -4,15 +4,15 @@ tried a Cholesky factorisation and about two gradients. Memory: N P + min(N, P)^
 equations square the condition. Use it when there are at most a few thousand parameters and an accurate solution is
 wanted."""
 
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.flatten_util import ravel_pytree
-from pydantic import Field, PositiveFloat, PositiveInt
 
-from gradalign.base.settings import StrictModel
+from gradalign.base.options import Options, option
 from gradalign.base.trees import Tree
 from gradalign.base.types import Points
 from gradalign.optimizers._damped_least_squares import DampedSolution, damped, damped_system, norm_factor
@@ -20,29 +20,30 @@ from gradalign.optimizers._method import Method
 from gradalign.optimizers._objective import Objective
 
 
-class Settings(StrictModel):
+@dataclass(frozen=True, kw_only=True)
+class Settings(Options):
     """Settings of the damping mu in (J^T J + mu I) d = -J^T r."""
 
-    initial_damping: PositiveFloat = Field(default=1.0, description="mu of the first step")
-    decrease: PositiveFloat = Field(default=1 / 3, lt=1, description="factor of mu where the model was good")
-    increase: PositiveFloat = Field(default=2.0, gt=1, description="factor of mu where the model was bad")
-    refusal: PositiveFloat = Field(default=4.0, gt=1, description="factor of mu where the loss did not fall")
-    good_ratio: PositiveFloat = Field(default=0.75, description="actual / predicted decrease above which mu falls")
-    bad_ratio: PositiveFloat = Field(default=0.25, description="actual / predicted decrease below which mu rises")
-    least_damping: PositiveFloat = Field(default=1e-15, description="mu never falls below this")
-    acceleration: bool = Field(default=True, description="add the second-order correction along the direction")
-    longest_acceleration: PositiveFloat = Field(
-        default=0.75, description="2 ||a|| / ||v|| above which the correction a of the direction v is left out"
+    initial_damping: float = option(1.0, description="mu of the first step", gt=0)
+    decrease: float = option(1 / 3, lt=1, description="factor of mu where the model was good", gt=0)
+    increase: float = option(2.0, gt=1, description="factor of mu where the model was bad")
+    refusal: float = option(4.0, gt=1, description="factor of mu where the loss did not fall")
+    good_ratio: float = option(0.75, description="actual / predicted decrease above which mu falls", gt=0)
+    bad_ratio: float = option(0.25, description="actual / predicted decrease below which mu rises", gt=0)
+    least_damping: float = option(1e-15, description="mu never falls below this", gt=0)
+    acceleration: bool = option(True, description="add the second-order correction along the direction")
+    longest_acceleration: float = option(
+        0.75, description="2 ||a|| / ||v|| above which the correction a of the direction v is left out", gt=0
     )
-    attempts: PositiveInt = Field(default=8, description="dampings that a step tries until the loss falls")
-    norm: Literal["parameters", "fields"] = Field(
-        default="parameters", description="what mu keeps short: the step, or the change of the fields at the points"
+    attempts: int = option(8, description="dampings that a step tries until the loss falls", gt=0)
+    norm: Literal["parameters", "fields"] = option(
+        "parameters", description="what mu keeps short: the step, or the change of the fields at the points"
     )
-    parameter_share: PositiveFloat = Field(
-        default=1e-6, description="share of the length of the step in a norm of fields, without which it is none"
+    parameter_share: float = option(
+        1e-6, description="share of the length of the step in a norm of fields, without which it is none", gt=0
     )
-    pseudo_step: PositiveFloat | None = Field(
-        default=None, description="step of pseudo-time stepping times sqrt(loss); no pseudo-time where left out"
+    pseudo_step: float | None = option(
+        None, description="step of pseudo-time stepping times sqrt(loss); no pseudo-time where left out", gt=0
     )
 
 

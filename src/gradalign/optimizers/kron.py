@@ -3,6 +3,7 @@ Cost per step: one gradient, four products per matrix, and as much again with tw
 are refitted. Memory: P + m^2 + n^2 per (m, n) matrix. Precision: float32 or float64. Use it when SOAP would do and its
 eigenbases, which this method does not need, are too expensive."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -10,9 +11,9 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 from jax.scipy.linalg import solve_triangular
-from pydantic import Field, PositiveFloat, PositiveInt
 
 from gradalign.base import randomness
+from gradalign.base.options import option
 from gradalign.base.trees import Tree
 from gradalign.optimizers._eigenbases import bias_correction
 from gradalign.optimizers._method import Method, State, first_order
@@ -22,17 +23,18 @@ Factors = tuple[Array, ...]
 """One factor Q per axis of a parameter: upper triangular (d, d), or (d,), the diagonal of a diagonal one."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Settings(ScheduleSettings):
     """Settings of Kron."""
 
-    b1: float = Field(default=0.9, ge=0, lt=1, description="decay of the momentum, which the preconditioner whitens")
-    fit_rate: PositiveFloat = Field(default=0.1, le=1, description="relative step of the factors in a refit")
-    first_calls: int = Field(default=500, ge=0, description="calls at the beginning, each of which refits the factors")
-    precondition_frequency: PositiveInt = Field(default=10, description="calls between two refits after these")
-    longest: PositiveFloat = Field(default=1.1, description="bound on the root mean square of a parameter's direction")
-    eps: PositiveFloat = Field(default=1e-8, description="noise added to the momentum in a refit, which bounds factors")
-    max_precondition_dimension: PositiveInt = Field(default=10_000, description="longest axis with a triangular factor")
-    precondition_1d: bool = Field(default=False, description="give vectors a triangular factor too")
+    b1: float = option(0.9, ge=0, lt=1, description="decay of the momentum, which the preconditioner whitens")
+    fit_rate: float = option(0.1, le=1, description="relative step of the factors in a refit", gt=0)
+    first_calls: int = option(500, ge=0, description="calls at the beginning, each of which refits the factors")
+    precondition_frequency: int = option(10, description="calls between two refits after these", gt=0)
+    longest: float = option(1.1, description="bound on the root mean square of a parameter's direction", gt=0)
+    eps: float = option(1e-8, description="noise added to the momentum in a refit, which bounds factors", gt=0)
+    max_precondition_dimension: int = option(10_000, description="longest axis with a triangular factor", gt=0)
+    precondition_1d: bool = option(False, description="give vectors a triangular factor too")
 
 
 class ScaleByKronState(NamedTuple):

@@ -4,15 +4,15 @@ Memory: (2 ``memory_size`` + 2) P. Precision: float64; float32 hides changes of 
 search. Use it when the points stay the same for many steps (``points_every``), or for a loss that first-order methods
 have brought close to a minimum."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.flatten_util import ravel_pytree
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from gradalign.base.settings import StrictModel
+from gradalign.base.options import Options, option
 from gradalign.base.trees import Tree
 from gradalign.base.types import Points
 from gradalign.optimizers._line_search import End, end_of, start_of, strong_wolfe
@@ -20,23 +20,23 @@ from gradalign.optimizers._method import Method
 from gradalign.optimizers._objective import Objective
 
 
-class Settings(StrictModel):
+@dataclass(frozen=True, kw_only=True)
+class Settings(Options):
     """Settings of L-BFGS and of its line search for the strong Wolfe conditions."""
 
-    memory_size: PositiveInt = Field(default=10, description="moves from which the inverse Hessian is made")
-    line_search_steps: PositiveInt = Field(default=20, description="trials of the line search, at most")
-    slope_tolerance: PositiveFloat = Field(
-        default=1e-4, lt=0.5, description="c_1: share of the predicted decrease that a step has to reach"
+    memory_size: int = option(10, description="moves from which the inverse Hessian is made", gt=0)
+    line_search_steps: int = option(20, description="trials of the line search, at most", gt=0)
+    slope_tolerance: float = option(
+        1e-4, lt=0.5, description="c_1: share of the predicted decrease that a step has to reach", gt=0
     )
-    curvature_tolerance: PositiveFloat = Field(
-        default=0.9, lt=1, description="c_2: share of the slope that may be left after a step; above slope_tolerance"
+    curvature_tolerance: float = option(
+        0.9, lt=1, description="c_2: share of the slope that may be left after a step; above slope_tolerance", gt=0
     )
 
-    @model_validator(mode="after")
-    def _ordered(self) -> "Settings":
+    def misfit(self) -> str | None:
         if self.curvature_tolerance <= self.slope_tolerance:  # else no step may satisfy both conditions
-            raise ValueError(f"curvature_tolerance must exceed slope_tolerance = {self.slope_tolerance}")
-        return self
+            return f"curvature_tolerance must exceed slope_tolerance = {self.slope_tolerance}"
+        return None
 
 
 class Pairs(NamedTuple):

@@ -2,14 +2,15 @@
 gradient and, per (m, n) matrix, 5 iterations of (2 n + m) m^2 products, m <= n. Memory: P for matrices, 2 P for the
 rest. Precision: float32 or float64. Use it when layers are wide, and SOAP's factors too large or their QR too slow."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
-from pydantic import Field, PositiveFloat, PositiveInt
 
+from gradalign.base.options import option
 from gradalign.base.trees import Tree
 from gradalign.optimizers._method import Method, State, first_order
 from gradalign.optimizers._schedules import ScheduleSettings, learning_rate
@@ -20,23 +21,23 @@ COEFFICIENTS: dict[str, Coefficients] = {"fast": (3.4445, -4.7750, 2.0315), "con
 converge to 1, with three correct digits becoming nine at each iteration."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Settings(ScheduleSettings):
     """Settings of Muon; its learning rate is that of the matrices."""
 
-    b1: float = Field(default=0.95, ge=0, lt=1, description="decay of the momentum of matrices")
-    nesterov: bool = Field(default=True, description="look ahead with the momentum")
-    newton_schulz_steps: PositiveInt = Field(
-        default=5,
-        description="iterations towards the polar factor, 5 as in the source; more reach weaker directions",
+    b1: float = option(0.95, ge=0, lt=1, description="decay of the momentum of matrices")
+    nesterov: bool = option(True, description="look ahead with the momentum")
+    newton_schulz_steps: int = option(
+        5, description="iterations towards the polar factor, 5 as in the source; more reach weaker directions", gt=0
     )
-    newton_schulz: Literal["fast", "convergent"] = Field(
-        default="fast", description="singular values near 1, or in some 20 iterations 1: the polar factor itself"
+    newton_schulz: Literal["fast", "convergent"] = option(
+        "fast", description="singular values near 1, or in some 20 iterations 1: the polar factor itself"
     )
-    eps: PositiveFloat = Field(default=1e-8, description="added to the norm of a matrix and to the root of Adam")
-    adam_b1: float = Field(default=0.9, ge=0, lt=1, description="decay of Adam's first moment")
-    adam_b2: float = Field(default=0.999, ge=0, lt=1, description="decay of Adam's second moment")
-    adam_learning_rate_ratio: PositiveFloat = Field(
-        default=1.0, description="learning rate of what is no matrix, in units of that of the matrices"
+    eps: float = option(1e-8, description="added to the norm of a matrix and to the root of Adam", gt=0)
+    adam_b1: float = option(0.9, ge=0, lt=1, description="decay of Adam's first moment")
+    adam_b2: float = option(0.999, ge=0, lt=1, description="decay of Adam's second moment")
+    adam_learning_rate_ratio: float = option(
+        1.0, description="learning rate of what is no matrix, in units of that of the matrices", gt=0
     )
 
 

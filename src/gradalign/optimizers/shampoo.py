@@ -3,33 +3,35 @@ matrix, an eigendecomposition of either side every ``precondition_frequency`` st
 (m, n) matrix. Precision: float64; float32 with ``eps`` of at least 1e-6. Use it when the gradients are strongly
 correlated within layers, and for comparison with SOAP, which adds Adam's second moment in the same eigenbasis."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
-from pydantic import Field, PositiveFloat, PositiveInt
 
+from gradalign.base.options import option
 from gradalign.base.trees import Tree
 from gradalign.optimizers._kronecker import Sides, multiplied, sides, updated_factors
 from gradalign.optimizers._method import Method, State, first_order
 from gradalign.optimizers._schedules import ScheduleSettings, learning_rate
 
 
+@dataclass(frozen=True, kw_only=True)
 class Settings(ScheduleSettings):
     """Settings of Shampoo."""
 
-    b1: float = Field(default=0.9, ge=0, lt=1, description="decay of the first moment")
-    b2: float = Field(default=0.95, ge=0, le=1, description="decay of the factors; 1: their sum, as in the source")
-    exponent: PositiveFloat | None = Field(
-        default=None, le=1, description="p of L^-p; by default 1 / (2 k) for k preconditioned axes, 1 / 4 for a matrix"
+    b1: float = option(0.9, ge=0, lt=1, description="decay of the first moment")
+    b2: float = option(0.95, ge=0, le=1, description="decay of the factors; 1: their sum, as in the source")
+    exponent: float | None = option(
+        None, le=1, description="p of L^-p; by default 1 / (2 k) for k preconditioned axes, 1 / 4 for a matrix", gt=0
     )
-    eps: PositiveFloat = Field(default=1e-6, description="added to eigenvalues, in units of the largest of a factor")
-    precondition_frequency: PositiveInt = Field(default=10, description="calls between two refreshes of the roots")
-    max_precondition_dimension: PositiveInt = Field(default=10_000, description="longest axis that gets a factor")
-    precondition_1d: bool = Field(default=False, description="give vectors a factor too")
-    grafting: bool = Field(default=True, description="give the step of each parameter the length of Adam's")
+    eps: float = option(1e-6, description="added to eigenvalues, in units of the largest of a factor", gt=0)
+    precondition_frequency: int = option(10, description="calls between two refreshes of the roots", gt=0)
+    max_precondition_dimension: int = option(10_000, description="longest axis that gets a factor", gt=0)
+    precondition_1d: bool = option(False, description="give vectors a factor too")
+    grafting: bool = option(True, description="give the step of each parameter the length of Adam's")
 
 
 class ScaleByShampooState(NamedTuple):

@@ -2,15 +2,16 @@
 products per matrix, a QR every ``precondition_frequency`` steps. Memory: 2 P + 2 (m^2 + n^2) per (m, n) matrix.
 Precision: float32 or float64. Use it when Adam is slow and points are drawn anew at every step."""
 
+from dataclasses import dataclass, fields
 from typing import Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from gradalign.base.errors import ConfigurationError
+from gradalign.base.options import option
 from gradalign.base.trees import Tree
 from gradalign.optimizers._eigenbases import (
     bias_correction,
@@ -259,35 +260,33 @@ def whitening(state: ScaleBySoapState, gradient: Tree, b2: float, eps: float, va
     return from_basis(scaled_gradient, state.bases)
 
 
+@dataclass(frozen=True, kw_only=True)
 class Settings(ScheduleSettings):
     """Settings of SOAP."""
 
-    b1: float = Field(default=0.95, ge=0, lt=1, description="decay of the first moment")
-    b2: float = Field(default=0.95, ge=0, lt=1, description="decay of the second moment and of the factors")
-    eps: PositiveFloat = Field(default=1e-8, description="added to the root of the second moment")
-    precondition_frequency: PositiveInt = Field(default=10, description="calls between two refreshes of the basis")
-    max_precondition_dimension: PositiveInt = Field(default=10_000, description="longest axis that gets a factor")
-    precondition_1d: bool = Field(default=False, description="give vectors a factor too")
-    one_sided: bool = Field(default=False, description="precondition the shortest axis of a parameter only")
-    variant: Variant = Field(
-        default="soap",
+    b1: float = option(0.95, ge=0, lt=1, description="decay of the first moment")
+    b2: float = option(0.95, ge=0, lt=1, description="decay of the second moment and of the factors")
+    eps: float = option(1e-8, description="added to the root of the second moment", gt=0)
+    precondition_frequency: int = option(10, description="calls between two refreshes of the basis", gt=0)
+    max_precondition_dimension: int = option(10_000, description="longest axis that gets a factor", gt=0)
+    precondition_1d: bool = option(False, description="give vectors a factor too")
+    one_sided: bool = option(False, description="precondition the shortest axis of a parameter only")
+    variant: Variant = option(
+        "soap",
         description="soap; with the conventions of the authors' program; or the JAX port of September 2024 with its "
         "defect, which gives every vector a factor and so needs precondition_1d: true",
     )
 
-    @model_validator(mode="after")
-    def _says_what_the_variant_does(self) -> "Settings":
+    def misfit(self) -> str | None:
         if _CONVENTIONS[self.variant].vectors and not self.precondition_1d:
-            raise ValueError(
-                f"precondition_1d must be true with variant = {self.variant}, which gives vectors a factor"
-            )
-        return self
+            return f"precondition_1d must be true with variant = {self.variant}, which gives vectors a factor"
+        return None
 
 
 def method(settings: Settings, steps: int) -> Method:
     """SOAP with ``whitening`` as its linear map."""
     del steps
-    arguments = settings.model_dump(exclude=set(ScheduleSettings.model_fields))
+    arguments = settings.values(without=[each.name for each in fields(ScheduleSettings)])
 
     def precondition(state: State, gradient: Tree) -> Tree:
         with jax.default_matmul_precision("highest"):

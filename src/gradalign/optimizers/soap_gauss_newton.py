@@ -2,6 +2,7 @@
 without a root. Cost per step: one pass forward, 1 + ``sketches`` backward, the products of SOAP. Memory: that of SOAP.
 Precision: float32 or float64. Use it when SOAP would do and the loss is a sum of squares with a small minimum."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -9,9 +10,9 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 from jax.flatten_util import ravel_pytree
-from pydantic import Field, PositiveFloat, PositiveInt
 
 from gradalign.base import randomness
+from gradalign.base.options import option
 from gradalign.base.trees import Tree
 from gradalign.base.types import Points
 from gradalign.optimizers._eigenbases import (
@@ -28,26 +29,27 @@ from gradalign.optimizers._objective import Objective
 from gradalign.optimizers._schedules import ScheduleSettings, learning_rate
 
 
+@dataclass(frozen=True, kw_only=True)
 class Settings(ScheduleSettings):
     """Settings of SOAP with Gauss-Newton statistics; the schedule starts again in every time window."""
 
-    learning_rate: PositiveFloat = Field(
-        default=0.1, description="largest step size; 1 is Newton's step, with which most PINNs diverge from the start"
+    learning_rate: float = option(
+        0.1, description="largest step size; 1 is Newton's step, with which most PINNs diverge from the start", gt=0
     )
-    last_share: float | None = Field(
-        default=None,
+    last_share: float | None = option(
+        None,
         gt=0,
         le=1,
         description="share of learning_rate left at the end of every window, in place of decay_rate; null: none",
     )
-    b1: float = Field(default=0.9, ge=0, lt=1, description="decay of the mean of gradients")
-    b2: float = Field(default=0.99, ge=0, lt=1, description="decay of the curvatures and of the factors")
-    eps: PositiveFloat = Field(default=1e-8, description="added to the curvatures, without a root")
-    trust: PositiveFloat = Field(default=0.1, description="bound on every coordinate of a direction, in the eigenbasis")
-    sketches: PositiveInt = Field(default=1, description="vectors of random signs at every step")
-    precondition_frequency: PositiveInt = Field(default=10, description="calls between two refreshes of the basis")
-    max_precondition_dimension: PositiveInt = Field(default=10_000, description="longest axis that gets a factor")
-    precondition_1d: bool = Field(default=False, description="give vectors a factor too")
+    b1: float = option(0.9, ge=0, lt=1, description="decay of the mean of gradients")
+    b2: float = option(0.99, ge=0, lt=1, description="decay of the curvatures and of the factors")
+    eps: float = option(1e-8, description="added to the curvatures, without a root", gt=0)
+    trust: float = option(0.1, description="bound on every coordinate of a direction, in the eigenbasis", gt=0)
+    sketches: int = option(1, description="vectors of random signs at every step", gt=0)
+    precondition_frequency: int = option(10, description="calls between two refreshes of the basis", gt=0)
+    max_precondition_dimension: int = option(10_000, description="longest axis that gets a factor", gt=0)
+    precondition_1d: bool = option(False, description="give vectors a factor too")
 
 
 class SoapGaussNewtonState(NamedTuple):

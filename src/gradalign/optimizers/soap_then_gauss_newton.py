@@ -4,14 +4,14 @@ both. Precision: float64, as Gauss-Newton needs it. Use it when Gauss-Newton alo
 at a large damping."""
 
 import math
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
-from pydantic import Field, PositiveFloat, PositiveInt
 
-from gradalign.base.settings import StrictModel
+from gradalign.base.options import Options, option
 from gradalign.base.trees import Tree
 from gradalign.base.types import Points
 from gradalign.optimizers import gauss_newton as second_method
@@ -20,19 +20,16 @@ from gradalign.optimizers._method import Method, State
 from gradalign.optimizers._objective import Objective
 
 
-class Settings(StrictModel):
+@dataclass(frozen=True, kw_only=True)
+class Settings(Options):
     """Settings of the hand-over, and those of the two methods."""
 
-    soap: first_method.Settings = Field(
-        default=first_method.Settings(learning_rate=3e-3), description="settings of SOAP"
-    )
-    gauss_newton: second_method.Settings = Field(
-        default=second_method.Settings(), description="settings of Gauss-Newton"
-    )
-    probe_every: PositiveInt = Field(default=100, description="steps of SOAP between two trials of Gauss-Newton")
-    damping: PositiveFloat = Field(default=1e-3, description="mu with which a trial has to succeed")
-    longest: PositiveInt | None = Field(
-        default=None, description="steps of SOAP after which Gauss-Newton takes over in any case; no limit if left out"
+    soap: first_method.Settings = option(first_method.Settings(learning_rate=3e-3), description="settings of SOAP")
+    gauss_newton: second_method.Settings = option(second_method.Settings(), description="settings of Gauss-Newton")
+    probe_every: int = option(100, description="steps of SOAP between two trials of Gauss-Newton", gt=0)
+    damping: float = option(1e-3, description="mu with which a trial has to succeed", gt=0)
+    longest: int | None = option(
+        None, description="steps of SOAP after which Gauss-Newton takes over in any case; no limit if left out", gt=0
     )
 
 
@@ -55,7 +52,7 @@ def method(settings: Settings, steps: int) -> Method:
     SOAP, and ``handed_over``, 0 or 1. The linear map of the state is that of the method in charge; only SOAP's state
     observes gradients.
     """
-    once = settings.gauss_newton.model_copy(update={"attempts": 1, "initial_damping": settings.damping})
+    once = replace(settings.gauss_newton, attempts=1, initial_damping=settings.damping)
     trial = second_method.method(once, steps)
     first, second = first_method.method(settings.soap, steps), second_method.method(settings.gauss_newton, steps)
 

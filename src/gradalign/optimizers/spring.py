@@ -3,6 +3,7 @@ Jacobian, N P min(N, P) for the Gram matrix and one Cholesky factorisation. Memo
 float64; in float32 the damping must exceed about 1e-7 ||J||^2. Use it when N is at most a few hundred and the points
 are drawn anew at every step."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -10,8 +11,8 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 from jax.flatten_util import ravel_pytree
-from pydantic import Field, PositiveFloat
 
+from gradalign.base.options import option
 from gradalign.base.trees import Tree
 from gradalign.base.types import Points
 from gradalign.optimizers._damped_least_squares import damped, damped_system
@@ -20,13 +21,14 @@ from gradalign.optimizers._objective import Objective
 from gradalign.optimizers._schedules import ScheduleSettings, learning_rate
 
 
+@dataclass(frozen=True, kw_only=True)
 class Settings(ScheduleSettings):
     """Settings of d_k = beta d_(k-1) - J^T (J J^T + mu I)^-1 (r + beta J d_(k-1))."""
 
-    learning_rate: PositiveFloat = Field(default=0.3, description="largest step size; 1: a Gauss-Newton step")
-    momentum: float = Field(default=0.9, ge=0, lt=1, description="beta, share of the last step that is kept")
-    damping: PositiveFloat = Field(default=1e-6, description="mu, in the units of J^T J")
-    longest_step: PositiveFloat | None = Field(default=0.1, description="bound on the norm of a step; null: none")
+    learning_rate: float = option(0.3, description="largest step size; 1: a Gauss-Newton step", gt=0)
+    momentum: float = option(0.9, ge=0, lt=1, description="beta, share of the last step that is kept")
+    damping: float = option(1e-6, description="mu, in the units of J^T J", gt=0)
+    longest_step: float | None = option(0.1, description="bound on the norm of a step; null: none", gt=0)
 
 
 class SpringState(NamedTuple):

@@ -2,15 +2,15 @@
 about 2 values with gradients, one more on new points, and 3 passes over P^2 numbers. Memory: 2 P^2 in a step.
 Precision: float64. Use it when P is at most a few thousand and points stay for ten steps or more."""
 
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.flatten_util import ravel_pytree
-from pydantic import Field, PositiveFloat, PositiveInt
 
-from gradalign.base.settings import StrictModel
+from gradalign.base.options import Options, option
 from gradalign.base.trees import Tree
 from gradalign.base.types import Points
 from gradalign.optimizers._line_search import End, end_of, start_of, strong_wolfe
@@ -20,14 +20,15 @@ from gradalign.optimizers._objective import Objective
 Variant = Literal["ssbroyden", "ssbfgs", "bfgs"]
 
 
-class Settings(StrictModel):
+@dataclass(frozen=True, kw_only=True)
+class Settings(Options):
     """Settings of the update of the inverse Hessian and of the line search."""
 
-    variant: Variant = Field(default="ssbroyden", description="self-scaled Broyden, self-scaled BFGS or BFGS")
-    scale_first: bool = Field(default=True, description="scale H by y^T s / (y^T y) before its first update")
-    decrease: PositiveFloat = Field(default=1e-4, lt=0.5, description="c1 of the strong Wolfe conditions")
-    curvature: PositiveFloat = Field(default=0.9, lt=1, description="c2 of the strong Wolfe conditions")
-    most_evaluations: PositiveInt = Field(default=20, description="evaluations in one line search")
+    variant: Variant = option("ssbroyden", description="self-scaled Broyden, self-scaled BFGS or BFGS")
+    scale_first: bool = option(True, description="scale H by y^T s / (y^T y) before its first update")
+    decrease: float = option(1e-4, lt=0.5, description="c1 of the strong Wolfe conditions", gt=0)
+    curvature: float = option(0.9, lt=1, description="c2 of the strong Wolfe conditions", gt=0)
+    most_evaluations: int = option(20, description="evaluations in one line search", gt=0)
 
 
 class QuasiNewtonState(NamedTuple):

@@ -15,7 +15,8 @@ from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
 from gradalign.base.discovery import module_names
 from gradalign.base.errors import ConfigurationError, unknown_name
-from gradalign.base.settings import Device, Name, RunName, Scale, Seed, StrictModel
+from gradalign.base.options import Options
+from gradalign.base.settings import Device, Name, RunName, Scale, Seed, StrictModel, model_of
 from gradalign.base.yaml_files import read
 from gradalign.networks.settings import NetworkSettings
 from gradalign.pipeline.configuration_messages import Key, advice, dotted, message, one_of, shown, translated
@@ -267,7 +268,8 @@ def _validate(model: type[BaseModel], mapping: Mapping[str, Any]) -> Any:
 
 
 def _settings_model(package: str, name: str) -> type[BaseModel]:
-    return import_module(f"gradalign.{package}.{name}").Settings
+    found: Any = import_module(f"gradalign.{package}.{name}").Settings
+    return model_of(found) if issubclass(found, Options) else found
 
 
 def _known_model(package: str, name: str) -> type[BaseModel] | None:
