@@ -97,7 +97,7 @@ schema: environment
 	python workflow/scripts/schema.py workflow/schemas/configuration.schema.json
 
 COMPILE := uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
-	--no-emit-index-url --no-header --extra pipeline --extra test pyproject.toml
+	--no-emit-index-url --no-header --extra command-line --extra pipeline --extra test pyproject.toml
 
 lock: environment
 	$(COMPILE) -o requirements.lock

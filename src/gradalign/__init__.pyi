@@ -40,9 +40,11 @@ from gradalign.diagnostics.curvature import jacobian_blocks as jacobian_blocks
 from gradalign.diagnostics.curvature import jacobian_matrix as jacobian_matrix
 from gradalign.diagnostics.curvature import kernel_matrix as kernel_matrix
 from gradalign.diagnostics.curvature import principal_angles as principal_angles
+from gradalign.diagnostics.curvature import rank_one_fraction as rank_one_fraction
 
 # Optimizers
 from gradalign.optimizers.soap import scale_by_soap as scale_by_soap
 from gradalign.optimizers.soap import soap as soap
+from gradalign.optimizers.soap import whitening as whitening
 
 __version__: str

@@ -19,6 +19,13 @@ def main() -> None:
         from gradalign.pipeline.cli import application
 
         application()
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] == "gradalign":
+            raise
+        sys.exit(
+            f"gradalign: the command line needs the package {error.name}, which is not installed; "
+            "install it with: pip install 'gradalign[command-line]'"
+        )
     except KeyboardInterrupt:  # while modules were imported; Typer handles all others
         sys.exit(130)
 

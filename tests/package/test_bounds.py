@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKED = ("pipeline", "test")
+LOCKED = ("command-line", "pipeline", "test")
 """Extras in the locks; the others belong to machines that they name."""
 
 
@@ -20,7 +20,8 @@ def project():
 
 def direct():
     """Every requirement that pyproject.toml names, by extra; the extra of the library itself is ""."""
-    return {"": project()["dependencies"], **project()["optional-dependencies"]}
+    found = {"": project()["dependencies"], **project()["optional-dependencies"]}
+    return {extra: [name for name in names if not name.startswith("gradalign[")] for extra, names in found.items()}
 
 
 def lower_bound(requirement):
