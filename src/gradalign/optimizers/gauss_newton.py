@@ -19,6 +19,9 @@ from gradalign.optimizers._damped_least_squares import DampedSolution, damped, d
 from gradalign.optimizers._method import Method
 from gradalign.optimizers._objective import Objective
 
+GOOD_RATIO = 0.75  # actual / predicted decrease above which the linear model was good, and mu falls
+INCREASE = 2.0  # factor of mu where it was bad
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Options):
@@ -26,9 +29,7 @@ class Settings(Options):
 
     initial_damping: float = option(1.0, description="mu of the first step", gt=0)
     decrease: float = option(1 / 3, lt=1, description="factor of mu where the model was good", gt=0)
-    increase: float = option(2.0, gt=1, description="factor of mu where the model was bad")
     refusal: float = option(4.0, gt=1, description="factor of mu where the loss did not fall")
-    good_ratio: float = option(0.75, description="actual / predicted decrease above which mu falls", gt=0)
     bad_ratio: float = option(0.25, description="actual / predicted decrease below which mu rises", gt=0)
     least_damping: float = option(1e-15, description="mu never falls below this", gt=0)
     acceleration: bool = option(True, description="add the second-order correction along the direction")
@@ -71,7 +72,7 @@ def method(settings: Settings, steps: int) -> Method:
     step is v + a/2, a = -(J^T J + mu I)^{-1} J^T r_vv, r_vv being the second derivative of r along v, which costs about
     two gradients and no factorisation; it is v alone where a is too long (arXiv 1201.5885, section III). The ratio of
     the actual decrease of L = ||r||^2 to -<J^T r, v> + mu ||v||^2, that of the linear model, decides about mu: it is
-    multiplied by ``decrease`` above ``good_ratio``, by ``increase`` below ``bad_ratio``, and by ``refusal`` where L did
+    multiplied by ``decrease`` where the ratio exceeds 3/4, by 2 below ``bad_ratio``, and by ``refusal`` where L did
     not fall; then the same Jacobian is used again, up to ``attempts`` times, after which the parameters stay as they
     are (Levenberg 1944, Marquardt 1963). Primal or dual, whichever is smaller (``damped_least_squares``).
 
@@ -148,8 +149,8 @@ def method(settings: Settings, steps: int) -> Method:
             actual = loss - objective.loss(unravel(flat + direction), points)
             ratio = actual / (used * jnp.sum(velocity**2) - jnp.sum(slope * velocity))
             accepted = actual > 0  # false for a direction or a loss that is not a number
-            factor = jnp.where(ratio > settings.good_ratio, settings.decrease, 1.0)
-            factor = jnp.where(ratio < settings.bad_ratio, settings.increase, factor)
+            factor = jnp.where(ratio > GOOD_RATIO, settings.decrease, 1.0)
+            factor = jnp.where(ratio < settings.bad_ratio, INCREASE, factor)
             factor = jnp.where(accepted, factor, settings.refusal).astype(flat.dtype)
             return _Trial(
                 flat=jnp.where(accepted, flat + direction, flat),

@@ -23,12 +23,15 @@ Factors = tuple[Array, ...]
 """One factor Q per axis of a parameter: upper triangular (d, d), or (d,), the diagonal of a diagonal one."""
 
 
+FIT_RATE = 0.1
+"""Relative step of the factors in a refit."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings(ScheduleSettings):
     """Settings of Kron."""
 
     b1: float = option(0.9, ge=0, lt=1, description="decay of the momentum, which the preconditioner whitens")
-    fit_rate: float = option(0.1, le=1, description="relative step of the factors in a refit", gt=0)
     first_calls: int = option(500, ge=0, description="calls at the beginning, each of which refits the factors")
     precondition_frequency: int = option(10, description="calls between two refits after these", gt=0)
     longest: float = option(1.1, description="bound on the root mean square of a parameter's direction", gt=0)
@@ -197,7 +200,7 @@ def scale_by_kron(settings: Settings) -> optax.GradientTransformation:
             for index, (m, factors) in enumerate(zip(jax.tree.leaves(momentum), state.factors, strict=True)):
                 tensor = _tensor(m)
                 v = noise(state.key, calls, index, tensor.shape, tensor.dtype)
-                found.append(refitted(tensor + settings.eps * v, v, factors, settings.fit_rate))
+                found.append(refitted(tensor + settings.eps * v, v, factors, FIT_RATE))
             return tuple(found)
 
         def first() -> tuple[Factors, ...]:

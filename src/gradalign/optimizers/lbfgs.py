@@ -19,13 +19,15 @@ from gradalign.optimizers._line_search import End, end_of, start_of, strong_wolf
 from gradalign.optimizers._method import Method
 from gradalign.optimizers._objective import Objective
 
+MOST_EVALUATIONS = 20
+"""Trials of a line search, at most."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Options):
     """Settings of L-BFGS and of its line search for the strong Wolfe conditions."""
 
     memory_size: int = option(10, description="moves from which the inverse Hessian is made", gt=0)
-    line_search_steps: int = option(20, description="trials of the line search, at most", gt=0)
     slope_tolerance: float = option(
         1e-4, lt=0.5, description="c_1: share of the predicted decrease that a step has to reach", gt=0
     )
@@ -153,7 +155,7 @@ def method(settings: Settings, steps: int) -> Method:
             here.gradient,
             direction,
             first_length=jnp.where(nothing_known, jnp.minimum(1, 1 / jnp.linalg.norm(here.gradient)), 1),
-            most_evaluations=settings.line_search_steps,
+            most_evaluations=MOST_EVALUATIONS,
             decrease=settings.slope_tolerance,
             curvature=settings.curvature_tolerance,
         )

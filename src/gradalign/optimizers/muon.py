@@ -21,6 +21,10 @@ COEFFICIENTS: dict[str, Coefficients] = {"fast": (3.4445, -4.7750, 2.0315), "con
 converge to 1, with three correct digits becoming nine at each iteration."""
 
 
+ADAM_B1, ADAM_B2 = 0.9, 0.999
+"""Decays of Adam's moments, for what is no matrix."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings(ScheduleSettings):
     """Settings of Muon; its learning rate is that of the matrices."""
@@ -34,8 +38,6 @@ class Settings(ScheduleSettings):
         "fast", description="singular values near 1, or in some 20 iterations 1: the polar factor itself"
     )
     eps: float = option(1e-8, description="added to the norm of a matrix and to the root of Adam", gt=0)
-    adam_b1: float = option(0.9, ge=0, lt=1, description="decay of Adam's first moment")
-    adam_b2: float = option(0.999, ge=0, lt=1, description="decay of Adam's second moment")
     adam_learning_rate_ratio: float = option(
         1.0, description="learning rate of what is no matrix, in units of that of the matrices", gt=0
     )
@@ -93,7 +95,7 @@ def method(settings: Settings, steps: int) -> Method:
         def mapped(g: Array) -> Array:
             if g.ndim != 2:
                 moment = next(second_moments)
-                moment = moment / correction(settings.adam_b2, adam.count, g.dtype)
+                moment = moment / correction(ADAM_B2, adam.count, g.dtype)
                 return ratio * g / (jnp.sqrt(moment) + settings.eps)
             momentum = next(momenta) / correction(settings.b1, muon.count, g.dtype)
             factor = orthogonalising_factor(momentum, coefficients, settings.newton_schulz_steps, settings.eps)
@@ -111,8 +113,8 @@ def method(settings: Settings, steps: int) -> Method:
         beta=settings.b1,
         eps=settings.eps,
         nesterov=settings.nesterov,
-        adam_b1=settings.adam_b1,
-        adam_b2=settings.adam_b2,
+        adam_b1=ADAM_B1,
+        adam_b2=ADAM_B2,
         adam_learning_rate=lambda count: ratio * schedule(count),
     )
     return first_order(transformation, precondition)
