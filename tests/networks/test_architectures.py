@@ -11,7 +11,7 @@ from oracles import networks as oracle
 
 from gradalign.base.errors import ConfigurationError
 from gradalign.derivatives.partial import partial_derivatives
-from gradalign.networks import architectures
+from gradalign.networks import architectures, layers
 from gradalign.networks.settings import NetworkSettings
 from gradalign.problems._contract import Problem, QuarterTurn, Reflection
 
@@ -25,10 +25,8 @@ def problem(periodic=(), fields=("u", "v"), reflection=None, stretching=None):
         name="shape",
         coordinates=("t", "x"),
         fields=fields,
-        losses=(),
         domain=DOMAIN,
-        sample=lambda key, counts, dtype: {},
-        residuals=lambda apply, params, points: {},
+        points=(),
         periodic=periodic,
         reflection=reflection,
         stretching=stretching or {},
@@ -157,7 +155,7 @@ def test_float32_stays_float32_through_derivatives_and_gradients(architecture, a
     assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype(jnp.float32)}
 
 
-@pytest.mark.parametrize("activation", list(architectures.ACTIVATIONS))
+@pytest.mark.parametrize("activation", list(layers.ACTIVATIONS))
 def test_no_activation_hides_shared_work(activation):
     """One product per layer and derivative: 4 for u, u_t, u_x, u_xx; the first layer and the gates see no second
     derivative of the coordinates."""

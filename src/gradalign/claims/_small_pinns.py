@@ -13,6 +13,7 @@ from jax import Array
 from gradalign.base import randomness
 from gradalign.base.types import Points
 from gradalign.networks import architectures
+from gradalign.networks.layers import Network
 from gradalign.networks.settings import NetworkSettings
 from gradalign.optimizers._objective import Objective
 from gradalign.problems._contract import At, Fields, PointSet, Problem, Residuals, Term
@@ -121,7 +122,7 @@ class Fit:
 
     problem: Problem
     solution: Solution
-    network: architectures.Network
+    network: Network
     objective: Objective
     counts: dict[str, int]
 

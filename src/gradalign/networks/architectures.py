@@ -17,52 +17,15 @@ A ``spectral`` network has as many as an ``mlp`` of the other coordinates with a
 Everything computes in the dtype it was built with; all quantities are dimensionless.
 """
 
-import math
-from collections.abc import Callable
-from dataclasses import replace
-from typing import NamedTuple
-
-import jax
 import jax.numpy as jnp
-import numpy as np
-from jax import Array
 
 from gradalign.base.errors import ConfigurationError
-from gradalign.base.trees import Tree
-from gradalign.base.types import Apply
-from gradalign.derivatives.fourier_series import fourier_waves
+from gradalign.networks.layers import Network
+from gradalign.networks.perceptrons import perceptron
 from gradalign.networks.settings import NetworkSettings
-from gradalign.networks.stretching import place
+from gradalign.networks.spectral import spectral
+from gradalign.networks.symmetry import mirrored, turned
 from gradalign.problems._contract import Problem
-
-Layer = dict[str, Array]
-"""``kernel`` (inputs, outputs), ``bias`` (outputs,), and with weight factorisation ``log_scale`` (outputs,)."""
-
-
-def _gelu(x: Array) -> Array:
-    """The tanh form, which is smooth and needs no error function (arXiv 1606.08415, section 2)."""
-    return 0.5 * x * (1 + jnp.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
-
-
-# Plain operations only: derivatives.py shares the work of several derivatives where no inner ``jit`` hides it.
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "tanh": jnp.tanh,
-    "swish": lambda x: x * jax.lax.logistic(x),
-    "gelu": _gelu,
-    "sin": jnp.sin,
-}
-
-
-class Network(NamedTuple):
-    """One architecture.
-
-    init: ``init(key) -> params``, a tree of dictionaries and lists of arrays.
-    apply: ``apply(params, coordinates)``: (N, D) -> (N, F), row by row. Traceable, differentiable. A perceptron and a
-        PirateNet without a symmetry also take one point, (D,) -> (F,).
-    """
-
-    init: Callable[[Array], Tree]
-    apply: Apply
 
 
 def build(settings: NetworkSettings, problem: Problem, dtype: jnp.dtype) -> Network:
@@ -112,167 +75,9 @@ def build(settings: NetworkSettings, problem: Problem, dtype: jnp.dtype) -> Netw
     if settings.symmetric and not problem.has_symmetry:
         raise ConfigurationError(f"symmetric: true, but {problem.name} has no known symmetry; leave it out")
     if settings.architecture == "spectral":
-        return _spectral(settings, problem, dtype)
-    scaled = [name not in problem.periodic for name in problem.coordinates]
-    inputs = sum(1 if plain else 2 * settings.harmonics for plain in scaled)
-    embedded = settings.fourier_features or inputs
-    gated = settings.architecture != "mlp"
-    residual = settings.architecture == "pirate_net"
-    width, depth, fields = settings.width, settings.depth, len(problem.fields)
-    activation = ACTIVATIONS[settings.activation]
-
-    def dense(key: Array, rows: int, columns: int) -> Layer:
-        kernel_key, scale_key = jax.random.split(key)
-        kernel = jax.random.normal(kernel_key, (rows, columns), dtype) * math.sqrt(2 / (rows + columns))
-        layer = {"kernel": kernel, "bias": jnp.zeros(columns, dtype)}
-        if settings.weight_factorisation:
-            log_scale = jax.random.normal(scale_key, (columns,), dtype)
-            log_scale = settings.factorisation_mean + settings.factorisation_deviation * log_scale
-            layer |= {"kernel": kernel / jnp.exp(log_scale), "log_scale": log_scale}
-        return layer
-
-    def block(key: Array) -> Tree:
-        keys = jax.random.split(key, 3)
-        sizes = ((embedded, width), (width, width), (width, embedded))
-        layers = [dense(k, *size) for k, size in zip(keys, sizes, strict=True)]
-        return {"layers": layers, "skip": jnp.zeros((), dtype)}
-
-    def init(key: Array) -> Tree:
-        keys = iter(jax.random.split(key, depth + 4))
-        params: dict[str, Tree] = {}
-        if settings.fourier_features:
-            shape = (inputs, settings.fourier_features // 2)
-            params["frequencies"] = settings.fourier_scale * jax.random.normal(next(keys), shape, dtype)
-        if gated:
-            params["gates"] = [dense(next(keys), embedded, width) for _ in range(2)]
-        if residual:
-            params["blocks"] = [block(next(keys)) for _ in range(depth)]
-        else:
-            params["hidden"] = [dense(next(keys), width if index else embedded, width) for index in range(depth)]
-        params["output"] = dense(next(keys), embedded if residual else width, fields)
-        return params
-
-    def embed(params: Tree, coordinates: Array) -> Array:
-        columns = []
-        for index, (plain, side) in enumerate(zip(scaled, problem.domain, strict=True)):
-            if plain:
-                factor = problem.stretching.get(problem.coordinates[index], 0.0)
-                columns.append(place(coordinates[..., index], side, factor))
-            else:
-                turn = (coordinates[..., index] - side[0]) / (side[1] - side[0])
-                angles = [2 * math.pi * k * turn for k in range(1, settings.harmonics + 1)]
-                columns += [jnp.cos(angle) for angle in angles] + [jnp.sin(angle) for angle in angles]
-        z = jnp.stack(columns, axis=-1)
-        if settings.fourier_features:
-            phase = z @ params["frequencies"]
-            z = jnp.concatenate([jnp.cos(phase), jnp.sin(phase)], axis=-1)
-        return z
-
-    def apply(params: Tree, coordinates: Array) -> Array:
-        z = embed(params, coordinates)
-        if not gated:
-            for layer in params["hidden"]:
-                z = activation(_affine(layer, z))
-            return _affine(params["output"], z)
-        first, second = (activation(_affine(layer, z)) for layer in params["gates"])
-
-        def mixed(layer: Layer, x: Array) -> Array:
-            hidden = activation(_affine(layer, x))
-            return hidden * first + (1 - hidden) * second
-
-        if residual:
-            for part in params["blocks"]:
-                enter, middle, leave = part["layers"]
-                body = activation(_affine(leave, mixed(middle, mixed(enter, z))))
-                z = part["skip"] * body + (1 - part["skip"]) * z
-        else:
-            for layer in params["hidden"]:
-                z = mixed(layer, z)
-        return _affine(params["output"], z)
-
+        return spectral(settings, problem, dtype)
+    network = perceptron(settings, problem, dtype)
     if not settings.symmetric:
-        return Network(init, apply)
-    return Network(init, _mirrored(apply, problem) if problem.quarter_turn is None else _turned(apply, problem))
-
-
-def _mirrored(apply: Apply, problem: Problem) -> Apply:
-    """The part of a network that has the reflection symmetry of the problem."""
-    reflection = problem.reflection
-    assert reflection is not None
-    index = problem.coordinates.index(reflection.coordinate)
-
-    def symmetric(params: Tree, coordinates: Array) -> Array:
-        mirrored = coordinates.at[:, index].set(2 * reflection.centre - coordinates[:, index])
-        there = apply(params, mirrored)
-        return (apply(params, coordinates) + jnp.asarray(reflection.parities, there.dtype) * there) / 2
-
-    return symmetric
-
-
-def _turned(apply: Apply, problem: Problem) -> Apply:
-    """The part of a network that a quarter turn of the problem takes to itself."""
-    turn = problem.quarter_turn
-    assert turn is not None
-    x, y = (problem.coordinates.index(name) for name in turn.coordinates)
-    back = np.zeros((len(turn.sources), len(turn.sources)))
-    back[list(turn.sources), range(len(turn.sources))] = turn.signs
-
-    def symmetric(params: Tree, coordinates: Array) -> Array:
-        place, total = coordinates, apply(params, coordinates)
-        for turns in range(1, 4):
-            place = place.at[:, x].set(-place[:, y]).at[:, y].set(place[:, x])
-            found = apply(params, place)
-            total = total + found @ jnp.asarray(np.linalg.matrix_power(back, turns).T, found.dtype)
-        return total / 4
-
-    return symmetric
-
-
-def _spectral(settings: NetworkSettings, problem: Problem, dtype: jnp.dtype) -> Network:
-    """A Fourier series in the periodic coordinate, whose coefficients a network of the other coordinates gives."""
-    if len(problem.periodic) != 1:
-        found = f"{len(problem.periodic)} periodic coordinates"
-        raise ConfigurationError(f"architecture: spectral, but {problem.name} has {found}; allowed: one")
-    axis, count = problem.coordinates.index(problem.periodic[0]), settings.harmonics
-    (origin, high), reflection = problem.domain[axis], problem.reflection
-    period = high - origin
-    waves = [slice(0, 2 * count + 1)] * len(problem.fields)  # 1, cosines and sines, by field
-    if settings.symmetric:
-        assert reflection is not None
-        origin = reflection.centre
-        waves = [slice(0, count + 1) if p > 0 else slice(count + 1, 2 * count + 1) for p in reflection.parities]
-    sizes = [part.stop - part.start for part in waves]
-    ends = np.cumsum(sizes).tolist()
-    others = replace(
-        problem,
-        coordinates=problem.coordinates[:axis] + problem.coordinates[axis + 1 :],
-        domain=problem.domain[:axis] + problem.domain[axis + 1 :],
-        fields=tuple(f"coefficient {k}" for k in range(ends[-1])),
-        periodic=(),
-        reflection=None,
-    )
-    plain = settings.model_copy(update={"architecture": "mlp", "symmetric": False})
-    coefficients = build(plain, others, dtype)
-
-    def init(key: Array) -> Tree:
-        network_key, bias_key = jax.random.split(key)
-        params = coefficients.init(network_key)
-        first, output = params["hidden"][0], params["output"]
-        first["bias"] = jax.random.uniform(bias_key, first["bias"].shape, dtype, -1, 1)
-        output["kernel"] = jnp.zeros_like(output["kernel"])
-        return params
-
-    def apply(params: Tree, coordinates: Array) -> Array:
-        c = coefficients.apply(params, jnp.concatenate([coordinates[:, :axis], coordinates[:, axis + 1 :]], axis=1))
-        series = fourier_waves(coordinates[:, axis : axis + 1] - origin, period, count)
-        parts = zip(ends, sizes, waves, strict=True)
-        return jnp.stack(
-            [jnp.sum(c[:, end - size : end] * series[:, part], axis=1) for end, size, part in parts], axis=1
-        )
-
-    return Network(init, apply)
-
-
-def _affine(layer: Layer, x: Array) -> Array:
-    kernel = layer["kernel"] * jnp.exp(layer["log_scale"]) if "log_scale" in layer else layer["kernel"]
-    return x @ kernel + layer["bias"]
+        return network
+    made = turned if problem.reflection is None else mirrored
+    return Network(network.init, made(network.apply, problem))

@@ -22,6 +22,7 @@ from gradalign.base.types import Points
 from gradalign.diagnostics import logged
 from gradalign.diagnostics.alignment import inter_step_score
 from gradalign.networks import architectures, stretching
+from gradalign.networks.layers import Network
 from gradalign.optimizers._method import Method, State, all_finite, load_method
 from gradalign.optimizers._objective import Objective
 from gradalign.problems._contract import Problem
@@ -78,7 +79,7 @@ class Experiment:
     mesh: Mesh | None = None
 
     @property
-    def network(self) -> architectures.Network:
+    def network(self) -> Network:
         """The network of the model."""
         return self.model.network
 

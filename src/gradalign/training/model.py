@@ -11,7 +11,7 @@ from gradalign.base.precision import products_of
 from gradalign.base.trees import Tree
 from gradalign.base.types import Apply, Points
 from gradalign.derivatives.fields import FieldsOf
-from gradalign.networks.architectures import Network
+from gradalign.networks.layers import Network
 from gradalign.problems._contract import At, Fields, Problem
 from gradalign.training.hard_start import ConstrainedFields, Constraint
 
