@@ -59,7 +59,7 @@ TABLE = RESULTS / "paper_cost.csv"
 
 def digest(given: RunSpecification) -> str:
     """Of all that decides the cost of a run: its settings without seeds, and the sources."""
-    modules = ["training", f"problems.{given.problem}", f"optimizers.{given.method}"]
+    modules = ["training.loop", f"problems.{given.problem}", f"optimizers.{given.method}"]
     sources = source_digest([f"gradalign.{module}" for module in modules])
     return hashlib.sha256((given.model_dump_json(exclude={"seeds"}) + sources).encode()).hexdigest()[:16]
 

@@ -172,9 +172,9 @@ def test_the_time_of_a_file_does_not_count(tmp_path):
 
 def test_data_files_count_for_the_modules_that_read_them():
     """The published tables of the cavity, for the figure that shows them and no other, and for no result."""
-    tables = {path.relative_to(SOURCE).as_posix() for path in (SOURCE / "gradalign/data").glob("*.csv")}
+    tables = {path.relative_to(SOURCE).as_posix() for path in (SOURCE / "gradalign/references/data").glob("*.csv")}
     figures = SOURCE.parent / "figures"
-    kinds = ("claims", "references", "studies", "problems")
+    kinds = ("claims", "references", "references.studies", "problems")
     modules = [f"gradalign.{kind}.{name}" for kind in kinds for name in module_names(kind)]
     readers = {
         module: tables & sources([module], (SOURCE, figures)).keys()
@@ -204,20 +204,20 @@ def test_the_bytes_of_a_data_file_count(tmp_path):
 
 def test_versions_count_where_a_library_is_used(monkeypatch):
     monkeypatch.setattr(provenance, "_version", lambda name: f"{name} of today")
-    before = {name: sources([f"gradalign.{name}"]) for name in ("networks", "optimizers.soap", "reference", "errors")}
+    before = {name: sources([f"gradalign.{name}"]) for name in ("networks.architectures", "optimizers.soap", "references._contract", "base.errors")}
     versions = {name: [key for key in found if not key.startswith("gradalign/")] for name, found in before.items()}
     assert versions == {
-        "networks": ["jax", "jaxlib", "numpy", "scipy"],
+        "networks.architectures": ["jax", "jaxlib", "numpy", "scipy"],
         "optimizers.soap": ["jax", "jaxlib", "numpy", "optax", "scipy"],
-        "reference": ["numpy"],
-        "errors": [],
+        "references._contract": ["numpy"],
+        "base.errors": [],
     }
-    assert before["networks"]["jax"] == "jax of today"
+    assert before["networks.architectures"]["jax"] == "jax of today"
     monkeypatch.setattr(provenance, "_version", lambda name: f"{name} of {'tomorrow' if name == 'jax' else 'today'}")
     changed = {name: source_digest([f"gradalign.{name}"]) for name in before}
     monkeypatch.setattr(provenance, "_version", lambda name: f"{name} of today")
     same = {name for name in before if source_digest([f"gradalign.{name}"]) == changed[name]}
-    assert same == {"reference", "errors"}
+    assert same == {"references._contract", "base.errors"}
 
 
 def test_versions_are_those_that_are_imported():

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.sharding import Mesh
 
@@ -19,16 +18,14 @@ from gradalign.base.precision import dtype_of
 from gradalign.base.settings import StrictModel
 from gradalign.base.trees import Tree
 from gradalign.base.types import Points
-from gradalign.diagnostics import logged
-from gradalign.diagnostics.alignment import inter_step_score
 from gradalign.networks import architectures, stretching
 from gradalign.networks.layers import Network
 from gradalign.optimizers._method import Method, State, all_finite, load_method
 from gradalign.optimizers._objective import Objective
 from gradalign.problems._contract import Problem
-from gradalign.problems._sampling import lattice
-from gradalign.training import devices
+from gradalign.training import diagnose
 from gradalign.training.model import Model
+from gradalign.training.points import PointSource, stretched
 from gradalign.training.settings import RunSpecification
 
 
@@ -153,40 +150,14 @@ class Experiment:
             failed_step=jnp.full((), -1, jnp.int32),
         )
 
+    @property
+    def source(self) -> PointSource:
+        """Where the points of a step come from."""
+        return PointSource(self.specification, self.model, self.dtype, self.mesh)
+
     def points(self, key: Array, loop: LoopState) -> Points:
         """The points of a step, with what is given there in the present stage; ``key`` is the run's stream "points"."""
-        draw = loop.step // self.specification.training.points_every
-        key, counts = randomness.at_step(key, draw), self.specification.points
-        points = self.problem.sample(key, counts, self.dtype)
-        if self.specification.training.sampling == "lattice":
-            inside = lattice(key, self.problem.domain, counts["pde"], self.dtype)
-            points["pde"] = points["pde"].at[:, : inside.shape[1]].set(inside)
-        for index, side, factor in self._stretched():
-            points = {
-                name: at.at[:, index].set(stretching.moved(at[:, index], side, factor)) for name, at in points.items()
-            }
-        points = devices.shared_out(points, self.mesh)
-        return points | {name: self._given(loop, points[name], names) for name, names in self.problem.given.items()}
-
-    def _stretched(self) -> list[tuple[int, tuple[float, float], float]]:
-        """Index, side and factor of the coordinates that the problem stretches."""
-        sides = enumerate(zip(self.problem.coordinates, self.problem.domain, strict=True))
-        factors = self.problem.stretching
-        return [(index, side, factors[name]) for index, (name, side) in sides if name in factors]
-
-    def _given(self, loop: LoopState, points: Array, names: tuple[str, ...]) -> Array:
-        """Points of one set with the values of the stage: from the window before, or from the curriculum."""
-        count = len(self.problem.coordinates)
-        curriculum = self.specification.training.curriculum
-        if curriculum is not None and curriculum.parameter in names:
-            values = jnp.asarray([stage.value for stage in curriculum.stages], self.dtype)
-            return points.at[:, count + names.index(curriculum.parameter)].set(values[loop.stage])
-        if self.windows == 1 or not set(names) & set(self.problem.fields):
-            return points
-        before = jax.tree.map(lambda leaf: leaf[jnp.maximum(loop.stage - 1, 0)], loop.finished)
-        at_end = points[:, :count].at[:, 0].set(self.problem.domain[0][1])
-        fields = self.model.values(before, at_end)[:, np.asarray([self.problem.fields.index(name) for name in names])]
-        return jnp.where(loop.stage == 0, points, points.at[:, count:].set(fields))
+        return self.source.draw(key, loop.step, loop.stage, loop.finished)
 
     def objective(self, loss_weights: dict[str, Array], start: Tree = ()) -> Objective:
         """The objective with these loss weights, the causal row weights of the specification, and ``LoopState.start``
@@ -251,65 +222,12 @@ class Experiment:
         return loop._replace(failed_step=jnp.where((loop.failed_step < 0) & ~sound, loop.step, loop.failed_step))
 
     def diagnose(self, key: Array, loop: LoopState) -> dict[str, Array]:
-        """The diagnostics of the present state, as scalars by name: losses, weights, scores, gains, metrics.
-
-        The inter-step scores are cosines between this step and the next: of the gradients as the optimizer meets them
-        (``score_inter_gradient``), of the gradients of one function, on the points of this step
-        (``score_inter_gradient_same_points``), and of the updates (``score_inter_update``). They look two steps ahead;
-        the state itself does not move.
-        """
-        points, objective = self.points(key, loop), self.objective(loop.loss_weights, loop.start)
-        losses, constraint = objective.losses(loop.params, points), self.model.constraint
-        gradients = objective.loss_gradients(loop.params, points)
-        ahead = jax.lax.scan(lambda state, _: self._look(key, state), loop, length=2)[1]
-        now, later = (jax.tree.map(lambda values, i=i: values[i], ahead) for i in (0, 1))
-        return {
-            "loss": objective.loss(loop.params, points),
-            "gradient_evaluations": loop.gradient_evaluations,
-            **{f"loss/{name}": value for name, value in losses.items()},
-            **{f"weight/{name}": value for name, value in loop.loss_weights.items()},
-            **({} if constraint is None else {"start_tail": constraint.tail(loop.start)}),
-            **self._intra_step(objective, loop, points, gradients),
-            **logged.gains(gradients, objective.weighted_losses(loop.params, points), now["update"]),
-            "score_inter_gradient": inter_step_score(now["gradient"], later["gradient"]),
-            "score_inter_gradient_same_points": inter_step_score(now["gradient"], now["gradient_after"]),
-            "score_inter_update": inter_step_score(now["update"], later["update"]),
-            **now["metrics"],
-        }
-
-    def _intra_step(
-        self, objective: Objective, loop: LoopState, points: Points, gradients: dict[str, Tree]
-    ) -> dict[str, Array]:
-        """The scores of ``diagnostics.intra_step``; one loss term has none, and only the norm of its gradient."""
-        if len(gradients) == 1:
-            return logged.gradient_norms(gradients)
-        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *gradients.values())
-        precondition = partial(self.method.precondition, objective, loop.params, loop.state, points)
-        common = jax.vmap(precondition)(stacked)  # P is formed once for all loss terms
-        own = {
-            name: self.method.precondition(objective.only(name), loop.params, state, points, gradients[name])
-            for name, state in loop.own_states.items()
-        }
-        return logged.intra_step(
-            gradients,
-            {name: jax.tree.map(lambda v, i=i: v[i], common) for i, name in enumerate(gradients)},
-            own or None,
-        )
-
-    def _look(self, key: Array, loop: LoopState) -> tuple[LoopState, dict[str, Tree]]:
-        """One step, with the gradients of one and the same function before and after it."""
-        points, objective = self.points(key, loop), self.objective(loop.loss_weights, loop.start)
-        after, metrics = self.step(key, loop)
-        return after, {
-            "gradient": objective.gradient(loop.params, points),
-            "gradient_after": objective.gradient(after.params, points),
-            "update": trees.subtract(after.params, loop.params),
-            "metrics": metrics,
-        }
+        """The diagnostics of the present state, as scalars by name; see ``gradalign.training.diagnose``."""
+        return diagnose.row(self, key, loop)
 
     def _residuals(self, start: Tree, params: Tree, points: Points) -> dict[str, Array]:
         found = self.problem.residuals(self.model.fields(params, start), points)
-        for index, side, factor in self._stretched():
+        for index, side, factor in stretched(self.problem):
             found = {
                 name: jnp.sqrt(stretching.share(points[self.problem.point_sets[name]][:, index], side, factor)) * r
                 for name, r in found.items()

@@ -351,7 +351,7 @@ def _identity(specification: RunSpecification, reference: Reference) -> str:
     """A digest of all that decides the outcome of one seed: settings, sources, reference."""
     settings = specification.model_dump(exclude=records.FREE)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    modules = ["training", "runs", f"problems.{specification.problem}", f"optimizers.{specification.method}"]
+    modules = ["training.runner", f"problems.{specification.problem}", f"optimizers.{specification.method}"]
     digest.update(provenance.source_digest([f"gradalign.{module}" for module in modules]).encode())
     for field in reference.fields.values():
         digest.update(np.ascontiguousarray(field).tobytes())
