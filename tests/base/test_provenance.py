@@ -69,8 +69,8 @@ def test_closure_holds_every_module_that_python_really_imports():
 
 def test_one_method_does_not_depend_on_another_nor_on_a_problem():
     names = {path.relative_to(SOURCE).as_posix() for path in import_closure(["gradalign.training.runner"])}
-    assert not {name for name in names if "/optimizers/" in name and not name.endswith("__init__.py")}
-    assert not {name for name in names if "/problems/" in name and not name.endswith("__init__.py")}
+    assert not {name for name in names if "/optimizers/" in name and "/_" not in name}
+    assert not {name for name in names if "/problems/" in name and "/_" not in name}
 
 
 def test_digest_changes_with_the_code_of_any_file_of_the_closure_and_no_other(roots):
@@ -324,3 +324,9 @@ def test_an_edited_file_is_read_again(tmp_path):
     assert [path.name for path in import_closure(["one"], (tmp_path,))] == ["one.py", "two.py"]
     (tmp_path / "one.py").write_text("import three\n")
     assert [path.name for path in import_closure(["one"], (tmp_path,))] == ["one.py", "three.py"]
+
+
+def test_an_edit_of_the_differentiation_rules_recomputes_no_reference():
+    for name in module_names("references"):
+        closure = {path.relative_to(SOURCE).as_posix() for path in import_closure([f"gradalign.references.{name}"])}
+        assert not {path for path in closure if "/derivatives/" in path or "/networks/" in path}, name
