@@ -141,8 +141,9 @@ def test_T20_alignment_by_principal_pairs(seed, sizes):
 def test_T20_gaussian_rows():
     J = np.random.default_rng([20, 11, 3])
     rows, r = J.standard_normal((topic.GAUSSIAN_CHUNK, 6, 8)), J.standard_normal((topic.GAUSSIAN_CHUNK, 6))
-    raw, newton = topic.gaussian_scores(3)
-    assert len(raw) == len(newton) == topic.GAUSSIAN[3]
+    law = next(law for law in topic.GAUSSIAN if law["m"] == 3)
+    raw, newton = topic.gaussian_scores(**law)
+    assert len(raw) == len(newton) == law["draws"]
     for k in range(0, topic.GAUSSIAN_CHUNK, 101):
         blocks, residuals = np.split(rows[k], 2), np.split(r[k], 2)
         for power, found in ((0.0, raw), (1.0, newton)):

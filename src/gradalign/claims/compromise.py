@@ -6,27 +6,23 @@ measured by ``misalignment`` = 1 - A, which does not cancel; A of two vectors v,
 "false in general" reproduces a counterexample.
 """
 
+from functools import cache
+from typing import NamedTuple
+
 import numpy as np
 
-from gradalign.base.precision import dtype_of
 from gradalign.claims._batches import Floats, misalignments, score, scores, units
-from gradalign.claims._records import Claim, Curve, equals, holds, never, timed, vanishes
+from gradalign.claims._checks import Measured, Tolerance, equals, holds, never, vanishes
+from gradalign.claims._records import Curve, Numbers
 
-CLOSED_FORM = 1e-8  # after solving with matrices of condition up to some 1e3 and preconditioning by as much
-LEADING_ORDER = 1e-3  # relative; the point is far enough to leave the next order below it
+CLOSED_FORM = Tolerance(
+    1e-8, "rounding after solving with matrices of condition up to some 1e3 and preconditioning by as much"
+)
+LEADING_ORDER = Tolerance(1e-3, "relative; the point is far enough to leave the next order below it")
 
 MINIMISERS = np.array([[-1.0, 0.0], [1.0, 0.0]])
 """Minimisers of the two losses in the plane whose Hessians are HESSIAN and 3 HESSIAN."""
 HESSIAN = np.array([[2.0, 0.8], [0.8, 1.0]])
-
-
-def check() -> list[Claim]:
-    """All records of the claim T22.
-
-    Raises ``ConfigurationError`` while JAX's 64-bit types are off.
-    """
-    dtype_of("float64")
-    return timed(CHECKS)
 
 
 def curves() -> list[Curve]:
@@ -44,155 +40,220 @@ def curves() -> list[Curve]:
     return found
 
 
-def T22a() -> list[Claim]:
-    """Every invertible linear preconditioner at a compromise, and near one."""
+# T22a: every invertible linear preconditioner at a compromise, and near one
+
+
+class Compromises(NamedTuple):
+    """P g_i of n losses by n = 2, 3, 4: ``at`` a compromise (1000, n, 4), and ``near`` one (at most 1000, n, 4)."""
+
+    at: dict[int, Floats]
+    near: dict[int, Floats]
+
+
+@cache
+def preconditioned_compromises() -> Compromises:
     generator = np.random.default_rng([22, 1])
     at = {n: compromises(generator, n, 1000) for n in (2, 3, 4)}
-    flipped = at[2] * np.array([1.0, -1.0])[:, None]
-    near = {n: near_compromises(generator, n, 1000) for n in (2, 3, 4)}
-    slack = np.concatenate(
-        [cancellation_bound(n, imbalances(vectors)) - scores(vectors) for n, vectors in near.items()]
-    )
-    ratio = misalignments(near[2] * np.array([1.0, -1.0])[:, None]) / imbalances(near[2]) ** 2
-    sharp = {n: _gradients_of_multiples(np.array([1.0] * (n - 1) + [1.0 - n])) for n in (2, 3, 4)}
+    return Compromises(at, {n: near_compromises(generator, n, 1000) for n in (2, 3, 4)})
+
+
+@vanishes(
+    "T22a",
+    "At a compromise of two losses A(P g_1, P g_2) = -1 for every invertible linear P.",
+    "largest 1 + A, 1000 problems",
+    CLOSED_FORM,
+    draws=1000,
+)
+def score_at_a_compromise_of_two() -> Numbers:
+    return misalignments(_flipped(preconditioned_compromises().at[2]))
+
+
+@holds(
+    "T22a",
+    "At a compromise A(P g_1, .., P g_n) <= 2 ((n - 2)/n)^2 - 1 for every invertible linear P.",
+    "least slack, n = {n}, 1000 problems",
+    CLOSED_FORM,
+    draws=1000,
+    cases=[{"n": 3}, {"n": 4}],
+)
+def score_at_a_compromise(n: int) -> Numbers:
+    return cancellation_bound(n) - scores(preconditioned_compromises().at[n])
+
+
+@equals(
+    "T22a",
+    "A compromise of gradients u, .., u, -(n - 1) u attains that bound.",
+    "A of Newton's directions, n = {n}",
+    lambda n: {2: -1.0, 3: -7 / 9, 4: -1 / 2}[n],
+    CLOSED_FORM,
+    cases=[{"n": 2}, {"n": 3}, {"n": 4}],
+)
+def attained_bound(n: int) -> Numbers:
+    return score(_gradients_of_multiples(np.array([1.0] * (n - 1) + [1.0 - n])))
+
+
+@equals(
+    "T22a",
+    "Preconditioners of the symmetric compromise of three losses come as close to the bound as one likes.",
+    "A after diag(1, 1e-5), -1 before",
+    -7 / 9,
+    CLOSED_FORM,
+)
+def score_of_a_squeezed_triangle() -> Numbers:
     # Three gradients at 120 degrees; the preconditioner diag(1, delta) turns two of them into one direction
     polygon = np.array([[-1.0, 0.0], [0.5, 0.75**0.5], [0.5, -(0.75**0.5)]])
-    bound = "At a compromise A(P g_1, .., P g_n) <= 2 ((n - 2)/n)^2 - 1 for every invertible linear P."
-    return [
-        vanishes(
-            "T22a",
-            "At a compromise of two losses A(P g_1, P g_2) = -1 for every invertible linear P.",
-            "largest 1 + A, 1000 problems",
-            misalignments(flipped),
-            CLOSED_FORM,
-            draws=1000,
-        ),
-        *(
-            holds(
-                "T22a",
-                bound,
-                f"least slack, n = {n}, 1000 problems",
-                cancellation_bound(n) - scores(at[n]),
-                CLOSED_FORM,
-                draws=1000,
-            )
-            for n in (3, 4)
-        ),
-        *(
-            equals(
-                "T22a",
-                "A compromise of gradients u, .., u, -(n - 1) u attains that bound.",
-                f"A of Newton's directions, n = {n}",
-                score(sharp[n]),
-                expected,
-                CLOSED_FORM,
-            )
-            for n, expected in ((2, -1.0), (3, -7 / 9), (4, -1 / 2))
-        ),
-        equals(
-            "T22a",
-            "Preconditioners of the symmetric compromise of three losses come as close to the bound as one likes.",
-            "A after diag(1, 1e-5), -1 before",
-            score(polygon * np.array([1.0, 1e-5])),
-            -7 / 9,
-            CLOSED_FORM,
-        ),
-        holds(
-            "T22a",
-            "Near it A <= 2 ((n - 2 + 2 epsilon)/n)^2 - 1 with epsilon = ||P g||/max ||P g_i|| <= 1.",
-            f"least slack, n = 2, 3, 4, {slack.size} problems",
-            slack,
-            CLOSED_FORM,
-            draws=1500,
-        ),
-        holds(
-            "T22a",
-            "Near a compromise of two losses 1 + A <= 2 epsilon^2.",
-            f"least 2 - (1 + A)/epsilon^2, {ratio.size} problems",
-            2 - ratio,
-            CLOSED_FORM,
-            draws=500,
-        ),
-        equals(
-            "T22a",
-            "Newton's preconditioner aligns the gradients of losses at the minimum of their sum.",
-            "A of Newton's directions, two quadratics with different minimisers and Hessians",
-            _newton_at_a_compromise(),
-            -1.0,
-            CLOSED_FORM,
-            "false in general",
-        ),
-    ]
+    return score(polygon * np.array([1.0, 1e-5]))
 
 
-def T22b() -> list[Claim]:
-    """Thales: Newton's score where the Hessians are proportional."""
+@holds(
+    "T22a",
+    "Near it A <= 2 ((n - 2 + 2 epsilon)/n)^2 - 1 with epsilon = ||P g||/max ||P g_i|| <= 1.",
+    "least slack, n = 2, 3, 4, 2096 problems",
+    CLOSED_FORM,
+    draws=2096,
+)
+def score_near_a_compromise() -> Numbers:
+    near = preconditioned_compromises().near
+    return [cancellation_bound(n, imbalances(vectors)) - scores(vectors) for n, vectors in near.items()]
+
+
+@holds(
+    "T22a",
+    "Near a compromise of two losses 1 + A <= 2 epsilon^2.",
+    "least 2 - (1 + A)/epsilon^2, 754 problems",
+    CLOSED_FORM,
+    draws=754,
+)
+def score_near_a_compromise_of_two() -> Numbers:
+    near = preconditioned_compromises().near[2]
+    return 2 - misalignments(_flipped(near)) / imbalances(near) ** 2
+
+
+@equals(
+    "T22a",
+    "Newton's preconditioner aligns the gradients of losses at the minimum of their sum.",
+    "A of Newton's directions, two quadratics with different minimisers and Hessians",
+    -1.0,
+    CLOSED_FORM,
+    "false in general",
+)
+def newton_at_a_compromise() -> Numbers:
+    hessians = np.stack([HESSIAN, np.diag([1.0, 5.0])])
+    return score(newton_directions(_minimum(MINIMISERS, hessians), MINIMISERS, hessians))
+
+
+# T22b: Thales, Newton's score where the Hessians are proportional
+
+
+class Proportional(NamedTuple):
+    """2000 pairs of quadratics in four dimensions with proportional Hessians, and a point theta for each.
+
+    hessians: (2000, 2, 4, 4). minimisers: (2000, 2, 4). offsets: unit vectors (2000, 4). distance: of
+    theta = middle + distance offsets from the middle of the minimisers, (2000,). shares: in (0, 1), (2000, 1).
+    """
+
+    hessians: Floats
+    minimisers: Floats
+    offsets: Floats
+    distance: Floats
+    shares: Floats
+
+    @property
+    def difference(self) -> Floats:
+        """theta_2 - theta_1, (2000, 4)."""
+        return np.asarray(self.minimisers[:, 1] - self.minimisers[:, 0])
+
+    @property
+    def radius(self) -> Floats:
+        """Half the distance of the minimisers, (2000,)."""
+        return np.asarray(np.linalg.norm(self.difference, axis=1) / 2)
+
+    @property
+    def theta(self) -> Floats:
+        return np.asarray(self.minimisers.mean(axis=1) + self.distance[:, None] * self.offsets)
+
+    def newton(self, theta: Floats) -> Floats:
+        """Newton's directions (2000, 2, 4) at theta (2000, 4)."""
+        return newton_directions(theta[:, None], self.minimisers, self.hessians)
+
+
+@cache
+def proportional_hessians() -> Proportional:
     generator = np.random.default_rng([22, 2])
     draws, d = 2000, 4
     factors = generator.standard_normal((draws, 1, d, d))
     H = factors @ factors.swapaxes(2, 3) + 0.1 * np.eye(d)
     hessians = H * np.exp(generator.uniform(-2, 2, (draws, 2, 1, 1)))
     minimisers = generator.standard_normal((draws, 2, d))
-    middle, difference = minimisers.mean(axis=1), minimisers[:, 1] - minimisers[:, 0]
-    radius = np.linalg.norm(difference, axis=1) / 2
+    radius = np.linalg.norm(minimisers[:, 1] - minimisers[:, 0], axis=1) / 2
     offsets = units(generator.standard_normal((draws, d)))
     distance = radius * np.exp(generator.uniform(-1, 1, draws))
-    theta = middle + distance[:, None] * offsets
-    found = scores(newton_directions(theta[:, None], minimisers, hessians))
-    one, other = (units(theta - minimisers[:, k]) for k in (0, 1))
-    shares = generator.uniform(0.05, 0.95, (draws, 1))
-    segment = newton_directions((minimisers[:, 0] + shares * difference)[:, None], minimisers, hessians)
-    line = newton_directions((minimisers[:, 1] + shares * difference)[:, None], minimisers, hessians)
-    far = 1e4 * radius[:, None] * offsets
+    return Proportional(hessians, minimisers, offsets, distance, generator.uniform(0.05, 0.95, (draws, 1)))
+
+
+@vanishes(
+    "T22b",
+    "If H_1 is a multiple of H_2, Newton's score is the cosine of the angle at theta between both minimisers.",
+    "largest error, 2000 problems",
+    CLOSED_FORM,
+    draws=2000,
+)
+def thales() -> Numbers:
+    drawn = proportional_hessians()
+    one, other = (units(drawn.theta - drawn.minimisers[:, k]) for k in (0, 1))
+    return scores(drawn.newton(drawn.theta)) - np.sum(one * other, axis=1)
+
+
+@never(
+    "T22b",
+    "It is negative exactly inside the ball with the minimisers at the ends of a diameter.",
+    "violations, 2000 points",
+    draws=2000,
+)
+def sign_in_the_ball() -> Measured:
+    drawn = proportional_hessians()
+    found, distance, radius = scores(drawn.newton(drawn.theta)), drawn.distance, drawn.radius
+    return Measured((found < 0) != (distance < radius), of=[found, distance, radius])
+
+
+@vanishes(
+    "T22b",
+    "It is -1 on the open segment between the minimisers.",
+    "largest 1 + A, 2000 points",
+    CLOSED_FORM,
+    draws=2000,
+)
+def score_on_the_segment() -> Numbers:
+    drawn = proportional_hessians()
+    return misalignments(_flipped(drawn.newton(drawn.minimisers[:, 0] + drawn.shares * drawn.difference)))
+
+
+@vanishes(
+    "T22b",
+    "It is 1 on the rest of their line.",
+    "largest 1 - A, 2000 points",
+    CLOSED_FORM,
+    draws=2000,
+)
+def score_on_the_rest_of_the_line() -> Numbers:
+    drawn = proportional_hessians()
+    return misalignments(drawn.newton(drawn.minimisers[:, 1] + drawn.shares * drawn.difference))
+
+
+@vanishes(
+    "T22b",
+    "At distance D it is 1 - ||Delta||^2/(2 D^2) + O(D^-3), Delta the part of theta_1 - theta_2 across theta.",
+    "largest relative error of 1 - A, D = 5000 ||theta_1 - theta_2||",
+    LEADING_ORDER,
+    draws=2000,
+)
+def score_far_away() -> Numbers:
+    drawn = proportional_hessians()
+    offsets, difference = drawn.offsets, drawn.difference
+    far = 1e4 * drawn.radius[:, None] * offsets
     across = difference - np.sum(difference * offsets, axis=1, keepdims=True) * offsets
-    defects = misalignments(newton_directions((minimisers[:, 0] + far)[:, None], minimisers, hessians))
     expected = np.sum(across**2, axis=1) / (2 * np.sum(far**2, axis=1))
-    thales = "If H_1 is a multiple of H_2, Newton's score is the cosine of the angle at theta between both minimisers"
-    return [
-        vanishes(
-            "T22b",
-            f"{thales}.",
-            "largest error, 2000 problems",
-            found - np.sum(one * other, axis=1),
-            CLOSED_FORM,
-            draws=draws,
-        ),
-        never(
-            "T22b",
-            "It is negative exactly inside the ball with the minimisers at the ends of a diameter.",
-            "violations, 2000 points",
-            (found < 0) != (distance < radius),
-            draws=draws,
-            of=[found, distance, radius],
-        ),
-        vanishes(
-            "T22b",
-            "It is -1 on the open segment between the minimisers.",
-            "largest 1 + A, 2000 points",
-            misalignments(segment * np.array([1.0, -1.0])[:, None]),
-            CLOSED_FORM,
-            draws=draws,
-        ),
-        vanishes(
-            "T22b",
-            "It is 1 on the rest of their line.",
-            "largest 1 - A, 2000 points",
-            misalignments(line),
-            CLOSED_FORM,
-            draws=draws,
-        ),
-        vanishes(
-            "T22b",
-            "At distance D it is 1 - ||Delta||^2/(2 D^2) + O(D^-3), Delta the part of theta_1 - theta_2 across theta.",
-            "largest relative error of 1 - A, D = 5000 ||theta_1 - theta_2||",
-            defects / expected - 1,
-            LEADING_ORDER,
-            draws=draws,
-        ),
-    ]
-
-
-CHECKS = (T22a, T22b)
+    return misalignments(drawn.newton(drawn.minimisers[:, 0] + far)) / expected - 1
 
 
 def cancellation_bound(n: int, imbalance: Floats | float = 0.0) -> Floats:
@@ -278,6 +339,6 @@ def _gradients_of_multiples(factors: Floats) -> Floats:
     return newton_directions(_minimum(minimisers, hessians), minimisers, hessians)
 
 
-def _newton_at_a_compromise() -> float:
-    hessians = np.stack([HESSIAN, np.diag([1.0, 5.0])])
-    return score(newton_directions(_minimum(MINIMISERS, hessians), MINIMISERS, hessians))
+def _flipped(pairs: Floats) -> Floats:
+    """The second of two vectors with the other sign: (B, 2, d)."""
+    return pairs * np.array([1.0, -1.0])[:, None]

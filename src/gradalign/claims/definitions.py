@@ -14,10 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from gradalign.base.precision import dtype_of
 from gradalign.claims._batches import Floats, misalignments, score, scores, units
+from gradalign.claims._checks import Tolerance, equals, holds, vanishes
 from gradalign.claims._ideal_soap import ideal_soap
-from gradalign.claims._records import Claim, Curve, equals, holds, timed, vanishes
+from gradalign.claims._records import Curve, Numbers
 from gradalign.diagnostics.alignment import IntraStepScores, interference_matrix, intra_step_scores
 from gradalign.diagnostics.curvature import (
     gauss_newton_matrix,
@@ -32,10 +32,10 @@ from gradalign.optimizers import adam, soap
 from gradalign.optimizers._method import Method
 from gradalign.optimizers._objective import Objective
 
-IDENTITY = 1e-12  # sums of some tens of terms of order one
-CLOSED_FORM = 1e-9  # after solving with matrices of condition up to 1e3
-INVERSE_ROOTS = 1e-6  # directions after inverse square roots of V, whose entries span 1e4
-SINGULAR = 1e-8  # for Hessians q q^T + 1e-10 I, which leave the next order at some 1e-10
+IDENTITY = Tolerance(1e-12, "rounding of sums of some tens of terms of order one")
+CLOSED_FORM = Tolerance(1e-9, "rounding after solving with matrices of condition up to 1e3")
+INVERSE_ROOTS = Tolerance(1e-6, "rounding of directions after inverse square roots of V, whose entries span 1e4")
+SINGULAR = Tolerance(1e-8, "Hessians q q^T + 1e-10 I leave the next order at some 1e-10")
 
 TARGETS = (-0.99, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 0.99)
 PROBLEMS, LOSSES, RESIDUALS = 20, 2, 5  # pairs of losses with five residuals each
@@ -55,15 +55,6 @@ class Trajectories(NamedTuple):
     maps: Floats
 
 
-def check() -> list[Claim]:
-    """All records of the claims T24 and T25.
-
-    Raises ``ConfigurationError`` while JAX's 64-bit types are off.
-    """
-    dtype_of("float64")
-    return timed(CHECKS)
-
-
 def curves() -> list[Curve]:
     """Losses and scores of Newton in several coordinates (T24), and the three definitions on one family (T25)."""
     found = trajectories("newton", 5)
@@ -81,230 +72,344 @@ def curves() -> list[Curve]:
     return [*lines, Curve("T25", "score by definition", "own_state, singular", [0.0], [singular])]
 
 
-def T24() -> list[Claim]:
-    """Newton and Gauss-Newton in other coordinates: the same losses, any score."""
-    targets = np.array(TARGETS)
-    errors: dict[str, list[Floats]] = {name: [] for name in ("target", "losses", "directions", "interference")}
-    for method, d in (("newton", 2), ("newton", 5), ("gauss_newton", 5)):
-        found = trajectories(method, d)
-        start = scores(found.directions[:, 1:, 0].reshape(-1, LOSSES, d)).reshape(PROBLEMS, -1)
-        errors["target"].append(start - targets)
-        reference = found.losses[:, :1]
-        errors["losses"].append(found.losses / reference - 1)
-        mapped = np.einsum("pkij,pktnj->pktni", found.maps, found.directions)
-        lengths = np.linalg.norm(mapped[:, :1], axis=-1, keepdims=True)
-        errors["directions"].append((mapped - mapped[:, :1]) / lengths)
-        products = np.asarray(_interference(found.gradients, found.directions))
+# T24: Newton and Gauss-Newton in other coordinates, the same losses and any score
+
+RUNS = (("newton", 2), ("newton", 5), ("gauss_newton", 5))
+"""Method and dimension of the trajectories of T24."""
+SYSTEMS = len(RUNS) * PROBLEMS * len(TARGETS)
+
+
+@vanishes(
+    "T24",
+    "For every alpha in (-1, 1) some coordinates give the per-loss directions of a step the score alpha.",
+    "largest |A - alpha|, alpha = -0.99..0.99",
+    CLOSED_FORM,
+    draws=SYSTEMS,
+)
+def score_in_chosen_coordinates() -> Numbers:
+    errors = []
+    for method, d in RUNS:
+        first = trajectories(method, d).directions[:, 1:, 0]
+        errors.append(scores(first.reshape(-1, LOSSES, d)).reshape(PROBLEMS, -1) - np.array(TARGETS))
+    return errors
+
+
+@vanishes(
+    "T24",
+    "In all coordinates theta = B theta' Newton and Gauss-Newton have the same losses at every step.",
+    "largest relative difference, 20 problems in 2 (Newton) and in 5 dimensions, 9 coordinate systems",
+    CLOSED_FORM,
+    draws=SYSTEMS * STEPS * LOSSES,
+)
+def losses_in_other_coordinates() -> Numbers:
+    return [run.losses / run.losses[:, :1] - 1 for run in (trajectories(*each) for each in RUNS)]
+
+
+@vanishes(
+    "T24",
+    "The per-loss directions become B^-1 v_i.",
+    "largest relative error over 8 steps",
+    CLOSED_FORM,
+    draws=SYSTEMS * STEPS * LOSSES * 2,
+)
+def directions_in_other_coordinates() -> Numbers:
+    errors = []
+    for method, d in RUNS:
+        run = trajectories(method, d)
+        mapped = np.einsum("pkij,pktnj->pktni", run.maps, run.directions)
+        errors.append((mapped - mapped[:, :1]) / np.linalg.norm(mapped[:, :1], axis=-1, keepdims=True))
+    return errors
+
+
+@vanishes(
+    "T24",
+    "The interference <g_i, v_j> is the same in all coordinates.",
+    "largest relative difference over 8 steps",
+    CLOSED_FORM,
+    draws=SYSTEMS * STEPS * LOSSES**2,
+)
+def interference_in_other_coordinates() -> Numbers:
+    errors = []
+    for method, d in RUNS:
+        run = trajectories(method, d)
+        products = np.asarray(_interference(run.gradients, run.directions))
         scale = np.max(np.abs(products[:, :1]), axis=(-2, -1), keepdims=True)
-        errors["interference"].append((products - products[:, :1]) / scale)
+        errors.append((products - products[:, :1]) / scale)
+    return errors
+
+
+@vanishes(
+    "T24",
+    "The scores -1 and 1 are the same in all coordinates.",
+    "largest |A - 1|, |A + 1| of two parallel directions",
+    IDENTITY,
+    draws=2 * PROBLEMS * (1 + len(TARGETS)),
+)
+def extreme_scores_in_other_coordinates() -> Numbers:
     inverse = np.linalg.inv(trajectories("newton", 5).maps.reshape(-1, 5, 5))
     image = inverse @ np.arange(1.0, 6.0)
     opposite, equal = (np.stack([image, sign * image], axis=1) for sign in (-2, 2))
-    spread = scores(trajectories("newton", 5).directions[0, [1, -1], 0])
-    systems = 3 * PROBLEMS * len(TARGETS)
-    cases = f"{PROBLEMS} problems in 2 (Newton) and in 5 dimensions, {len(TARGETS)} coordinate systems"
-    return [
-        vanishes(
-            "T24",
-            "For every alpha in (-1, 1) some coordinates give the per-loss directions of a step the score alpha.",
-            "largest |A - alpha|, alpha = -0.99..0.99",
-            errors["target"],
-            CLOSED_FORM,
-            draws=systems,
-        ),
-        vanishes(
-            "T24",
-            "In all coordinates theta = B theta' Newton and Gauss-Newton have the same losses at every step.",
-            f"largest relative difference, {cases}",
-            errors["losses"],
-            CLOSED_FORM,
-            draws=systems * STEPS * LOSSES,
-        ),
-        vanishes(
-            "T24",
-            "The per-loss directions become B^-1 v_i.",
-            f"largest relative error over {STEPS} steps",
-            errors["directions"],
-            CLOSED_FORM,
-            draws=systems * STEPS * LOSSES * 2,
-        ),
-        vanishes(
-            "T24",
-            "The interference <g_i, v_j> is the same in all coordinates.",
-            f"largest relative difference over {STEPS} steps",
-            errors["interference"],
-            CLOSED_FORM,
-            draws=systems * STEPS * LOSSES**2,
-        ),
-        vanishes(
-            "T24",
-            "The scores -1 and 1 are the same in all coordinates.",
-            "largest |A - 1|, |A + 1| of two parallel directions",
-            [scores(equal) - 1, scores(opposite) + 1],
-            IDENTITY,
-            draws=2 * PROBLEMS * (1 + len(TARGETS)),
-        ),
-        equals(
-            "T24",
-            "The score of Newton's per-loss directions is a property of the losses.",
-            "difference of A between two coordinate systems with one sequence of losses",
-            spread[1] - spread[0],
-            TARGETS[-1] - TARGETS[0],
-            CLOSED_FORM,
-            "false in general",
-        ),
-    ]
+    return [scores(equal) - 1, scores(opposite) + 1]
 
 
-def T25() -> list[Claim]:
-    """The three definitions on one pair of losses."""
-    regular, limit = definitions_side_by_side(1e-10), definitions_side_by_side(0.0)
-    statement = "On two nearly singular quadratics with one minimiser the three definitions give three scores"
-    return [
-        equals("T25", f"{statement}.", f"A, {name}, raw cosine -0.6", found, expected, SINGULAR)
-        for name, expected, found in (
-            ("raw gradients", -0.6, regular.raw),
-            ("common state, Newton", 0.6, regular.common_state),
-            ("own states, Newton", 1.0, regular.own_state),
-            ("own states, Newton, singular Hessians", -0.6, limit.own_state),
-        )
-    ]
+@equals(
+    "T24",
+    "The score of Newton's per-loss directions is a property of the losses.",
+    "difference of A between two coordinate systems with one sequence of losses",
+    TARGETS[-1] - TARGETS[0],
+    CLOSED_FORM,
+    "false in general",
+)
+def spread_of_the_score_over_coordinates() -> Numbers:
+    first, last = scores(trajectories("newton", 5).directions[0, [1, -1], 0])
+    return last - first
 
 
-def T25a() -> list[Claim]:
-    """Common state: the per-loss directions sum to the step."""
+# T25a: common state, whose per-loss directions sum to the step
+
+
+class SumProblems(NamedTuple):
+    """history: gradients (50, 30, 3, 4) that a state has seen. gradients: of three losses, (50, 3, 3, 4).
+
+    hessians: of two losses with one minimiser, (2, 4, 4). error: theta - theta_*, (4,).
+    """
+
+    history: Floats
+    gradients: Floats
+    hessians: Floats
+    error: Floats
+
+
+@cache
+def sum_problems() -> SumProblems:
     generator = np.random.default_rng([25, 1])
     history, gradients = generator.standard_normal((50, 30, 3, 4)), generator.standard_normal((50, 3, 3, 4))
+    hessians = np.stack([random_positive_definite(generator, 4, 50.0) for _ in range(2)])
+    return SumProblems(history, gradients, hessians, generator.standard_normal(4))
+
+
+@vanishes(
+    "T25a",
+    "Directions P g_i of the common state sum to the step P g.",
+    "largest relative error, a step of SOAP and one of Adam without momentum, 50 problems, three losses",
+    IDENTITY,
+    draws=2 * 50 * 3 * 4,
+)
+def sum_of_directions_of_the_common_state() -> Numbers:
+    drawn = sum_problems()
     errors = []
     for name in METHODS:
-        directions, steps = (np.asarray(part) for part in _common_state(history, gradients, name))
+        directions, steps = (np.asarray(part) for part in _common_state(drawn.history, drawn.gradients, name))
         errors.append((directions.sum(axis=1) - steps) / np.max(np.abs(steps), axis=(1, 2), keepdims=True))
-    H = np.stack([random_positive_definite(generator, 4, 50.0) for _ in range(2)])
-    e = generator.standard_normal(4)
+    return errors
+
+
+@equals(
+    "T25a",
+    "Directions of own states sum to the step of the common state.",
+    "||sum P_i g_i||/||P g||, Newton, two losses with one minimiser",
+    2.0,
+    CLOSED_FORM,
+    "false in general",
+)
+def sum_of_directions_of_own_states() -> Numbers:
+    _, _, H, e = sum_problems()
     own = _newton_of_own_states(H, e).sum(axis=0)
     step = np.linalg.solve(H.sum(axis=0), H.sum(axis=0) @ e)
-    return [
-        vanishes(
-            "T25a",
-            "Directions P g_i of the common state sum to the step P g.",
-            "largest relative error, a step of SOAP and one of Adam without momentum, 50 problems, three losses",
-            errors,
-            IDENTITY,
-            draws=len(METHODS) * history[:, 0].size,
-        ),
-        equals(
-            "T25a",
-            "Directions of own states sum to the step of the common state.",
-            "||sum P_i g_i||/||P g||, Newton, two losses with one minimiser",
-            np.linalg.norm(own) / np.linalg.norm(step),
-            2.0,
-            CLOSED_FORM,
-            "false in general",
-        ),
-    ]
+    return np.linalg.norm(own) / np.linalg.norm(step)
 
 
-def T25b() -> list[Claim]:
-    """Own-state Newton on quadratics with one minimiser."""
+# T25b: own-state Newton on quadratics with one minimiser
+
+
+class OwnNewtonProblems(NamedTuple):
+    """hessians: definite, of three losses, (1000, 3, 4, 4), with definite_errors (1000, 1, 4).
+
+    jacobians: of two losses with singular Hessians J_i^T J_i, (500, 2, 3, 7), with errors (500, 7).
+    """
+
+    hessians: Floats
+    definite_errors: Floats
+    jacobians: Floats
+    errors: Floats
+
+
+@cache
+def own_newton_problems() -> OwnNewtonProblems:
     generator = np.random.default_rng([25, 2])
     factors = generator.standard_normal((1000, 3, 4, 4))
     H = factors @ factors.swapaxes(2, 3) + 0.1 * np.eye(4)
-    definite = _newton_of_own_states(H, generator.standard_normal((1000, 1, 4)))
+    definite_errors = generator.standard_normal((1000, 1, 4))
     jacobians = generator.standard_normal((500, 2, 3, 7))
-    errors = generator.standard_normal((500, 7))
-    directions, conflict = (np.asarray(part) for part in _own_newton(jacobians, errors))
+    return OwnNewtonProblems(H, definite_errors, jacobians, generator.standard_normal((500, 7)))
+
+
+@cache
+def singular_own_newton() -> tuple[Floats, Floats]:
+    """H_i^+ g_i, (500, 2, 7), and the cosine c of the smallest angle between the row spaces, (500,)."""
+    directions, conflict = _own_newton(own_newton_problems().jacobians, own_newton_problems().errors)
+    return np.asarray(directions), np.asarray(conflict)
+
+
+@vanishes(
+    "T25b",
+    "With own Newton states, one minimiser and definite Hessians P_i g_i = e, so A = 1.",
+    "largest 1 - A, 1000 problems, three losses",
+    CLOSED_FORM,
+    draws=1000,
+)
+def misalignment_of_own_newton() -> Numbers:
+    drawn = own_newton_problems()
+    return misalignments(_newton_of_own_states(drawn.hessians, drawn.definite_errors))
+
+
+@vanishes(
+    "T25b",
+    "If H_i is singular, H_i^+ g_i is the projection of e on the range of H_i.",
+    "largest error, 500 problems",
+    CLOSED_FORM,
+    draws=500 * 2 * 7,
+)
+def own_newton_of_singular_hessians() -> Numbers:
+    _, _, jacobians, errors = own_newton_problems()
     # J^+ J e, the projection of e on the row space
     projected = np.einsum("bnij,bnjk,bk->bni", np.linalg.pinv(jacobians), jacobians, errors)
-    found = scores(directions)
-    # <q_1, q_2> = -0.97, and e has a positive component along both
+    return singular_own_newton()[0] - projected
+
+
+@holds(
+    "T25b",
+    "Then |A| <= c for two losses, c the cosine of the smallest angle between their row spaces.",
+    "least c - |A|, 500 problems",
+    CLOSED_FORM,
+    draws=500,
+)
+def score_of_singular_own_newton() -> Numbers:
+    directions, conflict = singular_own_newton()
+    return conflict - np.abs(scores(directions))
+
+
+@equals(
+    "T25b",
+    "With own Newton states and one minimiser A = 1, whatever the Hessians.",
+    "A of two losses with one residual each and <q_1, q_2> = -0.97",
+    -0.97,
+    CLOSED_FORM,
+    "false in general",
+)
+def conflict_of_own_newton() -> Numbers:
+    # e = (1, 0) has a positive component along both
     angle = np.arccos(-0.97) / 2
     opposed = np.array([[np.cos(angle), np.sin(angle)], [np.cos(angle), -np.sin(angle)]])
-    singular = np.stack([np.asarray(symmetric_power(jnp.outer(q, q), -1.0)) @ q * q[0] for q in opposed])
-    return [
-        vanishes(
-            "T25b",
-            "With own Newton states, one minimiser and definite Hessians P_i g_i = e, so A = 1.",
-            "largest 1 - A, 1000 problems, three losses",
-            misalignments(definite),
-            CLOSED_FORM,
-            draws=1000,
-        ),
-        vanishes(
-            "T25b",
-            "If H_i is singular, H_i^+ g_i is the projection of e on the range of H_i.",
-            "largest error, 500 problems",
-            directions - projected,
-            CLOSED_FORM,
-            draws=500 * 2 * 7,
-        ),
-        holds(
-            "T25b",
-            "Then |A| <= c for two losses, c the cosine of the smallest angle between their row spaces.",
-            "least c - |A|, 500 problems",
-            conflict - np.abs(found),
-            CLOSED_FORM,
-            draws=500,
-        ),
-        equals(
-            "T25b",
-            "With own Newton states and one minimiser A = 1, whatever the Hessians.",
-            "A of two losses with one residual each and <q_1, q_2> = -0.97",
-            score(singular),
-            -0.97,
-            CLOSED_FORM,
-            "false in general",
-        ),
-    ]
+    return score(np.stack([np.asarray(symmetric_power(jnp.outer(q, q), -1.0)) @ q * q[0] for q in opposed]))
 
 
-def T25c() -> list[Claim]:
-    """Own-state idealised SOAP where the errors of its window are isotropic."""
+# T25c: own-state idealised SOAP where the errors of its window are isotropic
+
+
+class OwnSoap(NamedTuple):
+    """Directions of own SOAP states and projections of e on the ranges of the H_i, (50, 2, 9) each."""
+
+    directions: Floats
+    projected: Floats
+
+
+@cache
+def own_soap() -> dict[int, OwnSoap]:
+    """By the rank of both Kronecker factors of the H_i: 3 for definite ones, 2 for singular ones."""
     generator = np.random.default_rng([25, 3])
     errors = generator.standard_normal((50, 9))
     found = {}
     for rank in (3, 2):
         H = np.stack([[_kronecker(generator, rank) for _ in range(LOSSES)] for _ in range(50)])
-        directions = np.asarray(_own_soap(H, errors))
         projected = np.einsum("bnij,bnjk,bk->bni", np.linalg.pinv(H, rcond=1e-10, hermitian=True), H, errors)
-        found[rank] = directions, projected
-    each = [np.stack(pair, axis=2).reshape(-1, 2, 9) for pair in found.values()]
-    return [
-        vanishes(
-            "T25c",
-            "With own idealised SOAP states, isotropic errors and definite Kronecker Hessians P_i g_i = e, so A = 1.",
-            "largest 1 - A, 50 problems, two losses",
-            misalignments(found[3][0]),
-            INVERSE_ROOTS,
-            draws=50,
-        ),
-        vanishes(
-            "T25c",
-            "Its directions are the projections of e on the ranges of the H_i, definite or singular.",
-            "largest 1 - cos, 100 problems",
-            [misalignments(pairs) for pairs in each],
-            INVERSE_ROOTS,
-            draws=200,
-        ),
-    ]
+        found[rank] = OwnSoap(np.asarray(_own_soap(H, errors)), np.asarray(projected))
+    return found
 
 
-def T25d() -> list[Claim]:
-    """Own-state sign descent."""
+@vanishes(
+    "T25c",
+    "With own idealised SOAP states, isotropic errors and definite Kronecker Hessians P_i g_i = e, so A = 1.",
+    "largest 1 - A, 50 problems, two losses",
+    INVERSE_ROOTS,
+    draws=50,
+)
+def misalignment_of_own_soap() -> Numbers:
+    return misalignments(own_soap()[3].directions)
+
+
+@vanishes(
+    "T25c",
+    "Its directions are the projections of e on the ranges of the H_i, definite or singular.",
+    "largest 1 - cos, 100 problems",
+    INVERSE_ROOTS,
+    draws=200,
+)
+def own_soap_against_projections() -> Numbers:
+    return [misalignments(np.stack(found, axis=2).reshape(-1, 2, 9)) for found in own_soap().values()]
+
+
+# T25d: own-state sign descent
+
+
+@vanishes(
+    "T25d",
+    "With own states of sign descent A(g_1, g_2) = 1 - 2 (fraction of coordinates of opposite signs).",
+    "largest error, 1000 pairs in 50 dimensions",
+    IDENTITY,
+    draws=1000,
+)
+def score_of_signs() -> Numbers:
     pairs = np.random.default_rng([25, 4]).standard_normal((1000, 2, 50))
     opposite = np.mean(pairs[:, 0] * pairs[:, 1] < 0, axis=1)
-    return [
-        vanishes(
-            "T25d",
-            "With own states of sign descent A(g_1, g_2) = 1 - 2 (fraction of coordinates of opposite signs).",
-            "largest error, 1000 pairs in 50 dimensions",
-            scores(np.sign(pairs)) - (1 - 2 * opposite),
-            IDENTITY,
-            draws=1000,
-        )
-    ]
+    return scores(np.sign(pairs)) - (1 - 2 * opposite)
 
 
-CHECKS = (T24, T25a, T25b, T25c, T25d, T25)
+# T25: the three definitions on one pair of losses
+
+
+@equals(
+    "T25",
+    "On two nearly singular quadratics with one minimiser the three definitions give three scores.",
+    "A, raw gradients, raw cosine -0.6",
+    -0.6,
+    SINGULAR,
+)
+def score_of_raw_gradients() -> Numbers:
+    return definitions_side_by_side(1e-10).raw
+
+
+@equals(
+    "T25",
+    "On two nearly singular quadratics with one minimiser the three definitions give three scores.",
+    "A, common state, Newton, raw cosine -0.6",
+    0.6,
+    SINGULAR,
+)
+def score_of_the_common_state() -> Numbers:
+    return definitions_side_by_side(1e-10).common_state
+
+
+@equals(
+    "T25",
+    "On two nearly singular quadratics with one minimiser the three definitions give three scores.",
+    "A, own states, Newton, raw cosine -0.6",
+    1.0,
+    SINGULAR,
+)
+def score_of_own_states() -> Numbers:
+    return definitions_side_by_side(1e-10).own_state
+
+
+@equals(
+    "T25",
+    "On two nearly singular quadratics with one minimiser the three definitions give three scores.",
+    "A, own states, Newton, singular Hessians, raw cosine -0.6",
+    -0.6,
+    SINGULAR,
+)
+def score_of_own_states_in_the_limit() -> Numbers:
+    return definitions_side_by_side(0.0).own_state
 
 
 def aligning_map(first: Floats, second: Floats, target: float) -> Floats:

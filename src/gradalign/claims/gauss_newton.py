@@ -11,13 +11,13 @@ principal vectors. Then <J_1^+ r_1, J_2^+ r_2> = sum_j c_j a_j b_j and <v_1, v_2
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradalign.base.precision import dtype_of
-from gradalign.claims._batches import score, scores
+from gradalign.claims._batches import Floats, score, scores
+from gradalign.claims._checks import Measured, Tolerance, at_least, at_most, equals, holds, in_band, never, vanishes
 from gradalign.claims._least_squares import (
     COLUMNS,
     CUTOFF,
@@ -32,52 +32,26 @@ from gradalign.claims._least_squares import (
     rich_network,
     stacked,
 )
-from gradalign.claims._records import (
-    STANDARD_ERRORS,
-    Claim,
-    Curve,
-    Status,
-    at_least,
-    at_most,
-    equals,
-    holds,
-    in_band,
-    never,
-    timed,
-    vanishes,
-)
+from gradalign.claims._records import STANDARD_ERRORS, Curve, Numbers
 from gradalign.claims._shallow_networks import conflicts, slope
 from gradalign.diagnostics.alignment import null_value
 from gradalign.diagnostics.curvature import random_orthogonal
 
-Floats = NDArray[np.floating[Any]]
-
-CLOSED_FORM = 1e-10  # powers of kernels of condition up to 1e4
-DEFICIENT = 1e-8  # the same where a residual may lie almost off the range of its Jacobian
-CONDITIONED = 1e-6  # the same at condition up to 1e9, for networks
-DAMPED = 1e-3  # what a damping of 1e-8 largest eigenvalues leaves of the whitened score of a network
-LIMIT = 1e-3  # distance from the limit of a score that tends to it linearly, at k = 1e-8
-SLOPE = 0.05
+CLOSED_FORM = Tolerance(1e-10, "rounding of powers of kernels of condition up to 1e4")
+DEFICIENT = Tolerance(1e-8, "rounding as above, where a residual may lie almost off the range of its Jacobian")
+CONDITIONED = Tolerance(1e-6, "relative; rounding of powers of kernels of networks, of condition up to 1e9")
+DAMPED = Tolerance(1e-3, "what a damping of 1e-8 largest eigenvalues leaves of the whitened score of a network")
+LIMIT = Tolerance(1e-3, "distance at k = 1e-8 from the limit of a score that tends to it linearly in k")
+SLOPE = Tolerance(0.05, "of a fitted power law; the next order in k bends it")
 POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 POINTS = 8  # of the network
 NETWORKS = 3  # draws of the rich initialisation
 ORDINARY = 16  # draws of the ordinary one
 CONFLICT = -0.2
 """The raw score below which two losses count as in conflict (T20g)."""
-GAUSSIAN = {1: 10_000, 2: 10_000, 3: 10_000, 5: 10_000, 10: 8_000, 30: 8_000}
-"""Draws of two losses with Gaussian rows, by the number of residuals of each."""
+GAUSSIAN = tuple({"m": m, "parameters": 2 * m + 2, "draws": 10_000 if m < 10 else 8_000} for m in (1, 2, 3, 5, 10, 30))
+"""Two losses of m residuals each, with Gaussian rows (T20g)."""
 GAUSSIAN_CHUNK = 1000
-
-CONDITIONS: Status = "proven under conditions"
-
-
-def check() -> list[Claim]:
-    """All records of the claim T20.
-
-    Raises ``ConfigurationError`` while JAX's 64-bit types are off.
-    """
-    dtype_of("float64")
-    return timed(CHECKS)
 
 
 def curves() -> list[Curve]:
@@ -105,385 +79,507 @@ def curves() -> list[Curve]:
     return found
 
 
-def T20() -> list[Claim]:
-    """The master identity."""
-    errors, deficient = [], []
-    for n in (2, 3, 4):
-        generator = np.random.default_rng([20, 1, n])
-        J, r = random_problems(n, 200, generator)
-        errors += [_identity_error(J, r, p, damping) for p in POWERS for damping in (0.0, 1e-3, 1.0)]
-        J, r = random_problems(n, 200, generator, deficient=True)
-        deficient += [_identity_error(J, r, p, 0.0) for p in POWERS]
-    J, r = _networks()
-    network = [_identity_error(J, r, p, 0.0) for p in (0.0, 0.5, 1.0)]
-    statement = "<v_i, v_j> = r_i^T [K (K + mu)^(-2p)]_ij r_j for v_i = (J^T J + mu)^(-p) g_i"
+# T20: the master identity
+
+
+class Problems(NamedTuple):
+    """J (draws, n, 4, 20) and r (draws, n, 4)."""
+
+    J: Floats
+    r: Floats
+
+
+class BothKinds(NamedTuple):
+    """Problems whose losses have independent rows, and those where the rows within a loss depend on each other."""
+
+    full: Problems
+    deficient: Problems
+
+
+@cache
+def both_kinds(seed: int, n: int, draws: int) -> BothKinds:
+    """``draws`` problems of each kind with n losses, from the seed [20, seed, n]."""
+    generator = np.random.default_rng([20, seed, n])
+    full = Problems(*random_problems(n, draws, generator))
+    return BothKinds(full, Problems(*random_problems(n, draws, generator, deficient=True)))
+
+
+@vanishes(
+    "T20",
+    "<v_i, v_j> = r_i^T [K (K + mu)^(-2p)]_ij r_j for v_i = (J^T J + mu)^(-p) g_i.",
+    "largest relative error, 600 draws, p in 0..1, mu in 0, 1e-3, 1, kappa(K) up to 1e4",
+    CLOSED_FORM,
+    draws=15 * 600 * 4,
+)
+def gram_matrix() -> Numbers:
     return [
-        vanishes(
-            "T20",
-            f"{statement}.",
-            "largest relative error, 600 draws, p in 0..1, mu in 0, 1e-3, 1, kappa(K) up to 1e4",
-            errors,
-            CLOSED_FORM,
-            draws=15 * 600 * 4,
-        ),
-        vanishes(
-            "T20",
-            f"{statement}, with pseudo-powers where the rows of a loss depend on each other (mu = 0).",
-            "largest relative error, 600 draws, p in 0..1",
-            deficient,
-            DEFICIENT,
-            draws=5 * 600 * 4,
-        ),
-        vanishes(
-            "T20",
-            f"{statement}, for the exact Jacobian of a tanh network.",
-            f"largest relative error, 321 parameters, {NETWORKS} rich initialisations, mu = 0, p = 0, 1/2, 1",
-            network,
-            CONDITIONED,
-            draws=3 * NETWORKS * 9,
-        ),
+        _identity_error(*both_kinds(1, n, 200).full, p, damping)
+        for n in (2, 3, 4)
+        for p in POWERS
+        for damping in (0.0, 1e-3, 1.0)
     ]
 
 
-def T20a() -> list[Claim]:
-    """The whitened score."""
-    errors: dict[bool, list[Floats]] = {False: [], True: []}
-    for n in (2, 3, 4):
-        generator = np.random.default_rng([20, 2, n])
-        for deficient, found in errors.items():
-            J, r = random_problems(n, 500, generator, deficient=deficient)
-            found += [values - null_value(n) for values in (grams(J, r, 0.5)[1], scores(directions(J, r, 0.5)))]
-    damped = []
-    for draw in range(ORDINARY):
-        J, r = _ordinary(draw)
-        damped.append(_scores_by_power(J, r, np.array([0.5]), 1e-8 * _top(J))[0])
+@vanishes(
+    "T20",
+    "<v_i, v_j> = r_i^T [K (K + mu)^(-2p)]_ij r_j for v_i = (J^T J + mu)^(-p) g_i, with pseudo-powers where the rows "
+    "of a loss depend on each other (mu = 0).",
+    "largest relative error, 600 draws, p in 0..1",
+    DEFICIENT,
+    draws=5 * 600 * 4,
+)
+def gram_matrix_by_pseudo_powers() -> Numbers:
+    return [_identity_error(*both_kinds(1, n, 200).deficient, p, 0.0) for n in (2, 3, 4) for p in POWERS]
+
+
+@vanishes(
+    "T20",
+    "<v_i, v_j> = r_i^T [K (K + mu)^(-2p)]_ij r_j for v_i = (J^T J + mu)^(-p) g_i, for the exact Jacobian of a tanh "
+    "network.",
+    "largest relative error, 321 parameters, 3 rich initialisations, mu = 0, p = 0, 1/2, 1",
+    CONDITIONED,
+    draws=3 * NETWORKS * 9,
+)
+def gram_matrix_of_a_network() -> Numbers:
+    return [_identity_error(*_networks(), p, 0.0) for p in (0.0, 0.5, 1.0)]
+
+
+# T20a: the whitened score
+
+
+@vanishes(
+    "T20a",
+    "With independent row spaces the whitened per-loss directions (p = 1/2) are orthogonal, so A = 2/n - 1.",
+    "largest |A - (2/n - 1)|, 1500 draws, n = 2, 3, 4",
+    CLOSED_FORM,
+    "proven under conditions",
+    draws=3000,
+)
+def whitened_score() -> Numbers:
+    return [_whitened_errors(both_kinds(2, n, 500).full) for n in (2, 3, 4)]
+
+
+@vanishes(
+    "T20a",
+    "With independent row spaces the whitened per-loss directions (p = 1/2) are orthogonal, so A = 2/n - 1, also where "
+    "the rows within a loss depend on each other.",
+    "largest |A - (2/n - 1)|, 1500 draws, n = 2, 3, 4",
+    CLOSED_FORM,
+    "proven under conditions",
+    draws=3000,
+)
+def whitened_score_of_dependent_rows() -> Numbers:
+    return [_whitened_errors(both_kinds(2, n, 500).deficient) for n in (2, 3, 4)]
+
+
+@vanishes(
+    "T20a",
+    "With independent row spaces the whitened per-loss directions (p = 1/2) are orthogonal, so A = 2/n - 1: -1/3 for "
+    "the three losses of a network.",
+    "largest |A + 1/3|, 3 rich initialisations",
+    CONDITIONED,
+    "proven under conditions",
+    draws=NETWORKS,
+)
+def whitened_score_of_a_network() -> Numbers:
+    return scores(directions(*_networks(), 0.5)) - null_value(3)
+
+
+@vanishes(
+    "T20a",
+    "With little damping the whitened score of a network that is numerically rank deficient is near 2/n - 1.",
+    "largest |A|, two losses, 16 ordinary initialisations, mu = 1e-8 lambda_max",
+    DAMPED,
+    "observation",
+    draws=ORDINARY,
+)
+def damped_whitened_score() -> Numbers:
+    problems = [_ordinary(draw) for draw in range(ORDINARY)]
+    return [_scores_by_power(J, r, np.array([0.5]), 1e-8 * _top(J))[0] for J, r in problems]
+
+
+@equals(
+    "T20a",
+    "The whitened score is 2/n - 1 whatever the row spaces.",
+    "whitened score of two losses that share their only row",
+    1.0,
+    CLOSED_FORM,
+    "false in general",
+)
+def whitened_score_of_a_shared_row() -> Numbers:
     shared = np.array([[[1.0, 0.0]], [[2.0, 0.0]]])
-    statement = "With independent row spaces the whitened per-loss directions (p = 1/2) are orthogonal, so A = 2/n - 1"
-    return [
-        vanishes(
-            "T20a",
-            f"{statement}.",
-            "largest |A - (2/n - 1)|, 1500 draws, n = 2, 3, 4",
-            errors[False],
-            CLOSED_FORM,
-            CONDITIONS,
-            draws=3000,
-        ),
-        vanishes(
-            "T20a",
-            f"{statement}, also where the rows within a loss depend on each other.",
-            "largest |A - (2/n - 1)|, 1500 draws, n = 2, 3, 4",
-            errors[True],
-            CLOSED_FORM,
-            CONDITIONS,
-            draws=3000,
-        ),
-        vanishes(
-            "T20a",
-            f"{statement}: -1/3 for the three losses of a network.",
-            f"largest |A + 1/3|, {NETWORKS} rich initialisations",
-            scores(directions(*_networks(), 0.5)) - null_value(3),
-            CONDITIONED,
-            CONDITIONS,
-            draws=NETWORKS,
-        ),
-        vanishes(
-            "T20a",
-            "With little damping the whitened score of a network that is numerically rank deficient is near 2/n - 1.",
-            f"largest |A|, two losses, {ORDINARY} ordinary initialisations, mu = 1e-8 lambda_max",
-            damped,
-            DAMPED,
-            "observation",
-            draws=ORDINARY,
-        ),
-        equals(
-            "T20a",
-            "The whitened score is 2/n - 1 whatever the row spaces.",
-            "whitened score of two losses that share their only row",
-            score(directions(shared, np.ones((2, 1)), 0.5)),
-            1.0,
-            CLOSED_FORM,
-            "false in general",
-        ),
-    ]
+    return score(directions(shared, np.ones((2, 1)), 0.5))
 
 
-def T20b() -> list[Claim]:
-    """One residual per loss, two losses."""
-    J, r = random_problems(2, 1000, np.random.default_rng([20, 3]), rows=1)
-    raw, newton = (scores(directions(J, r, p)) for p in (0.0, 1.0))
+# T20b: two losses of one residual each
+
+
+@cache
+def one_residual_each() -> Problems:
+    return Problems(*random_problems(2, 1000, np.random.default_rng([20, 3]), rows=1))
+
+
+@vanishes(
+    "T20b",
+    "With one residual per loss and two losses Gauss-Newton flips the sign of the raw cosine: A(1) = -A(0).",
+    "largest |A(1) + A(0)|, 1000 draws",
+    CLOSED_FORM,
+    draws=1000,
+)
+def sign_flip() -> Numbers:
+    raw, newton = (scores(directions(*one_residual_each(), p)) for p in (0.0, 1.0))
+    return newton + raw
+
+
+@never(
+    "T20b",
+    "With one residual per loss and two losses sgn A(p) = sgn A(0) sgn(1/2 - p).",
+    "wrong signs, 1000 draws, seven powers p in 0.1..1.5",
+    draws=7000,
+)
+def sign_by_power() -> Measured:
+    raw = scores(directions(*one_residual_each(), 0.0))
     powers = (0.1, 0.3, 0.45, 0.55, 0.7, 1.0, 1.5)
-    by_power = [grams(J, r, p)[1] for p in powers]
+    by_power = [grams(*one_residual_each(), p)[1] for p in powers]
     wrong = [np.sign(found) != np.sign(raw) * np.sign(0.5 - p) for found, p in zip(by_power, powers, strict=True)]
+    return Measured(wrong, of=[*by_power, raw])
+
+
+@equals(
+    "T20b",
+    "Gauss-Newton preconditioning does not lower the score of the per-loss directions.",
+    "Gauss-Newton score of two losses of one residual each with raw score 0.6",
+    -0.6,
+    CLOSED_FORM,
+    "false in general",
+)
+def lowered_score() -> Numbers:
     rows = np.array([[[1.0, 0.0]], [[0.6, 0.8]]])
-    return [
-        vanishes(
-            "T20b",
-            "With one residual per loss and two losses Gauss-Newton flips the sign of the raw cosine: A(1) = -A(0).",
-            "largest |A(1) + A(0)|, 1000 draws",
-            newton + raw,
-            CLOSED_FORM,
-            draws=1000,
-        ),
-        never(
-            "T20b",
-            "With one residual per loss and two losses sgn A(p) = sgn A(0) sgn(1/2 - p).",
-            "wrong signs, 1000 draws, seven powers p in 0.1..1.5",
-            wrong,
-            draws=7000,
-            of=[*by_power, raw],
-        ),
-        equals(
-            "T20b",
-            "Gauss-Newton preconditioning does not lower the score of the per-loss directions.",
-            "Gauss-Newton score of two losses of one residual each with raw score 0.6",
-            score(directions(rows, np.ones((2, 1)), 1.0)),
-            -0.6,
-            CLOSED_FORM,
-            "false in general",
-        ),
-    ]
+    return score(directions(rows, np.ones((2, 1)), 1.0))
 
 
-def T20c() -> list[Claim]:
-    """Eigenmodes of the kernel."""
-    identity, slacks, whitened = [], [], []
+# T20c: eigenmodes of the kernel
+
+
+class InteractionsInAMode(NamedTuple):
+    """Interactions of the losses for r = z with K z = k z and a power p; the arrays are (B, n).
+
+    mode: ``slowest``, ``middle`` or ``fastest``. net: sum_(j != i) <v_i, v_j>. own: ||v_i||^2.
+    full: k^(1-2p) ||r_i||^2. diagonal: r_i^T [K^(1-2p)]_ii r_i.
+    """
+
+    mode: str
+    p: float
+    net: Floats
+    own: Floats
+    full: Floats
+    diagonal: Floats
+
+
+@cache
+def interactions_in_modes() -> list[InteractionsInAMode]:
+    """For 100 problems each of n = 2, 3, 4 losses, three modes and seven powers."""
+    interactions = []
     for n in (2, 3, 4):
         J, _ = random_problems(n, 100, np.random.default_rng([20, 4, n]))
         draws = np.arange(len(J))
         values, modes = np.linalg.eigh(stacked(J) @ np.swapaxes(stacked(J), 1, 2))
         first = np.sum(values <= CUTOFF * values[:, -1:], axis=1)  # rows of zeros have the eigenvalue 0
         last = n * ROWS - 1
-        for place in (first, (first + last) // 2, np.full_like(first, last)):
+        places = {"slowest": first, "middle": (first + last) // 2, "fastest": np.full_like(first, last)}
+        for mode, place in places.items():
             k, z = values[draws, place], modes[draws, :, place]
             r = z.reshape(-1, n, ROWS)
             for p in (*POWERS, 0.4, 0.6):
                 gram, _ = grams(J, r, p)
                 own = np.einsum("bii->bi", gram)
-                net = gram.sum(axis=2) - own
                 full = k[:, None] ** (1 - 2 * p) * np.sum(r**2, axis=2)
                 seen = np.arange(last + 1) >= first[:, None]
                 powers = np.where(seen, np.where(seen, values, 1.0) ** (1 - 2 * p), 0.0)
                 # r_i^T [K^(1-2p)]_ii r_i: the square of E_i r in the eigenbasis of K, by its powers
                 sides = np.einsum("bim,bimk->bik", r, modes.reshape(-1, n, ROWS, last + 1))
                 diagonal = np.einsum("bik,bk->bi", sides**2, powers)
-                identity.append((net - (full - diagonal)) / (full + diagonal))
-                if p == 0.5:
-                    whitened.append(net / own)
-                if place is first:
-                    slacks.append(np.sign(p - 0.5) * net / (full + diagonal))
-                elif np.all(place == last):
-                    slacks.append(np.sign(0.5 - p) * net / (full + diagonal))
+                interactions.append(InteractionsInAMode(mode, p, gram.sum(axis=2) - own, own, full, diagonal))
+    return interactions
+
+
+@vanishes(
+    "T20c",
+    "At an eigenmode K r = k r, sum_(j != i) <v_i, v_j> = k^(1-2p) ||r_i||^2 - r_i^T [K^(1-2p)]_ii r_i.",
+    "largest relative error, 300 problems, three modes, seven powers",
+    CLOSED_FORM,
+    "proven under conditions",
+    draws=12600,
+)
+def net_interaction() -> Numbers:
+    return [(each.net - (each.full - each.diagonal)) / (each.full + each.diagonal) for each in interactions_in_modes()]
+
+
+@holds(
+    "T20c",
+    "In the slowest mode every loss is in net conflict with the others for p < 1/2 and in net agreement for "
+    "p > 1/2; in the fastest mode the other way round.",
+    "least slack, relative, 300 problems, seven powers",
+    CLOSED_FORM,
+    "proven under conditions",
+    draws=8400,
+)
+def sign_of_the_net_interaction() -> Numbers:
+    slowest = [each for each in interactions_in_modes() if each.mode == "slowest"]
+    fastest = [each for each in interactions_in_modes() if each.mode == "fastest"]
     return [
-        vanishes(
-            "T20c",
-            "At an eigenmode K r = k r, sum_(j != i) <v_i, v_j> = k^(1-2p) ||r_i||^2 - r_i^T [K^(1-2p)]_ii r_i.",
-            "largest relative error, 300 problems, three modes, seven powers",
-            identity,
-            CLOSED_FORM,
-            CONDITIONS,
-            draws=12600,
-        ),
-        holds(
-            "T20c",
-            "In the slowest mode every loss is in net conflict with the others for p < 1/2 and in net agreement for "
-            "p > 1/2; in the fastest mode the other way round.",
-            "least slack, relative, 300 problems, seven powers",
-            slacks,
-            CLOSED_FORM,
-            CONDITIONS,
-            draws=8400,
-        ),
-        vanishes(
-            "T20c",
-            "Whitened directions (p = 1/2) have no net interaction in any mode.",
-            "largest |sum_(j != i) <v_i, v_j>| / ||v_i||^2, 300 problems, three modes",
-            whitened,
-            CLOSED_FORM,
-            CONDITIONS,
-            draws=1800,
-        ),
+        *(np.sign(each.p - 0.5) * each.net / (each.full + each.diagonal) for each in slowest),
+        *(np.sign(0.5 - each.p) * each.net / (each.full + each.diagonal) for each in fastest),
     ]
 
 
-def T20d() -> list[Claim]:
-    """The ill-conditioned limit."""
-    bottoms = (1e-4, 1e-5, 1e-6, 1e-8)
-    limits = ill_conditioned(200, bottoms, np.random.default_rng([20, 5]))
-    wrong = [np.sign(found[-1]) != sign for found, sign in limits]
-    errors = np.array([np.abs(found - sign) for found, sign in limits])
-    statement = "As the least eigenvalue k of K vanishes, the Gauss-Newton score of two losses tends to +-1"
-    return [
-        never(
-            "T20d",
-            f"{statement}, with the sign of <z_1, r_1> <z_2, r_2>, z the slowest mode.",
-            f"wrong signs at k = 1e-8, {len(errors)} draws",
-            wrong,
-            CONDITIONS,
-            draws=100,
-            of=errors,
-        ),
-        vanishes(
-            "T20d",
-            f"{statement}.",
-            f"largest distance at k = 1e-8, {len(errors)} draws",
-            errors[:, -1],
-            LIMIT,
-            CONDITIONS,
-            draws=100,
-        ),
-        equals(
-            "T20d",
-            f"{statement} at a distance of the order of k.",
-            "slope of the median log distance against log k, k = 1e-4..1e-6",
-            slope(np.array(bottoms[:3]), np.median(errors, axis=0)[:3]),
-            1.0,
-            SLOPE,
-            CONDITIONS,
-            of=errors,
-        ),
-    ]
+@vanishes(
+    "T20c",
+    "Whitened directions (p = 1/2) have no net interaction in any mode.",
+    "largest |sum_(j != i) <v_i, v_j>| / ||v_i||^2, 300 problems, three modes",
+    CLOSED_FORM,
+    "proven under conditions",
+    draws=1800,
+)
+def net_interaction_of_whitened_directions() -> Numbers:
+    return [each.net / each.own for each in interactions_in_modes() if each.p == 0.5]
 
 
-def T20e() -> list[Claim]:
-    """Residuals of a symmetric law."""
+# T20d: the ill-conditioned limit
+
+LEAST_EIGENVALUES = (1e-4, 1e-5, 1e-6, 1e-8)
+"""k of the kernels of T20d."""
+
+
+@cache
+def ill_conditioned_scores() -> list[tuple[Floats, float]]:
+    return ill_conditioned(200, LEAST_EIGENVALUES, np.random.default_rng([20, 5]))
+
+
+def distances_from_the_limit() -> Floats:
+    """|A - (+-1)| for each draw and each of ``LEAST_EIGENVALUES``: (draws, 4)."""
+    return np.array([np.abs(found - sign) for found, sign in ill_conditioned_scores()])
+
+
+@never(
+    "T20d",
+    "As the least eigenvalue k of K vanishes, the Gauss-Newton score of two losses tends to +-1, with the sign of "
+    "<z_1, r_1> <z_2, r_2>, z the slowest mode.",
+    "wrong signs at k = 1e-8, 161 draws",
+    "proven under conditions",
+    draws=161,
+)
+def sign_of_the_limit() -> Measured:
+    wrong = [np.sign(found[-1]) != sign for found, sign in ill_conditioned_scores()]
+    return Measured(wrong, of=distances_from_the_limit())
+
+
+@vanishes(
+    "T20d",
+    "As the least eigenvalue k of K vanishes, the Gauss-Newton score of two losses tends to +-1.",
+    "largest distance at k = 1e-8, 161 draws",
+    LIMIT,
+    "proven under conditions",
+    draws=161,
+)
+def distance_from_the_limit() -> Numbers:
+    return distances_from_the_limit()[:, -1]
+
+
+@equals(
+    "T20d",
+    "As the least eigenvalue k of K vanishes, the Gauss-Newton score of two losses tends to +-1 at a distance of the "
+    "order of k.",
+    "slope of the median log distance against log k, k = 1e-4..1e-6",
+    1.0,
+    SLOPE,
+    "proven under conditions",
+)
+def order_of_the_distance() -> Measured:
+    errors = distances_from_the_limit()
+    return Measured(slope(np.array(LEAST_EIGENVALUES[:3]), np.median(errors, axis=0)[:3]), of=errors)
+
+
+# T20e: residuals of a symmetric law
+
+POWER_OF = {"raw gradients": 0.0, "Gauss-Newton directions": 1.0}
+
+
+@cache
+def mirrored_problems() -> tuple[Problems, Problems]:
+    """One Jacobian with 20000 draws of (r_1, r_2), and with (-r_1, r_2)."""
     generator = np.random.default_rng([20, 6])
     J = np.repeat(random_problems(2, 1, generator, rows=ROWS)[0], 20_000, axis=0)
     r = generator.standard_normal((20_000, 2, ROWS))
-    mirrored = r * np.array([-1.0, 1.0])[:, None]
-    records, odd = [], []
-    for name, p in (("raw gradients", 0.0), ("Gauss-Newton directions", 1.0)):
-        found = grams(J, r, p)[1]
-        odd.append(found + grams(J, mirrored, p)[1])
-        records.append(
-            in_band(
-                "T20e",
-                "If r_1 and -r_1 have the same law, both signs of the score are equally likely, for every power p.",
-                f"|z| of the share of conflicts, {name}, 20000 draws",
-                conflicts(found),
-                0.5,
-                draws=20_000,
-            )
-        )
-    statement = "A(-r_1, r_2) = -A(r_1, r_2) for two losses and every power p."
-    quantity = "largest error, 20000 draws, p = 0 and 1"
-    return [*records, vanishes("T20e", statement, quantity, odd, CLOSED_FORM, draws=40_000)]
+    return Problems(J, r), Problems(J, r * np.array([-1.0, 1.0])[:, None])
 
 
-def T20f() -> list[Claim]:
-    """Where the Gauss-Newton directions of two losses align."""
-    J, r = random_problems(2, 1000, np.random.default_rng([20, 10]))
-    gram = grams(J, r, 1.0)[0]
-    pairs = principal_pairs(J, r)
+@cache
+def mirrored_scores(p: float) -> tuple[Floats, Floats]:
+    """A(r_1, r_2) and A(-r_1, r_2), (20000,) each."""
+    drawn, mirrored = mirrored_problems()
+    return grams(*drawn, p)[1], grams(*mirrored, p)[1]
+
+
+@in_band(
+    "T20e",
+    "If r_1 and -r_1 have the same law, both signs of the score are equally likely, for every power p.",
+    "|z| of the share of conflicts, {vectors}, 20000 draws",
+    0.5,
+    draws=20_000,
+    cases=[{"vectors": name} for name in POWER_OF],
+)
+def share_of_conflicts(vectors: str) -> Numbers:
+    return conflicts(mirrored_scores(POWER_OF[vectors])[0])
+
+
+@vanishes(
+    "T20e",
+    "A(-r_1, r_2) = -A(r_1, r_2) for two losses and every power p.",
+    "largest error, 20000 draws, p = 0 and 1",
+    CLOSED_FORM,
+    draws=40_000,
+)
+def oddness_in_a_residual() -> Numbers:
+    return [np.add(*mirrored_scores(p)) for p in POWER_OF.values()]
+
+
+# T20f: where the Gauss-Newton directions of two losses align
+
+
+@cache
+def pairs_of_losses() -> Problems:
+    return Problems(*random_problems(2, 1000, np.random.default_rng([20, 10])))
+
+
+@vanishes(
+    "T20f",
+    "The Gauss-Newton directions of two losses have <v_1, v_2> = -sum_j c_j a_j b_j/(1 - c_j^2), where the "
+    "Gauss-Newton steps of each loss alone have <J_1^+ r_1, J_2^+ r_2> = sum_j c_j a_j b_j.",
+    "largest error relative to ||v_1|| ||v_2||, 1000 draws",
+    CLOSED_FORM,
+    "proven under conditions",
+    draws=1000,
+)
+def inner_product_by_principal_pairs() -> Numbers:
+    gram = grams(*pairs_of_losses(), 1.0)[0]
+    pairs = principal_pairs(*pairs_of_losses())
     product = -np.sum(pairs.cosines * pairs.first * pairs.second / (1 - pairs.cosines**2), axis=1)
-    identity = (gram[:, 0, 1] - product) / np.sqrt(gram[:, 0, 0] * gram[:, 1, 1])
-    opposed = scores(directions(J, opposed_residuals(J, r), 1.0))
-    agreeing = scores(directions(J, opposed_residuals(J, r) * np.array([1.0, -1.0])[:, None], 1.0))
+    return (gram[:, 0, 1] - product) / np.sqrt(gram[:, 0, 0] * gram[:, 1, 1])
+
+
+@holds(
+    "T20f",
+    "The Gauss-Newton directions of two losses align where the steps of each loss alone conflict in every pair of "
+    "principal vectors.",
+    "least score, 1000 draws",
+    CLOSED_FORM,
+    "proven under conditions",
+    draws=1000,
+)
+def score_of_opposed_steps() -> Numbers:
+    J, r = pairs_of_losses()
+    return scores(directions(J, opposed_residuals(J, r), 1.0))
+
+
+@at_most(
+    "T20f",
+    "The Gauss-Newton directions of two losses conflict where the steps of each loss alone agree in every pair of "
+    "principal vectors.",
+    "largest score, 1000 draws",
+    0.0,
+    CLOSED_FORM,
+    "proven under conditions",
+    draws=1000,
+)
+def score_of_agreeing_steps() -> Numbers:
+    J, r = pairs_of_losses()
+    return scores(directions(J, opposed_residuals(J, r) * np.array([1.0, -1.0])[:, None], 1.0))
+
+
+@never(
+    "T20f",
+    "The Gauss-Newton directions of two losses align if and only if the steps of each loss alone conflict, where one "
+    "loss has one residual.",
+    "draws of one sign before and after, of 1000 those with one residual in the first loss",
+    "proven under conditions",
+    draws=200,
+)
+def sign_with_one_residual() -> Measured:
+    J, r = pairs_of_losses()
     single = np.count_nonzero(r[:, 0], axis=1) == 1
     newton, own = scores(directions(J, r, 1.0))[single], scores(own_steps(J, r))[single]
+    return Measured(np.sign(newton) != -np.sign(own), of=[newton, own])
+
+
+@equals(
+    "T20f",
+    "The Gauss-Newton directions of two losses align where their raw gradients conflict.",
+    "Gauss-Newton score of two losses of two residuals each with raw score -0.225",
+    -(0.9 / 0.19 - 1.8 / 0.64) / (1 / 0.19 + 3 / 0.64),
+    CLOSED_FORM,
+    "false in general",
+)
+def score_after_a_raw_conflict() -> Measured:
     # Principal angles of cosines 0.9 and 0.6 between orthonormal rows, a = r_1 and b = r_2
     c, tail = np.array([0.9, 0.6]), np.diag(np.sqrt([1 - 0.9**2, 1 - 0.6**2]))
     example = np.stack([np.eye(2, 4), np.concatenate([np.diag(c), tail], axis=1)])
     residuals = np.sqrt(np.array([[1.0, 3.0], [1.0, 3.0]])) * np.array([[1, 1], [1, -1]])
-    statement = "The Gauss-Newton directions of two losses"
-    return [
-        vanishes(
-            "T20f",
-            f"{statement} have <v_1, v_2> = -sum_j c_j a_j b_j/(1 - c_j^2), where the Gauss-Newton steps of each loss "
-            "alone have <J_1^+ r_1, J_2^+ r_2> = sum_j c_j a_j b_j.",
-            "largest error relative to ||v_1|| ||v_2||, 1000 draws",
-            identity,
-            CLOSED_FORM,
-            CONDITIONS,
-            draws=1000,
-        ),
-        holds(
-            "T20f",
-            f"{statement} align where the steps of each loss alone conflict in every pair of principal vectors.",
-            "least score, 1000 draws",
-            opposed,
-            CLOSED_FORM,
-            CONDITIONS,
-            draws=1000,
-        ),
-        at_most(
-            "T20f",
-            f"{statement} conflict where the steps of each loss alone agree in every pair of principal vectors.",
-            "largest score, 1000 draws",
-            agreeing,
-            0.0,
-            CLOSED_FORM,
-            CONDITIONS,
-            draws=1000,
-        ),
-        never(
-            "T20f",
-            f"{statement} align if and only if the steps of each loss alone conflict, where one loss has one residual.",
-            "draws of one sign before and after, of 1000 those with one residual in the first loss",
-            np.sign(newton) != -np.sign(own),
-            CONDITIONS,
-            draws=200,
-            of=[newton, own],
-        ),
-        equals(
-            "T20f",
-            f"{statement} align where their raw gradients conflict.",
-            "Gauss-Newton score of two losses of two residuals each with raw score -0.225",
-            score(directions(example, residuals, 1.0)),
-            -(0.9 / 0.19 - 1.8 / 0.64) / (1 / 0.19 + 3 / 0.64),
-            CLOSED_FORM,
-            "false in general",
-            of=score(directions(example, residuals, 0.0)),
-        ),
-    ]
+    return Measured(score(directions(example, residuals, 1.0)), of=score(directions(example, residuals, 0.0)))
 
 
-def T20g() -> list[Claim]:
-    """Gauss-Newton scores of two losses with Gaussian rows, where the raw gradients conflict."""
-    statement = f"Where the raw score of two losses with Gaussian rows is below {CONFLICT:g}, the Gauss-Newton score is"
-    records, means = [], []
-    for m, draws in GAUSSIAN.items():
-        raw, newton = gaussian_scores(m)
-        chosen = newton[~(raw >= CONFLICT)]  # a NaN stays among them
-        means.append(np.mean(chosen))
-        where = f"m = {m} residuals a loss, {2 * m + 2} parameters, {draws} draws"
-        records += [
-            at_least(
-                "T20g",
-                f"{statement} positive on average.",
-                f"mean, {where}; at least 4 standard errors",
-                [means[-1]],
-                float(STANDARD_ERRORS * np.std(chosen) / np.sqrt(chosen.size)),
-                0.0,
-                "observation",
-                of=[raw, newton],
-            ),
-            at_most(
-                "T20g",
-                f"{statement} positive on average, with a spread.",
-                f"standard deviation, {where}",
-                [np.std(chosen)],
-                0.6,
-                0.0,
-                "observation",
-                of=[raw, newton],
-            ),
-        ]
-    return [
-        *records,
-        holds(
-            "T20g",
-            f"{statement} the smaller on average, the more residuals there are.",
-            "least fall of the mean from one m to the next, m = 1, 2, 3, 5, 10, 30",
-            -np.diff(means),
-            0.0,
-            "observation",
-            draws=len(GAUSSIAN) - 1,
-        ),
-    ]
+# T20g: Gauss-Newton scores of two losses with Gaussian rows, where the raw gradients conflict
 
 
-CHECKS = (T20, T20a, T20b, T20c, T20d, T20e, T20f, T20g)
+def scores_in_conflict(m: int, parameters: int, draws: int) -> Floats:
+    """Gauss-Newton scores of the draws whose raw score is below ``CONFLICT``."""
+    raw, newton = gaussian_scores(m, parameters, draws)
+    return newton[~(raw >= CONFLICT)]  # a NaN stays among them
+
+
+# The records alternate: mean and spread for each number of residuals
+for _law in GAUSSIAN:
+
+    @at_least(
+        "T20g",
+        "Where the raw score of two losses with Gaussian rows is below -0.2, the Gauss-Newton score is positive on "
+        "average.",
+        "mean, m = {m} residuals a loss, {parameters} parameters, {draws} draws; at least 4 standard errors",
+        None,
+        0.0,
+        "observation",
+        cases=[_law],
+    )
+    def mean_in_conflict(m: int, parameters: int, draws: int) -> Measured:
+        chosen = scores_in_conflict(m, parameters, draws)
+        least = float(STANDARD_ERRORS * np.std(chosen) / np.sqrt(chosen.size))
+        return Measured(np.mean(chosen), of=gaussian_scores(m, parameters, draws), expected=least)
+
+    @at_most(
+        "T20g",
+        "Where the raw score of two losses with Gaussian rows is below -0.2, the Gauss-Newton score is positive on "
+        "average, with a spread.",
+        "standard deviation, m = {m} residuals a loss, {parameters} parameters, {draws} draws",
+        0.6,
+        0.0,
+        "observation",
+        cases=[_law],
+    )
+    def spread_in_conflict(m: int, parameters: int, draws: int) -> Measured:
+        return Measured(np.std(scores_in_conflict(m, parameters, draws)), of=gaussian_scores(m, parameters, draws))
+
+
+@holds(
+    "T20g",
+    "Where the raw score of two losses with Gaussian rows is below -0.2, the Gauss-Newton score is the smaller on "
+    "average, the more residuals there are.",
+    "least fall of the mean from one m to the next, m = 1, 2, 3, 5, 10, 30",
+    0.0,
+    "observation",
+    draws=len(GAUSSIAN) - 1,
+)
+def fall_of_the_mean_in_conflict() -> Numbers:
+    return -np.diff([np.mean(scores_in_conflict(**law)) for law in GAUSSIAN])
 
 
 class PrincipalPairs(NamedTuple):
@@ -535,15 +631,15 @@ def own_steps(J: Floats, r: Floats) -> Floats:
 
 
 @cache
-def gaussian_scores(m: int) -> tuple[Floats, Floats]:
-    """Raw and Gauss-Newton scores (draws,) of two losses of m residuals, 2 m + 2 parameters, J and r standard normal.
+def gaussian_scores(m: int, parameters: int, draws: int) -> tuple[Floats, Floats]:
+    """Raw and Gauss-Newton scores (draws,) of two losses of m residuals each, with J and r standard normal.
 
     The Gauss-Newton direction of loss i is J^T K^-1 (0, r_i, 0).
     """
     generator = np.random.default_rng([20, 11, m])
     raw, newton = [], []
-    for _ in range(GAUSSIAN[m] // GAUSSIAN_CHUNK):
-        J = generator.standard_normal((GAUSSIAN_CHUNK, 2 * m, 2 * m + 2))
+    for _ in range(draws // GAUSSIAN_CHUNK):
+        J = generator.standard_normal((GAUSSIAN_CHUNK, 2 * m, parameters))
         r = generator.standard_normal((GAUSSIAN_CHUNK, 2 * m))
         sides = r[:, :, None] * np.repeat(np.eye(2), m, axis=0)
         raw.append(scores(np.swapaxes(sides, 1, 2) @ J))
@@ -573,9 +669,16 @@ def _ordinary(draw: int) -> tuple[Floats, Floats]:
     return joined_ends(*linearise(ordinary_network(np.random.default_rng([20, 9, draw])), grid(POINTS)))
 
 
-def _networks() -> tuple[Floats, Floats]:
+@cache
+def _networks() -> Problems:
     found = [linearise(rich_network(np.random.default_rng([23, draw])), grid(POINTS)) for draw in range(NETWORKS)]
-    return np.stack([J for J, _ in found]), np.stack([r for _, r in found])
+    return Problems(np.stack([J for J, _ in found]), np.stack([r for _, r in found]))
+
+
+def _whitened_errors(problems: Problems) -> list[Floats]:
+    """A - (2/n - 1) at p = 1/2, from the kernel and from the definition of the directions."""
+    found = grams(*problems, 0.5)[1], scores(directions(*problems, 0.5))
+    return [values - null_value(problems.J.shape[1]) for values in found]
 
 
 def _top(J: Floats) -> float:

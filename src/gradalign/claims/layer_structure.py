@@ -4,32 +4,24 @@ A layer's gradient is a matrix G (m, n); F = E[vec G vec G^T] with row-major vec
 ensembles, drawn from explicit seeds in float64. A record of status "false in general" reproduces a counterexample.
 """
 
-from functools import partial
+from functools import cache, partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from gradalign.base.precision import dtype_of
 from gradalign.claims._batches import Floats
-from gradalign.claims._records import Claim, Curve, equals, holds, never, timed, vanishes
+from gradalign.claims._checks import Measured, Tolerance, equals, holds, never, vanishes
+from gradalign.claims._records import Curve, Numbers
 from gradalign.diagnostics.curvature import best_kronecker, hessian_matrix, rearrange, second_moment
 
-IDENTITY = 1e-12  # sums of some hundred terms of order one
-KRONECKER = 1e-10  # relative; second and third derivatives, without any inverse
+IDENTITY = Tolerance(1e-12, "rounding of sums of some hundred terms of order one")
+KRONECKER = Tolerance(1e-10, "relative; rounding of second and third derivatives, without any inverse")
 RESOLVED = 1e-6  # singular values and errors below it, relative, count as none
 
 WIDTH = 6  # of both hidden layers of the networks of T27b
-
-
-def check() -> list[Claim]:
-    """All records of the claims T27 and T27b.
-
-    Raises ``ConfigurationError`` while JAX's 64-bit types are off.
-    """
-    dtype_of("float64")
-    return timed(CHECKS)
 
 
 def curves() -> list[Curve]:
@@ -43,213 +35,310 @@ def curves() -> list[Curve]:
     return lines
 
 
-def T27_a() -> list[Claim]:
-    """Linear layers: outer products of inputs and output gradients."""
+# T27(a): linear layers, outer products of inputs and output gradients
+
+
+class Ensemble(NamedTuple):
+    """Ten samples of dependent output gradients b (10, 3) and inputs a (10, 4), and F (12, 12)."""
+
+    b: Floats
+    a: Floats
+    F: Floats
+
+    @property
+    def split(self) -> Floats:
+        """E[b b^T] kron E[a a^T], (12, 12)."""
+        return np.kron(self.b.T @ self.b / 10, self.a.T @ self.a / 10)
+
+
+class LinearLayers(NamedTuple):
+    """Independent output gradients (6, 3) and inputs (7, 4), and 50 dependent ensembles."""
+
+    outputs: Floats
+    inputs: Floats
+    ensembles: list[Ensemble]
+
+
+@cache
+def linear_layers() -> LinearLayers:
     generator = np.random.default_rng([27, 1])
     outputs, inputs = generator.standard_normal((6, 3)), generator.standard_normal((7, 4)) + 1
-    pairs = np.einsum("si,tj->stij", outputs, inputs).reshape(-1, 3, 4)
-    factors = np.kron(outputs.T @ outputs / 6, inputs.T @ inputs / 7)
-    errors, best, excess = [], [], []
+    ensembles = []
     for _ in range(50):
         b, a = generator.standard_normal((10, 3)), generator.standard_normal((10, 4))
         b[:, 0] *= np.abs(a[:, 0])  # dependent
-        F = np.asarray(_moment(np.einsum("si,sj->sij", b, a)))
-        split = np.kron(b.T @ b / 10, a.T @ a / 10)
-        left, right = (np.einsum("si,sj->sij", v, v) for v in (b, a))
+        ensembles.append(Ensemble(b, a, np.asarray(_moment(np.einsum("si,sj->sij", b, a)))))
+    return LinearLayers(outputs, inputs, ensembles)
+
+
+@vanishes(
+    "T27(a)",
+    "If the entries of b b^T and a a^T are uncorrelated, F = E[b b^T] kron E[a a^T].",
+    "largest error, all pairs of 6 output gradients and 7 inputs",
+    IDENTITY,
+    "proven under conditions",
+    draws=144,
+)
+def moment_of_independent_samples() -> Numbers:
+    outputs, inputs, _ = linear_layers()
+    pairs = np.einsum("si,tj->stij", outputs, inputs).reshape(-1, 3, 4)
+    return np.asarray(_moment(pairs)) - np.kron(outputs.T @ outputs / 6, inputs.T @ inputs / 7)
+
+
+@vanishes(
+    "T27(a)",
+    "Only then: F - E[b b^T] kron E[a a^T] is the covariance of the entries of b b^T and a a^T.",
+    "largest error, 50 dependent ensembles",
+    IDENTITY,
+    draws=50 * 144,
+)
+def moment_of_dependent_samples() -> Numbers:
+    errors = []
+    for ensemble in linear_layers().ensembles:
+        left, right = (np.einsum("si,sj->sij", v, v) for v in (ensemble.b, ensemble.a))
         covariance = np.einsum("sik,sjl->ijkl", left - left.mean(axis=0), right - right.mean(axis=0)) / 10
-        errors.append(F - split - covariance.reshape(12, 12))
+        errors.append(ensemble.F - ensemble.split - covariance.reshape(12, 12))
+    return errors
+
+
+def moment_of_two_samples() -> Array:
+    """F (4, 4) of the samples b = a = e_1 and b = a = e_2."""
+    return _moment(np.stack([np.diag([1.0, 0.0]), np.diag([0.0, 1.0])]))
+
+
+@equals(
+    "T27(a)",
+    "A linear layer has F = E[b b^T] kron E[a a^T].",
+    "||F - E[b b^T] kron E[a a^T]||/||F||, samples b = a = e_1 and b = a = e_2",
+    0.5**0.5,
+    IDENTITY,
+    "false in general",
+)
+def distance_of_two_samples_from_independence() -> Numbers:
+    two, quarter = moment_of_two_samples(), np.kron(np.eye(2) / 2, np.eye(2) / 2)
+    return np.linalg.norm(np.asarray(two) - quarter) / np.linalg.norm(two)
+
+
+@equals(
+    "T27(a)",
+    "The second moment of a linear layer is some Kronecker product.",
+    "failure scalar (1 - sigma_1^2/sum sigma_k^2)^(1/2) of the same samples",
+    0.5**0.5,
+    IDENTITY,
+    "false in general",
+)
+def distance_of_two_samples_from_kronecker_products() -> Numbers:
+    return best_kronecker(moment_of_two_samples(), 2, 2).relative_error
+
+
+@vanishes(
+    "T27(a)",
+    "The distance of F from Kronecker products is (1 - sigma_1^2/sum sigma_k^2)^(1/2) of the rearranged F.",
+    "largest error, 50 dependent ensembles",
+    IDENTITY,
+    draws=100,
+)
+def distance_from_kronecker_products() -> Numbers:
+    errors = []
+    for _, _, F in linear_layers().ensembles:
         found = _best(F, 3, 4)
         singular = _singular(F.reshape(3, 4, 3, 4).swapaxes(1, 2).reshape(9, 16))
         nearest = np.linalg.norm(F - np.kron(found.left, found.right)) / np.linalg.norm(F)
         scalar = np.sqrt(1 - singular[0] ** 2 / np.sum(singular**2))
-        best += [float(found.relative_error) - scalar, nearest - scalar]
-        excess.append(np.linalg.norm(F - split) / np.linalg.norm(F) - float(found.relative_error))
-    # Two samples, b = a = e_1 and b = a = e_2
-    two = _moment(np.stack([np.diag([1.0, 0.0]), np.diag([0.0, 1.0])]))
-    quarter = np.kron(np.eye(2) / 2, np.eye(2) / 2)
-    kronecker = "A linear layer has F = E[b b^T] kron E[a a^T]."
+        errors += [float(found.relative_error) - scalar, nearest - scalar]
+    return errors
+
+
+@holds(
+    "T27(a)",
+    "E[b b^T] kron E[a a^T] is no nearer to F than that.",
+    "least excess, 50 dependent ensembles",
+    IDENTITY,
+    draws=50,
+)
+def distance_from_independence() -> Numbers:
     return [
-        vanishes(
-            "T27(a)",
-            "If the entries of b b^T and a a^T are uncorrelated, F = E[b b^T] kron E[a a^T].",
-            "largest error, all pairs of 6 output gradients and 7 inputs",
-            np.asarray(_moment(pairs)) - factors,
-            IDENTITY,
-            "proven under conditions",
-            draws=144,
-        ),
-        vanishes(
-            "T27(a)",
-            "Only then: F - E[b b^T] kron E[a a^T] is the covariance of the entries of b b^T and a a^T.",
-            "largest error, 50 dependent ensembles",
-            errors,
-            IDENTITY,
-            draws=50 * 144,
-        ),
-        equals(
-            "T27(a)",
-            kronecker,
-            "||F - E[b b^T] kron E[a a^T]||/||F||, samples b = a = e_1 and b = a = e_2",
-            np.linalg.norm(np.asarray(two) - quarter) / np.linalg.norm(two),
-            0.5**0.5,
-            IDENTITY,
-            "false in general",
-        ),
-        equals(
-            "T27(a)",
-            "The second moment of a linear layer is some Kronecker product.",
-            "failure scalar (1 - sigma_1^2/sum sigma_k^2)^(1/2) of the same samples",
-            best_kronecker(two, 2, 2).relative_error,
-            0.5**0.5,
-            IDENTITY,
-            "false in general",
-        ),
-        vanishes(
-            "T27(a)",
-            "The distance of F from Kronecker products is (1 - sigma_1^2/sum sigma_k^2)^(1/2) of the rearranged F.",
-            "largest error, 50 dependent ensembles",
-            best,
-            IDENTITY,
-            draws=100,
-        ),
-        holds(
-            "T27(a)",
-            "E[b b^T] kron E[a a^T] is no nearer to F than that.",
-            "least excess, 50 dependent ensembles",
-            excess,
-            IDENTITY,
-            draws=50,
-        ),
+        np.linalg.norm(each.F - each.split) / np.linalg.norm(each.F) - float(_best(each.F, 3, 4).relative_error)
+        for each in linear_layers().ensembles
     ]
 
 
-def T27_b() -> list[Claim]:
-    """Hessians that are Kronecker products."""
+# T27(b): Hessians that are Kronecker products
+
+
+class KroneckerHessians(NamedTuple):
+    """Hessians (12, 12) of two losses in W (3, 4), and the Kronecker products that they have to be.
+
+    layer: of ||X W^T - Y||^2/(2 N). bilinear: of ||A W C - Y||^2/2.
+    """
+
+    layer: Array
+    layer_product: Floats
+    bilinear: Array
+    bilinear_product: Floats
+
+
+@cache
+def kronecker_hessians() -> KroneckerHessians:
     generator = np.random.default_rng([27, 2])
     X, Y, W = generator.standard_normal((9, 4)), generator.standard_normal((9, 3)), generator.standard_normal((3, 4))
     layer = jax.jit(partial(hessian_matrix, lambda weights: jnp.sum((X @ weights.T - Y) ** 2) / (2 * len(X))))(W)
     A, C, Z = generator.standard_normal((5, 3)), generator.standard_normal((4, 6)), generator.standard_normal((5, 6))
     bilinear = jax.jit(partial(hessian_matrix, lambda weights: jnp.sum((A @ weights @ C - Z) ** 2) / 2))(W)
-    return [
-        vanishes(
-            "T27(b)",
-            "||X W^T - Y||^2/(2 N) has the Hessian I kron X^T X/N.",
-            "largest error",
-            np.asarray(layer) - np.kron(np.eye(3), X.T @ X / len(X)),
-            KRONECKER,
-            draws=144,
-        ),
-        vanishes(
-            "T27(b)",
-            "||A W C - Y||^2/2 has the Hessian A^T A kron C C^T.",
-            "largest error",
-            np.asarray(bilinear) - np.kron(A.T @ A, C @ C.T),
-            KRONECKER,
-            draws=144,
-        ),
-        vanishes(
-            "T27(b)",
-            "The failure scalar of both Hessians is zero.",
-            "largest",
-            [_best(hessian, 3, 4).relative_error for hessian in (layer, bilinear)],
-            KRONECKER,
-            draws=2,
-        ),
-    ]
+    return KroneckerHessians(layer, np.kron(np.eye(3), X.T @ X / len(X)), bilinear, np.kron(A.T @ A, C @ C.T))
 
 
-def T27b() -> list[Claim]:
-    """A layer of a network for a differential equation maps the value and two derivatives by one matrix."""
-    found = pinn_rows()
-    rows, b, h = found["pde"], found["b"], found["h"]
-    singular = {name: _singular(found[name].reshape(-1, WIDTH, WIDTH)) for name in ("pde", "bc")}
-    relative = {name: values / values[:, :1] for name, values in singular.items()}
-    outer, single, high = [], [], []
-    sums = []
-    for k in range(len(rows)):
-        products = np.einsum("sap,sbq,sai,sbj->piqj", b[k], b[k], h[k], h[k]) / len(b[k])
-        F = np.asarray(_moment(rows[k]))
-        sums.append((F - products.reshape(F.shape)) / np.linalg.norm(F))
-        # Every b with every h: independence, as K-FAC assumes it
-        pairs = np.einsum("sap,tai->stpi", b[k], h[k]).reshape(-1, WIDTH, WIDTH)
-        F = np.asarray(_moment(pairs))
-        split = np.einsum("abpq,abij->piqj", _cross_moments(b[k]), _cross_moments(h[k])).reshape(F.shape)
-        outer.append((F - split) / np.linalg.norm(F))
-        values = _singular(np.asarray(rearrange(jnp.asarray(F), WIDTH, WIDTH)))
-        high.append(values[9] / values[0])
-        single.append(float(_best(F, WIDTH, WIDTH).relative_error))
-    total = relative["pde"].shape[0]
-    return [
-        vanishes(
-            "T27b",
-            "For a residual of second order dr/dW = sum_alpha b_alpha h_alpha^T over the jet h, h', h''.",
-            f"largest relative error, {total} points",
-            (rows - np.einsum("ksap,ksai->kspi", b, h)) / np.max(np.abs(rows), axis=(2, 3), keepdims=True),
-            KRONECKER,
-            draws=100 * WIDTH**2,
-        ),
-        vanishes(
-            "T27b",
-            "Its rank is at most 3.",
-            f"largest sigma_4/sigma_1, {total} points",
-            relative["pde"][:, 3],
-            KRONECKER,
-            draws=100,
-        ),
-        never(
-            "T27b",
-            "Its rank is 3, not less, at generic points.",
-            f"points of {total} with sigma_3/sigma_1 below 1e-6",
-            relative["pde"][:, 2] < RESOLVED,
-            draws=100,
-            of=relative["pde"][:, 2],
-        ),
-        vanishes(
-            "T27b",
-            "Rows of boundary residuals have rank one.",
-            "largest sigma_2/sigma_1",
-            relative["bc"][:, 1],
-            KRONECKER,
-            draws=100,
-        ),
-        vanishes(
-            "T27b",
-            "F = sum over alpha, beta of E[b_alpha b_beta^T kron h_alpha h_beta^T].",
-            "largest relative error, 5 networks",
-            sums,
-            KRONECKER,
-            draws=5 * WIDTH**4,
-        ),
-        vanishes(
-            "T27b",
-            "If b is independent of h, F = sum over alpha, beta of E[b_alpha b_beta^T] kron E[h_alpha h_beta^T].",
-            "largest relative error, all pairs of b and h, 5 networks",
-            outer,
-            KRONECKER,
-            draws=5 * WIDTH**4,
-        ),
-        vanishes(
-            "T27b",
-            "Then the rearranged F has rank at most 9.",
-            "largest sigma_10/sigma_1, 5 networks",
-            high,
-            KRONECKER,
-            draws=5,
-        ),
-        never(
-            "T27b",
-            "Even so F is no single Kronecker product.",
-            "networks of 5 whose best Kronecker product has a relative error below 1e-6",
-            np.array(single) < RESOLVED,
-            draws=5,
-            of=single,
-        ),
-    ]
+@vanishes(
+    "T27(b)",
+    "||X W^T - Y||^2/(2 N) has the Hessian I kron X^T X/N.",
+    "largest error",
+    KRONECKER,
+    draws=144,
+)
+def hessian_of_a_layer() -> Numbers:
+    return np.asarray(kronecker_hessians().layer) - kronecker_hessians().layer_product
 
 
-CHECKS = (T27_a, T27_b, T27b)
+@vanishes(
+    "T27(b)",
+    "||A W C - Y||^2/2 has the Hessian A^T A kron C C^T.",
+    "largest error",
+    KRONECKER,
+    draws=144,
+)
+def hessian_of_a_bilinear_loss() -> Numbers:
+    return np.asarray(kronecker_hessians().bilinear) - kronecker_hessians().bilinear_product
 
 
+@vanishes(
+    "T27(b)",
+    "The failure scalar of both Hessians is zero.",
+    "largest",
+    KRONECKER,
+    draws=2,
+)
+def failure_scalar_of_kronecker_hessians() -> Numbers:
+    found = kronecker_hessians()
+    return [_best(hessian, 3, 4).relative_error for hessian in (found.layer, found.bilinear)]
+
+
+# T27b: a layer of a network for a differential equation maps the value and two derivatives by one matrix
+
+
+@cache
+def relative_singular_values() -> dict[str, Floats]:
+    """Singular values over the largest of the rows ``pde`` and ``bc`` of ``pinn_rows``, falling: (100, WIDTH) each."""
+    singular = {name: _singular(pinn_rows()[name].reshape(-1, WIDTH, WIDTH)) for name in ("pde", "bc")}
+    return {name: values / values[:, :1] for name, values in singular.items()}
+
+
+@cache
+def independent_moments() -> list[Floats]:
+    """F (36, 36) of each network, every b with every h: independence, as K-FAC assumes it."""
+    pairs = np.einsum("ksap,ktai->kstpi", pinn_rows()["b"], pinn_rows()["h"])
+    return [np.asarray(_moment(each.reshape(-1, WIDTH, WIDTH))) for each in pairs]
+
+
+@vanishes(
+    "T27b",
+    "For a residual of second order dr/dW = sum_alpha b_alpha h_alpha^T over the jet h, h', h''.",
+    "largest relative error, 100 points",
+    KRONECKER,
+    draws=100 * WIDTH**2,
+)
+def rows_by_the_jet() -> Numbers:
+    rows, products = pinn_rows()["pde"], np.einsum("ksap,ksai->kspi", pinn_rows()["b"], pinn_rows()["h"])
+    return (rows - products) / np.max(np.abs(rows), axis=(2, 3), keepdims=True)
+
+
+@vanishes(
+    "T27b",
+    "Its rank is at most 3.",
+    "largest sigma_4/sigma_1, 100 points",
+    KRONECKER,
+    draws=100,
+)
+def fourth_singular_value() -> Numbers:
+    return relative_singular_values()["pde"][:, 3]
+
+
+@never(
+    "T27b",
+    "Its rank is 3, not less, at generic points.",
+    "points of 100 with sigma_3/sigma_1 below 1e-6",
+    draws=100,
+)
+def points_of_lower_rank() -> Measured:
+    third = relative_singular_values()["pde"][:, 2]
+    return Measured(third < RESOLVED, of=third)
+
+
+@vanishes(
+    "T27b",
+    "Rows of boundary residuals have rank one.",
+    "largest sigma_2/sigma_1",
+    KRONECKER,
+    draws=100,
+)
+def second_singular_value_of_boundary_rows() -> Numbers:
+    return relative_singular_values()["bc"][:, 1]
+
+
+@vanishes(
+    "T27b",
+    "F = sum over alpha, beta of E[b_alpha b_beta^T kron h_alpha h_beta^T].",
+    "largest relative error, 5 networks",
+    KRONECKER,
+    draws=5 * WIDTH**4,
+)
+def moment_by_the_jet() -> Numbers:
+    errors = []
+    for rows, b, h in zip(*(pinn_rows()[name] for name in ("pde", "b", "h")), strict=True):
+        products = np.einsum("sap,sbq,sai,sbj->piqj", b, b, h, h) / len(b)
+        F = np.asarray(_moment(rows))
+        errors.append((F - products.reshape(F.shape)) / np.linalg.norm(F))
+    return errors
+
+
+@vanishes(
+    "T27b",
+    "If b is independent of h, F = sum over alpha, beta of E[b_alpha b_beta^T] kron E[h_alpha h_beta^T].",
+    "largest relative error, all pairs of b and h, 5 networks",
+    KRONECKER,
+    draws=5 * WIDTH**4,
+)
+def moment_of_independent_jets() -> Numbers:
+    errors = []
+    for F, b, h in zip(independent_moments(), pinn_rows()["b"], pinn_rows()["h"], strict=True):
+        products = np.einsum("abpq,abij->piqj", _cross_moments(b), _cross_moments(h))
+        errors.append((F - products.reshape(F.shape)) / np.linalg.norm(F))
+    return errors
+
+
+@vanishes(
+    "T27b",
+    "Then the rearranged F has rank at most 9.",
+    "largest sigma_10/sigma_1, 5 networks",
+    KRONECKER,
+    draws=5,
+)
+def tenth_singular_value() -> Numbers:
+    rearranged = [np.asarray(rearrange(jnp.asarray(F), WIDTH, WIDTH)) for F in independent_moments()]
+    return [values[9] / values[0] for values in map(_singular, rearranged)]
+
+
+@never(
+    "T27b",
+    "Even so F is no single Kronecker product.",
+    "networks of 5 whose best Kronecker product has a relative error below 1e-6",
+    draws=5,
+)
+def single_kronecker_products() -> Measured:
+    errors = np.array([float(_best(F, WIDTH, WIDTH).relative_error) for F in independent_moments()])
+    return Measured(errors < RESOLVED, of=errors)
+
+
+@cache
 def pinn_rows() -> dict[str, Floats]:
     """Rows of Jacobians in the middle matrix W of 5 tanh networks 1-WIDTH-WIDTH-1, for r = u'' + u u' at 20 points.
 
