@@ -390,7 +390,8 @@ def test_no_command_replaces_a_file_of_others(tmp_path, monkeypatch, command, op
 
 def test_what_a_command_wrote_may_be_written_again(tmp_path, monkeypatch):
     """The columns that are looked for are among those that are written."""
-    monkeypatch.setattr("gradalign.claims.score.check", lambda: [Claim("T1", "1 = 1", "proven", "one", 1.0, 1.0, 0.0)])
+    one = Claim("T1", "1 = 1", "proven", "one", 1.0, 1.0, 0.0)
+    monkeypatch.setattr("gradalign.claims._checks.checked", lambda checks: [one])
     monkeypatch.setattr("gradalign.claims.score.curves", lambda: [Curve("T1", "one", "ones", [1.0], [1.0])])
     for _ in range(2):
         found = call("claim", "score", "--output", tmp_path / "a.csv", "--curves", tmp_path / "b.csv")
@@ -511,7 +512,7 @@ def test_a_full_disk_below_the_output_is_named(monkeypatch, capfd, command):
 )
 def test_a_command_says_the_cause_and_guesses_nothing(tmp_path, monkeypatch, code, remedy):
     monkeypatch.setattr(os, "replace", failing(code))
-    monkeypatch.setattr("gradalign.claims.score.check", list)
+    monkeypatch.setattr("gradalign.claims._checks.checked", lambda checks: [])
     found = call("claim", "score", "--output", tmp_path / "a.csv")
     assert found.exit_code == 1
     start = f"OSError: {os.strerror(code)} ({errno.errorcode[code]}): {tmp_path / 'a.csv'}. "

@@ -125,8 +125,8 @@ def test_the_horizon_is_that_of_the_settings_and_steady_problems_have_none():
     [
         (["reference", "heat", "--output", "x.npz"], "unknown problem 'heat'; allowed: allen_cahn, burgers, "),
         (["reference", "--config", "a.yaml"], "gradalign reference PROBLEM"),
-        (["claim", "score"], "gradalign claim TOPIC --output FILE"),
-        (["claim", "--output", "x.csv"], "gradalign claim TOPIC --output FILE"),
+        (["claim", "--output", "x.csv"], "allowed: gradalign claim T13, or a name of --list"),
+        (["claim", "T99"], "unknown claim 'T99'; allowed: T1, T10, "),
         (["study", "published_cavity"], "gradalign study NAME --output FILE"),
         (["train", "burgers-adam", "--specification", "run.json", "--output", "o"], "--reference with --specification"),
         (["reference", "burgers", "--config", "missing.yaml", "--output", "x.npz"], "missing.yaml"),

@@ -153,45 +153,58 @@ def reference(
 
 @application.command()
 def claim(
-    topic: Annotated[str | None, typer.Argument(help="topic to check, a module in gradalign.claims")] = None,
+    what: Annotated[
+        str | None, typer.Argument(help="topic, a module in gradalign.claims, or the number of a claim, such as T13")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", help="file to write (.csv)")] = None,
     curves: Annotated[Path | None, typer.Option("--curves", help="file for the points of its figures (.csv)")] = None,
     listing: Listed = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Check the numbered claims of one topic in float64; writes a row per record and per point of its figures."""
+    """Check one claim, or all claims of a topic, in float64: prints a table, or writes a row per record."""
     with _user_errors():
         from importlib import import_module
 
         from gradalign.base.discovery import module_names
         from gradalign.base.errors import unknown_name
+        from gradalign.claims._checks import checked, checks_of
+        from gradalign.claims._records import tally
+        from gradalign.pipeline.claim_table import belongs, show, topic_of
 
         if listing:
             _list("claims")
             return
-        if topic is None or output is None:
-            raise ConfigurationError("the topic or --output is missing; allowed: gradalign claim TOPIC --output FILE")
+        if what is None:
+            raise ConfigurationError("a topic or a claim is missing; allowed: gradalign claim T13, or a name of --list")
+        topic = topic_of(what) if what.startswith("T") else what
         if topic not in module_names("claims"):
             raise unknown_name("topic of claims", topic, module_names("claims"))
-        require_own(output, "claim", "verdict")
+        if output:
+            require_own(output, "claim", "verdict")
         if curves:
             require_own(curves, "claim", "series")
         if dry_run:
-            _say(f"would check the claims of {topic} and write {output}{f' and {curves}' if curves else ''}")
+            files = " and ".join(str(path) for path in (output, curves) if path)
+            _say(
+                f"would check {what}"
+                + (f" of {topic}" if topic != what else "")
+                + (f", write {files}" if files else "")
+            )
             return
         import pandas as pd
 
-        from gradalign.claims._records import tally
-
         _prepare_jax()
         module = import_module(f"gradalign.claims.{topic}")
-        records = module.check()
-        write_table(output, pd.DataFrame([record.row() for record in records]))
+        records = checked([check for check in checks_of(module) if topic == what or belongs(check.claim, what)])
+        if output:
+            write_table(output, pd.DataFrame([record.row() for record in records]))
+        else:
+            show(records)
         if curves:
             write_table(curves, pd.DataFrame([row for curve in module.curves() for row in curve.rows()]))
         violated = [f"{record.claim} ({record.status})" for record in records if record.verdict != "confirmed"]
         confirmed = tally(record.status for record in records if record.verdict == "confirmed")
-        _say(f"{topic}: confirmed {confirmed}; violated {', '.join(violated) or 'none'}")
+        _say(f"{what}: confirmed {confirmed}; violated {', '.join(violated) or 'none'}")
 
 
 @application.command()

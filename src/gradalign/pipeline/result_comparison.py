@@ -88,7 +88,7 @@ def _kinds(**names: str) -> dict[str, Kind]:
 RULES = {
     "claims": Rule(
         ("claim", "statement", "quantity"),
-        _kinds(setting="verdict status comparison count tolerance", claimed="expected measured", left_out="seconds"),
+        _kinds(setting="verdict status comparison count tolerance", claimed="expected measured", left_out="reason source seconds"),
     ),
     "claim_curves": Rule(
         ("claim", "quantity", "series", "seed"), _kinds(computed="x y"), quantity=("claim", "quantity")
