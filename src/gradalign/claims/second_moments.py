@@ -307,7 +307,7 @@ def bound_on_the_remainder() -> Numbers:
 
 @vanishes(
     "T26(d)",
-    "The remainder grows with the residuals, at fixed parameters: none at an exact fit.",
+    "At an exact fit the remainder vanishes.",
     "largest remainder relative to J^T J, r = 0",
     IDENTITY,
     draws=50,
@@ -318,7 +318,7 @@ def remainder_at_an_exact_fit() -> Numbers:
 
 @vanishes(
     "T26(d)",
-    "The remainder grows with the residuals, at fixed parameters: none at an exact fit, in proportion to their size.",
+    "At fixed parameters the remainder is proportional to the size of the residuals.",
     "largest relative error of the ratio of remainders for r and r/1000",
     DERIVATIVES,
     draws=50,
@@ -486,7 +486,7 @@ def sum_of_off_diagonal_parts() -> Numbers:
 
 @vanishes(
     "T26b",
-    "The score approaches its limit in proportion to epsilon.",
+    "With the matrix form the score approaches its limit in proportion to epsilon.",
     "largest |slope - 1| in logarithms, epsilon = 1e-4..1e-6 ||g||^2, 600 problems",
     SLOPE,
     draws=3 * DRAWS,
