@@ -1,4 +1,4 @@
-"""Weights of loss terms and of rows, all dimensionless and constants under differentiation."""
+"""Weights of loss terms and of rows: dimensionless, and constant under differentiation."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,11 +15,11 @@ def gradient_norm_weights(
 ) -> dict[str, Array]:
     """Loss weights that give every loss term a gradient of about the same norm (arXiv 2308.08468, section 3.1).
 
-    w_k = m / (||g_k|| + 1e-5 m) with m the mean of ||g_k|| over the n loss terms and g_k the gradient tree of loss k
-    *without* its weight; returned is momentum * previous_k + (1 - momentum) * w_k, scalars in the dtype of
-    ``previous``. Range: momentum in [0, 1), weights in (0, 1e5]. A loss with zero gradient gets w_k = 1e5; if all
-    are zero, the previous weights stay. NaN gradients give NaN weights. Both mappings must have the same names,
-    else ``KeyError``.
+    w_k = m / (||g_k|| + 1e-5 m), where g_k is the gradient tree of loss k *without* its weight and m the mean of
+    ||g_k|| over the n loss terms. Returns momentum * previous_k + (1 - momentum) * w_k, scalars in the dtype of
+    ``previous``. Range: momentum in [0, 1), weights in (0, 1e5]. A loss with zero gradient gets w_k = 1e5; if all are
+    zero, the previous weights stay. NaN gradients give NaN weights. Raises ``KeyError`` for a loss without a previous
+    weight.
 
     >>> one = jnp.ones(())
     >>> new = gradient_norm_weights({"a": jnp.asarray([3.0, 4.0]), "b": 15 * one}, {"a": one, "b": one}, 0.5)
@@ -39,12 +39,12 @@ def gradient_norm_weights(
 def causal_row_weights(
     residuals: Mapping[str, Array], tolerance: float, chunks: int, losses: Sequence[str]
 ) -> dict[str, Array]:
-    """Row weights that hold later times back until earlier ones are solved (arXiv 2203.07404).
+    """Row weights that hold back later times until earlier ones are solved (arXiv 2203.07404).
 
-    The rows of every loss in ``losses``, which come sorted by time, are cut into ``chunks`` equal chunks with mean
-    squares L_1, L_2, ...; rows of chunk i get w_i = exp(-tolerance * sum_{j<i} L_j), in (0, 1], with w_1 = 1. With
-    several losses each chunk gets the least of their weights, so that no equation of a system runs ahead of another.
-    Constants under differentiation. Returns ``{loss: (N_loss,)}`` for ``losses`` present in ``residuals``, in their
+    The rows of every loss in ``losses``, sorted by time, are split into ``chunks`` equal chunks with mean squares
+    L_1, L_2, ...; rows of chunk i get w_i = exp(-tolerance * sum_{j<i} L_j), in (0, 1], with w_1 = 1. With several
+    losses each chunk gets the least of their weights, so that no equation of a system runs ahead of another. Constant
+    under differentiation. Returns ``{loss: (N_loss,)}`` for ``losses`` present in ``residuals``, in their
     dtype. Raises ``ConfigurationError`` if ``chunks`` does not divide N_loss.
 
     >>> weights = causal_row_weights({"pde": jnp.asarray([1.0, 1.0, 3.0, 5.0])}, 0.5, 2, ["pde"])

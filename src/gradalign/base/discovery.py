@@ -5,7 +5,7 @@ from pkgutil import iter_modules
 
 
 def module_names(package: str) -> list[str]:
-    """Names of the modules of ``gradalign.<package>`` but for those with an underscore, found without importing them.
+    """Sorted names of the modules of ``gradalign.<package>`` without a leading underscore; nothing is imported.
 
     >>> "adam" in module_names("optimizers")
     True

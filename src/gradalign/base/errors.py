@@ -1,4 +1,4 @@
-"""Errors that reach a user: what was given, what is allowed, the usual cause, what to do."""
+"""Errors shown to the user: what was given, what is allowed, the usual cause, and what to do."""
 
 import errno
 import os
@@ -25,7 +25,7 @@ REMEDIES = {
     "ESTALE": "The network file system lost the file: mount it again",
     "ETIMEDOUT": "The network did not answer in time: try again when it does",
 }
-"""What to do about an ``OSError`` by the name of its ``errno``; without an entry, nothing is guessed."""
+"""Advice on an ``OSError``, by the name of its ``errno``; an error without an entry gets none."""
 
 
 class GradalignError(Exception):
@@ -37,19 +37,19 @@ class ConfigurationError(GradalignError, ValueError):
 
 
 class ForeignFileError(ConfigurationError):
-    """A file that cannot be one of ours, found before it was read: no regular file, or larger than ours can be."""
+    """A file rejected before it is read: not a regular file, or larger than any that gradalign writes."""
 
     def __init__(self, path: os.PathLike[str] | str, what: str) -> None:
         super().__init__(f"{os.fspath(path)}: {what}; check the path, and where the file came from")
         self.path, self.what = path, what
 
     def __reduce__(self) -> tuple[type, tuple[os.PathLike[str] | str, str]]:
-        """How it comes back from another process."""
+        """Pickling support, so that the error can cross processes."""
         return type(self), (self.path, self.what)
 
 
 class MemoryLimitError(GradalignError, MemoryError):
-    """A computation that needs more memory than there is."""
+    """A computation needs more memory than is available."""
 
 
 class DeviceError(GradalignError, RuntimeError):
@@ -57,25 +57,25 @@ class DeviceError(GradalignError, RuntimeError):
 
 
 class CheckpointError(GradalignError, RuntimeError):
-    """A checkpoint that cannot be read, or that belongs to another run."""
+    """A checkpoint is unreadable or belongs to another run."""
 
 
 class RunRecordError(GradalignError, RuntimeError):
-    """Files of a finished run that are missing or are not those that were written."""
+    """Files of a finished run are missing or have changed since they were written."""
 
 
 class TimeLimitError(GradalignError, TimeoutError):
-    """The time that a run was given is used up; started again, it goes on."""
+    """The run reached its time limit; started again, it resumes."""
 
 
 class NonFiniteLossError(GradalignError, ArithmeticError):
-    """Training met a loss that is infinite or not a number, and stopped."""
+    """Training stopped at an infinite or NaN loss."""
 
 
 def cause(error: OSError) -> str:
-    """What the system said: its words, the name of ``errno``, and the file.
+    """The system's message, the name of ``errno``, and the file.
 
-    An error without a number, such as a library raises for its own reasons, is said in the words it came with.
+    An error without a number, as some libraries raise, keeps its own message.
 
     >>> cause(OSError(errno.EXDEV, "Invalid cross-device link", "a", None, "b"))
     'Invalid cross-device link (EXDEV): a -> b'
@@ -92,7 +92,7 @@ def cause(error: OSError) -> str:
 
 
 def described(error: OSError) -> str:
-    """The ``cause`` of an error, and what to do where that is known.
+    """The ``cause`` of an error, and advice where there is some.
 
     >>> described(OSError(errno.ENOSPC, "No space left on device", "runs.csv"))
     'No space left on device (ENOSPC): runs.csv. The disk is full: free space, or name a path on another one'
@@ -102,5 +102,5 @@ def described(error: OSError) -> str:
 
 
 def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> ConfigurationError:
-    """The error for a name that is not known, with the list of names that are."""
+    """The error for an unknown name, with the list of allowed names."""
     return ConfigurationError(f"unknown {kind} {name!r}; allowed: {', '.join(sorted(allowed))}")

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one, two writers never meet, and no other file is lost."""
+"""Safe writing: readers never see half a file, writers never collide, and no foreign file is overwritten."""
 
 import csv
 import errno
@@ -17,14 +17,14 @@ from typing import IO, Any, Protocol
 from gradalign.base.errors import ConfigurationError, ForeignFileError, described
 
 WITHOUT_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
-"""How a file system says that it has no locks: some of Lustre, NFS and FUSE, as they are mounted."""
+"""Errors of file systems without locks, such as some mounts of Lustre, NFS and FUSE."""
 
 PARTIAL = re.compile(r"\..+\.\d+\.partial(\.[^.]*)?")
-"""Names of the temporary files of ``write_atomically``, with the number of the process that writes."""
+"""Names of the temporary files of ``write_atomically``, which contain the ID of the writing process."""
 
 
 def write_atomically(path: Path | str, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a temporary file, flush it to the disk, and give it the name ``path``.
+    """Let ``write`` fill a temporary file, flush it to disk, and rename it to ``path``.
 
     A crash, a kill or a full disk leaves either the old file or the new one, never a part. The temporary
     name keeps the suffix, because some writers choose the format by it. Raises whatever ``write`` raises,
@@ -45,7 +45,7 @@ def write_atomically(path: Path | str, write: Callable[[Path], object]) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        if error.filename is None:  # a write or a flush that failed knows only a number
+        if error.filename is None:  # a failed write or flush carries only an errno
             error.filename = str(path)
         raise
     finally:
@@ -54,7 +54,7 @@ def write_atomically(path: Path | str, write: Callable[[Path], object]) -> None:
     try:
         os.fsync(directory)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EBADF):  # file systems that flush no folders, such as CIFS
+        if error.errno not in (errno.EINVAL, errno.EBADF):  # CIFS, for one, cannot flush a folder
             error.filename = str(path.parent)
             raise
     finally:
@@ -62,7 +62,7 @@ def write_atomically(path: Path | str, write: Callable[[Path], object]) -> None:
 
 
 def remove_partial(directory: Path) -> None:
-    """Remove what killed writers left in a directory, not below it, in which no other process writes.
+    """Remove temporary files that killed writers left in a directory, not below it. No other process may write there.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -78,10 +78,10 @@ def remove_partial(directory: Path) -> None:
 
 
 def lock(file: IO[Any], say: Callable[[str], object], *, wait: bool = False) -> bool:
-    """Take the lock of an open file for this process; False where the file system has no locks, which ``say`` hears.
+    """Lock an open file for this process; where the file system has no locks, warn through ``say`` and return False.
 
-    Raises ``BlockingIOError`` where another process holds it, unless this one is to ``wait``, and ``OSError`` for
-    every other failure. The system frees the lock with the process, however that ends.
+    If another process holds the lock, ``wait`` for it or raise ``BlockingIOError``. Raises ``OSError`` for every other
+    failure. The system releases the lock when the process ends, however it ends.
     """
     try:
         fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -102,15 +102,15 @@ def lock(file: IO[Any], say: Callable[[str], object], *, wait: bool = False) -> 
 
 @contextmanager
 def exclusive(path: Path, say: Callable[[str], object]) -> Iterator[None]:
-    """Hold the lock file ``path``; where another process holds it, say so and wait for it.
+    """Hold the lock file ``path``; while another process holds it, say so and wait.
 
-    Where the file system has no locks, ``say`` hears that, and all else is done without one (see ``lock``). Raises
-    ``ForeignFileError`` where something else than a file has its name.
+    Where the file system has no locks, warn through ``say`` and continue without one (see ``lock``). Raises
+    ``ForeignFileError`` where ``path`` exists and is not a regular file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and not path.is_file():  # to open a named pipe would wait for its reader
+    if path.exists() and not path.is_file():  # opening a named pipe would block until it has a reader
         raise ForeignFileError(path, "is no regular file; allowed: one that holds the lock; remove it")
-    with path.open("a") as file:  # not "w": whatever a link of this name leads to stays as it is
+    with path.open("a") as file:  # "w" would truncate the target of a link
         try:
             lock(file, say)
         except BlockingIOError:
@@ -120,10 +120,10 @@ def exclusive(path: Path, say: Callable[[str], object]) -> Iterator[None]:
 
 
 def require_folder(folder: Path) -> None:
-    """Raise ``ConfigurationError`` where no file can be written into ``folder``, which need not be there yet.
+    """Raise ``ConfigurationError`` where no file can be written into ``folder``, which need not exist yet.
 
-    Tried with a file without a name in it, or in the nearest folder above it that there is. So a file in the place of a
-    folder, missing permission, a file system that may only be read, and a quota are found before any compute.
+    The test writes an unnamed file into it or its nearest existing parent. This finds a file in place of a folder,
+    missing permission, a read-only file system and an exhausted quota before any compute is spent.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -148,9 +148,9 @@ def require_folder(folder: Path) -> None:
 def require_own(path: Path, *marks: str) -> None:
     """Raise ``ConfigurationError`` where ``path`` cannot be written, or is something that gradalign did not write.
 
-    A file that may be replaced has, for every one of the ``marks``, a name that matches it (``fnmatch``): among the
-    entries of the archive where the suffix is ``.npz``, among the columns of the table otherwise. So may an empty file,
-    and an archive that cannot be read, which is one of ours that was damaged.
+    A file may be replaced if each of the ``marks`` matches (``fnmatch``) one of its names: an entry of the archive if
+    the suffix is ``.npz``, a column of the table otherwise. An empty file may be replaced too, and an unreadable
+    archive, which is one of ours that was damaged.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "scores.csv"
@@ -161,7 +161,7 @@ def require_own(path: Path, *marks: str) -> None:
     Traceback (most recent call last):
     gradalign.base.errors.ConfigurationError: ...scores.csv: is there already, ...
     """
-    if os.path.isdir(path):  # unlike those of Path, these raise nothing
+    if os.path.isdir(path):  # raises nothing, unlike the methods of Path
         raise ConfigurationError(f"{path}: is a folder; allowed: a file to write; name a file in it")
     if os.path.exists(path) and not os.path.isfile(path):
         raise ConfigurationError(f"{path}: is a device or a pipe; allowed: a file to write; name one")
@@ -178,8 +178,8 @@ def require_own(path: Path, *marks: str) -> None:
 
 
 def _names(path: Path) -> list[str] | None:
-    """Entries of an archive, or columns of a table; None where there are none to tell, and nothing to lose."""
-    if not path.exists() or not path.stat().st_size:  # a link that leads nowhere is replaced itself
+    """Entries of an archive or columns of a table; None where there are none and nothing would be lost."""
+    if not path.exists() or not path.stat().st_size:  # a dangling link is itself replaced
         return None
     with path.open("rb") as file:
         head = file.read(65_536)
@@ -200,5 +200,5 @@ class Table(Protocol):
 
 
 def write_table(path: Path | str, table: Table) -> None:
-    """Write a table as CSV without its index, all or nothing."""
+    """Write a table as CSV atomically, without its index."""
     write_atomically(path, lambda temporary: table.to_csv(temporary, index=False))

@@ -1,7 +1,7 @@
-"""Settings of JAX and XLA that a user's environment may hold and that would change numbers or stop a command.
+"""Settings of JAX and XLA in a user's environment that would change results or stop a command.
 
-The commands set what they can, and say so where it was set otherwise; what only XLA's own flags decide is refused by
-name. A program that imports gradalign keeps all of its settings: it is told where random numbers would be others.
+Commands override such settings of JAX, and say so. They refuse such flags of XLA by name, because they cannot override
+them. A program that imports gradalign keeps its settings, but gets an error where its random numbers would differ.
 """
 
 import os
@@ -14,19 +14,19 @@ from gradalign.base.errors import ConfigurationError
 from gradalign.base.untrusted import text
 
 DRAWS: dict[str, Any] = {"jax_threefry_partitionable": True, "jax_random_seed_offset": 0}
-"""Settings with which JAX draws other numbers from the same key or seed, and their values here."""
+"""Settings of JAX that change what a key or seed draws, with the values required here."""
 
 FIXED: dict[str, Any] = DRAWS | {
     "jax_default_prng_impl": "threefry2x32",
     "jax_enable_custom_prng": False,
-    # Results are rounded otherwise
+    # These change rounding
     "jax_disable_jit": False,
     "jax_disable_most_optimizations": False,
     "jax_use_direct_linearize": True,
-    # NaN stands for what is not defined, and a loss that is not finite is found and named by the run itself
+    # NaN marks undefined values, and the run itself detects and names a loss that is not finite
     "jax_debug_nans": False,
     "jax_debug_infs": False,
-    # What programs do on purpose is an error with these
+    # These turn what programs do on purpose into errors
     "jax_numpy_rank_promotion": "allow",
     "jax_transfer_guard": "allow",
     "jax_transfer_guard_host_to_device": "allow",
@@ -38,31 +38,31 @@ FIXED: dict[str, Any] = DRAWS | {
     "jax_no_tracing": False,
     "jax_no_execution": False,
 }
-"""Settings of JAX that every command has, whatever the environment says, but for those that this JAX does not know."""
+"""Settings that every command forces, whatever the environment says; those unknown to this JAX are skipped."""
 
 INEXACT = ("fast_math", "fast_min_max", "xla_gpu_ftz", "xla_allow_excess_precision")
-"""Parts of the names of XLA's flags with which its arithmetic is not that of IEEE 754."""
+"""Parts of the names of XLA flags that break IEEE 754 arithmetic."""
 
 Say = Callable[[str], object]
 
 
 def fix(say: Say) -> None:
-    """Set ``FIXED``, and say which of these settings the environment had set otherwise.
+    """Apply ``FIXED``, and say which values of the environment are overridden.
 
     Raises ``ConfigurationError``, naming the flag, where ``XLA_FLAGS`` asks for inexact arithmetic.
     """
     require_exact_arithmetic()
     for name, value in FIXED.items():
         given = jax.config.values.get(name)
-        if given not in (None, value):  # the transfer guard has no value by default
+        if given not in (None, value):  # the transfer guards are unset by default
             say(f"note: {name.upper()}={given} in the environment is not followed; every command has {value}")
             jax.config.update(name, value)
 
 
 def require_exact_arithmetic() -> None:
-    """Refuse flags of XLA that let it round, order or drop what IEEE 754 says to keep (``ConfigurationError``).
+    """Raise ``ConfigurationError`` for XLA flags that let it round, reorder or drop what IEEE 754 preserves.
 
-    ``XLA_FLAGS`` holds the flags, or the name of a file with them.
+    ``XLA_FLAGS`` holds flags, or the name of a file of flags.
     """
     given = os.environ.get("XLA_FLAGS", "").strip()
     if given and not given.startswith("-"):
@@ -82,9 +82,9 @@ def require_exact_arithmetic() -> None:
 
 
 def require_our_draws() -> None:
-    """Refuse to draw where JAX is set to draw other numbers than those of every published run.
+    """Raise ``ConfigurationError``, naming the setting, where JAX would draw other numbers than in published runs.
 
-    Raises ``ConfigurationError``, naming the setting: a program that imports gradalign keeps its settings.
+    The setting is not changed: a program that imports gradalign keeps its settings.
     """
     for name, value in DRAWS.items():
         given = jax.config.values.get(name, value)

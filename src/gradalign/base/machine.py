@@ -1,4 +1,4 @@
-"""What this process may use of its machine: cores and memory, with the limits of containers and batch systems."""
+"""Cores and memory that this process may use, within the limits of containers and batch systems."""
 
 import os
 import resource
@@ -11,27 +11,27 @@ from typing import NamedTuple
 from gradalign.base.errors import ConfigurationError
 
 CGROUPS = Path("/sys/fs/cgroup")
-"""Where Linux shows the limits of groups of processes, which containers and batch systems set."""
+"""Where Linux shows control groups, with the limits that containers and batch systems set."""
 
 PROCESSES = Path("/proc")
 
 CACHED = ("inactive_file", "active_file", "total_inactive_file", "total_active_file")
-"""Entries of ``memory.stat`` that count files in memory, which give way; ``total_`` in version 1 of control groups."""
+"""Entries of ``memory.stat`` that count reclaimable page cache; ``total_`` in version 1 of control groups."""
 
 
 class Memory(NamedTuple):
-    """Bytes that can still be taken, and where the limit is set, in words."""
+    """Bytes that can still be allocated, and what limits them, in words."""
 
     free: int
     where: str
 
 
 def cores() -> float:
-    """Cores that XLA's threads get: the least of those there are, those given to this process, and ``NPROC``.
+    """Cores for XLA's threads: the least of those in the machine, those given to this process, and ``NPROC``.
 
-    Given are those of the affinity (``taskset``, batch systems) and the quota of the control group (containers), which
-    need not be whole. ``NPROC`` in the environment is the number of threads of XLA. Raises ``ConfigurationError`` where
-    it is anything else than a whole number of 1 or more.
+    The affinity (``taskset``, batch systems) and the quota of the control group (containers) limit the cores of a
+    process; a quota may be fractional. ``NPROC`` in the environment is XLA's number of threads. Raises
+    ``ConfigurationError`` where it is not a whole number from 1.
     """
     found: list[float] = [os.cpu_count() or 1]
     if sys.platform == "linux":
@@ -41,7 +41,7 @@ def cores() -> float:
             quota, period = both
         else:  # version 1
             quota, period = ("".join(_words(group / f"cpu.cfs_{name}_us")) for name in ("quota", "period"))
-        if quota.isdecimal() and period.isdecimal():  # without a limit it is `max` or -1
+        if quota.isdecimal() and period.isdecimal():  # `max` or -1 means no limit
             found.append(int(quota) / int(period))
     if given := os.environ.get("NPROC"):
         if not given.isdecimal() or int(given) < 1:
@@ -54,9 +54,9 @@ def cores() -> float:
 
 
 def available_memory() -> Memory:
-    """The memory that this process can still take: the least of what the system, its groups and its limit leave.
+    """Memory that this process can still allocate: the least that the system, its control groups and its limit leave.
 
-    Other processes take from the same memory. Files that the system keeps in memory count as free.
+    Other processes share this memory. The page cache counts as free.
     """
     found = []
     lines = dict(line.split(":", 1) for line in _text(PROCESSES / "meminfo").splitlines() if ":" in line)
@@ -79,7 +79,7 @@ def available_memory() -> Memory:
 
 
 def out_of_memory(error: BaseException) -> str:
-    """What to say of an error that stands for a lack of memory, in Python, NumPy or XLA; nothing of any other.
+    """The message for an out-of-memory error of Python, NumPy or XLA; empty for any other error.
 
     >>> out_of_memory(ValueError("RESOURCE_EXHAUSTED"))
     ''
@@ -98,16 +98,16 @@ def out_of_memory(error: BaseException) -> str:
 
 
 def wrong_setting(error: BaseException) -> str:
-    """What to say where the import of JAX refuses a value in the environment; nothing of any other error.
+    """The message for a value in the environment that JAX rejects on import; empty for any other error.
 
-    JAX names the variable, or its setting of the same name in small letters, and the value.
+    JAX names the value, and the variable or its setting of the same name in lower case.
 
     >>> wrong_setting(ValueError("invalid truth value 'perhaps' for environment 'JAX_DEBUG_NANS'"))
     ''
     """
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     modules = [str(frame.f_globals.get("__name__")) for frame in frames if frame.f_code.co_name == "<module>"]
-    # A wrong value that a program sets later is an error of that program, and comes from no import
+    # A program that sets a wrong value later is itself in error, and raises outside an import
     if not isinstance(error, ValueError) or not modules or not modules[-1].startswith("jax."):
         return ""
     return (
@@ -117,7 +117,7 @@ def wrong_setting(error: BaseException) -> str:
 
 
 def ways_on(platform: str) -> str:
-    """What helps where the memory of a platform, ``cpu`` or another of JAX, is too small."""
+    """Advice where the memory of a platform, ``cpu`` or another of JAX, is too small."""
     more = "a larger limit of the container or job, a machine with more memory" if platform == "cpu" else "a larger GPU"
     fewer = (
         ", fewer jobs at a time (snakemake --jobs 1)" if platform == "cpu" else ", more GPUs, which share the points"
@@ -129,7 +129,7 @@ def ways_on(platform: str) -> str:
 
 
 def readable(size: float) -> str:
-    """A number of bytes in words.
+    """A number of bytes with its unit.
 
     >>> [readable(size) for size in (1, 7_900, 128e6, 4_294_967_296)]
     ['1 byte', '7.9 kB', '128.0 MB', '4.3 GB']
@@ -141,14 +141,14 @@ def readable(size: float) -> str:
 
 
 def _groups(controller: str) -> Iterator[Path]:
-    """The folders of the control groups of this process, of version 2 and of a controller of version 1, and above."""
+    """Folders of this process's control groups, of version 2 and of a controller of version 1, and their parents."""
     for line in _text(PROCESSES / "self/cgroup").splitlines():
         _, names, path = [*line.split(":", 2), "", ""][:3]
         if names and controller not in names.split(","):
             continue
         top = CGROUPS / controller if names else CGROUPS
         group = top / path.lstrip("/")
-        # Inside of a container the path may be that outside, whose folders are not there: its own is the one above all
+        # In a container the path may be the host's, which does not exist there: the container's group is the top one
         yield from (folder for folder in (group, *group.parents) if folder == top or top in folder.parents)
 
 
@@ -157,7 +157,7 @@ def _words(path: Path) -> list[str]:
 
 
 def _text(path: Path) -> str:
-    """What the system says in a file of its own; nothing where there is none."""
+    """The text of a file of the system; empty where it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""Options: frozen records of named values that check their types and ranges, with the standard library alone."""
+"""Options: frozen records of named values that check their types and ranges. Standard library only."""
 
 import math
 import types
@@ -13,7 +13,7 @@ LIMITS = {"gt": "> {}", "ge": ">= {}", "lt": "< {}", "le": "<= {}"}
 
 
 def option(default: Any = MISSING, *, description: str, **limits: float) -> Any:
-    """A field of ``Options``. limits: ``gt``, ``ge``, ``lt``, ``le``, of a number."""
+    """A field of ``Options``. limits: bounds ``gt``, ``ge``, ``lt``, ``le`` of a number."""
     return field(default=default, metadata={"description": description, "limits": limits})
 
 
@@ -21,8 +21,8 @@ def option(default: Any = MISSING, *, description: str, **limits: float) -> Any:
 class Options:
     """Base of all options: a dataclass whose fields are made by ``option``.
 
-    A field of type float takes whole numbers too, a field with other options a mapping of them. Raises
-    ``ConfigurationError`` for a value of another type, for one outside its limits, and for what ``misfit`` finds.
+    A field of type float also takes whole numbers, and a field of nested options a mapping. Raises
+    ``ConfigurationError`` for a value of another type or outside its limits, and for what ``misfit`` finds.
 
     >>> @dataclass(frozen=True, kw_only=True)
     ... class Decay(Options):
@@ -45,11 +45,11 @@ class Options:
             raise ConfigurationError(found)
 
     def misfit(self) -> str | None:
-        """What is wrong with values that are allowed one by one; None where nothing is."""
+        """What is wrong with the values in combination; None where nothing is."""
         return None
 
     def values(self, without: Collection[str] = ()) -> dict[str, Any]:
-        """The values by name, but for some."""
+        """The values by name, except those in ``without``."""
         return {name: value for name, value in asdict(self).items() if name not in without}
 
 

@@ -1,4 +1,4 @@
-"""Floating-point formats that a run can ask for, and the algorithm of its network's matrix products."""
+"""Floating-point formats of a run, and the algorithm of its network's matrix products."""
 
 from typing import NamedTuple
 
@@ -12,8 +12,8 @@ from gradalign.base.errors import ConfigurationError, DeviceError, unknown_name
 class Precision(NamedTuple):
     """One entry of ``PRECISIONS``.
 
-    dtype: of parameters, points, statistics and all that is not a product of matrices.
-    products: the algorithm of the network's matrix products, a name that ``jax.default_matmul_precision`` knows.
+    dtype: of parameters, points, statistics and everything else outside matrix products.
+    products: the algorithm of the network's matrix products, a name known to ``jax.default_matmul_precision``.
     """
 
     dtype: type
@@ -27,14 +27,14 @@ PRECISIONS: dict[str, Precision] = {
     "float64": Precision(jnp.float64, "highest"),
 }
 """By name. ``tf32x3`` and ``bf16x6`` split every factor into two parts of 11 or three of 8 significant bits, and sum
-three or six products of parts in float32 (arXiv 1803.04014, 1904.06376): float32 on tensor cores, but for rounding."""
+three or six products of parts in float32 (arXiv 1803.04014, 1904.06376): float32 on tensor cores, up to rounding."""
 
 
 def dtype_of(precision: str) -> jnp.dtype:
     """The dtype named by a configuration: float64 for ``float64``, float32 for all others.
 
-    Raises ``ConfigurationError`` for another name, and for ``float64`` while 64-bit types are off in JAX,
-    where every array would silently be float32.
+    Raises ``ConfigurationError`` for an unknown name, and for ``float64`` while JAX's 64-bit types are off, when
+    every array would silently be float32.
 
     >>> dtype_of("float32"), dtype_of("tf32x3")
     (dtype('float32'), dtype('float32'))
@@ -60,12 +60,12 @@ def products_of(precision: str) -> str:
 
 
 def refusal(algorithm: str) -> str:
-    """Why JAX's default device cannot do matrix products in float32 by an algorithm; empty where it can.
+    """Why JAX's default device cannot multiply float32 matrices by an algorithm; empty where it can.
 
-    ``algorithm`` is a name that ``jax.default_matmul_precision`` knows; ``highest`` is possible everywhere. Asked of
-    the device itself: a product of two matrices of 128 x 128 is compiled and run, forward and backward. A compiler
-    that takes the algorithm's name and multiplies in float32 all the same cannot do it either: a run would be labelled
-    with a precision that it never had. That is seen by results equal in all bits to those of float32.
+    ``algorithm`` is a name known to ``jax.default_matmul_precision``; ``highest`` is possible everywhere. The device
+    compiles and runs a product of two 128 x 128 matrices, forward and backward. A result equal to that of float32 in
+    every bit counts as a refusal: the compiler accepts the name and still multiplies in float32, which would label a
+    run with a precision that it never had.
 
     >>> refusal("highest")
     ''
@@ -92,7 +92,7 @@ def refusal(algorithm: str) -> str:
 
 
 def require_precision(precision: str) -> None:
-    """Refuse to start where the device cannot do a precision's matrix products; raises ``DeviceError``."""
+    """Raise ``DeviceError`` where the device cannot do a precision's matrix products."""
     reason = refusal(products_of(precision))
     if not reason:
         return

@@ -1,7 +1,7 @@
-"""Where a result came from: the sources behind an entry point, their digest, the commit. Standard library only.
+"""Provenance of a result: the sources behind an entry point, their digest, the commit. Standard library only.
 
-What counts of a source is its code: of a Python file the syntax tree without docstrings and comments, of a data file
-its bytes, of a library its version. An edit of words changes no digest, and no digest depends on the time of a file.
+A digest covers the syntax tree of a Python file without docstrings and comments, the bytes of a data file, and the
+version of a library. Edits of prose and the times of files change no digest.
 """
 
 import ast
@@ -24,22 +24,22 @@ LIBRARIES = {
     "optax": ("optax",),
     "scipy": ("scipy",),
 }
-"""Libraries that numbers depend on: the name in an import, and the distributions whose versions count then."""
+"""Libraries that results depend on: by imported name, the distributions whose versions count."""
 
 READS_DATA = "importlib.resources"
-"""A module that imports this one reads the nearest folder ``data`` above it: every table (CSV) there counts for it."""
+"""A module that imports this one reads the nearest folder ``data`` above it; every CSV table there counts."""
 
-_IGNORED = {"ctx", "kind", "type_comment", "type_ignores"}  # fields of a syntax tree that follow from the others
+_IGNORED = {"ctx", "kind", "type_comment", "type_ignores"}  # fields of a syntax tree that others determine
 _ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE")
 
 
 def import_closure(modules: Sequence[str], roots: Sequence[Path] = (SOURCE,)) -> list[Path]:
-    """Files of ``modules`` and of everything they import, directly or not, below ``roots``; sorted.
+    """Sorted files below ``roots`` of ``modules`` and of everything they import, directly or indirectly.
 
     Imports are read from the syntax tree, not executed; those inside functions and under ``TYPE_CHECKING`` count. Names
-    outside ``roots`` (the standard library, installed packages) and look-ups by string are not followed: that is what
-    keeps one problem's file out of another problem's closure. Raises ``ModuleNotFoundError`` for one of ``modules``
-    that has no file below ``roots``.
+    outside ``roots`` (the standard library, installed packages) and look-ups by string are not followed, which keeps
+    one problem's file out of another problem's closure. Raises ``ModuleNotFoundError`` if one of ``modules`` has no
+    file below ``roots``.
 
     >>> [path.name for path in import_closure(["gradalign.base.errors"])]
     ['__init__.py', 'errors.py']
@@ -48,14 +48,14 @@ def import_closure(modules: Sequence[str], roots: Sequence[Path] = (SOURCE,)) ->
 
 
 def sources(modules: Sequence[str], roots: Sequence[Path] = (SOURCE,)) -> dict[str, str]:
-    """What the numbers of ``modules`` depend on, sorted by name: digests of files, and versions of libraries.
+    """What the results of ``modules`` depend on, sorted by name: digests of files, and versions of libraries.
 
-    Every Python file of ``import_closure(modules)`` stands under its name below its root, with the digest of its code:
-    the first 16 hexadecimal digits of the SHA-256 of its syntax tree, in which docstrings, comments, places and other
-    strings that are a statement of their own have no part. So do the tables of the nearest folder ``data`` for a module
-    that reads them (``READS_DATA``), with the digest of their bytes. The ``LIBRARIES`` that one of the modules imports
-    stand with their versions. The version of Python does not count; one that read a file as another tree would give
-    another digest, so that a result is computed once too often, and never too seldom.
+    Every Python file of ``import_closure(modules)`` is listed by its path below its root, with the digest of its code:
+    the first 16 hexadecimal digits of the SHA-256 of its syntax tree without docstrings, other bare strings, comments
+    and line numbers. A module that reads data (``READS_DATA``) adds the tables of the nearest folder ``data``, with the
+    digest of their bytes. The imported ``LIBRARIES`` are listed with their versions. The version of Python does not
+    count: if another one parses a file into another tree, the digest changes, and a result is recomputed needlessly but
+    never left out of date.
 
     >>> sources(["gradalign.base.errors"]).keys()
     dict_keys(['gradalign/__init__.py', 'gradalign/base/errors.py'])
@@ -77,16 +77,16 @@ def sources(modules: Sequence[str], roots: Sequence[Path] = (SOURCE,)) -> dict[s
 
 
 def source_digest(modules: Sequence[str], roots: Sequence[Path] = (SOURCE,)) -> str:
-    """SHA-256 over the names and digests or versions in ``sources(modules)``, as 64 hexadecimal digits."""
+    """SHA-256 of the names and digests or versions in ``sources(modules)``, as 64 hexadecimal digits."""
     return hashlib.sha256(repr(sources(modules, roots)).encode()).hexdigest()
 
 
 def commit(folder: Path = SOURCE) -> str:
     """The commit checked out in ``folder``, which holds the package, with ``-dirty`` where a tracked file differs.
 
-    The package of a wheel or a tarball may lie inside a repository of something else, whose commit says nothing. So a
-    commit is one of a repository that has this very package at ``src/gradalign``. Anything else is ``version`` and the
-    version of the package, as in ``version 0.1.0``; ``unknown`` where that is not known either.
+    A package from a wheel or a tarball may lie inside an unrelated repository, whose commit says nothing. A commit
+    therefore counts only if its repository tracks this package at ``src/gradalign``. Otherwise the version of the
+    package is returned, as in ``version 0.1.0``, or ``unknown`` where there is none.
     """
     try:
         place, head = _git(folder, "rev-parse", "--show-prefix", "HEAD").split("\n")
@@ -101,13 +101,13 @@ def commit(folder: Path = SOURCE) -> str:
 
 def _git(folder: Path, *arguments: str) -> str:
     command = ["git", "-C", str(folder), *arguments]
-    # Git sets these for its hooks, where they name the repository of the hook
+    # Git sets these for its hooks, and they name the repository of the hook
     environment = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
     return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout.rstrip("\n")
 
 
 def _installed_version(folder: Path) -> str:
-    """The version of the package in ``folder``: as its ``pyproject.toml`` says, or what was installed there."""
+    """The version of the package in ``folder``, from its ``pyproject.toml`` or from what was installed there."""
     try:
         project = tomllib.loads((folder.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         if project["name"] == "gradalign":
@@ -119,7 +119,7 @@ def _installed_version(folder: Path) -> str:
 
 
 class _Code(NamedTuple):
-    """What a Python file says to the machine."""
+    """The imports of a Python file, and the digest of its code."""
 
     imports: tuple[str, ...]
     """Names of all modules that it may import; ``from a import b`` gives both ``a`` and ``a.b``."""
@@ -128,7 +128,7 @@ class _Code(NamedTuple):
 
 def _closure(modules: Sequence[str], roots: Sequence[Path]) -> dict[Path, _Code]:
     found: dict[Path, _Code] = {}
-    # Most imports are of libraries, and end at the first part of their name
+    # Most imports are of libraries: the first part of the name settles them
     firsts = [(root, {entry.removesuffix(".py") for entry in os.listdir(root)}) for root in roots if root.is_dir()]
     waiting, seen = list(modules), set(modules)
     while waiting:
@@ -162,7 +162,7 @@ def _parents(module: str) -> list[str]:
 
 @cache
 def _code(module: str, path: Path, changed: int, size: int) -> _Code:
-    """The code of a file, last changed at that time. Closures share most files: each is parsed once."""
+    """The code of a file, cached until its time or size changes: closures share most files."""
     tree = ast.parse(path.read_bytes(), str(path))
     imports: list[ast.Import | ast.ImportFrom] = []
     words: list[str] = []
@@ -171,14 +171,14 @@ def _code(module: str, path: Path, changed: int, size: int) -> _Code:
 
 
 def _spell(item: object, words: list[str], imports: list[ast.Import | ast.ImportFrom]) -> None:
-    """Append a syntax tree to ``words``, one text for one tree, and its import statements to ``imports``.
+    """Append an unambiguous spelling of a syntax tree to ``words``, and its import statements to ``imports``.
 
-    Empty fields are left out, because later versions of Python add some. Constants stand as ``repr`` writes them, which
+    Empty fields are left out, because later versions of Python add some. Constants are spelled by ``repr``, which
     tells 1 from 1.0 and keeps every bit of a float.
     """
     if isinstance(item, ast.AST):
         if isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant) and isinstance(item.value.value, str):
-            return  # a docstring, or any other text that does nothing
+            return  # a docstring or another bare string
         if isinstance(item, ast.Import | ast.ImportFrom):
             imports.append(item)
         words.append(item.__class__.__name__)

@@ -1,4 +1,4 @@
-"""All randomness of a run, from one seed, in named streams."""
+"""All randomness of a run: named streams from one seed."""
 
 import zlib
 
@@ -11,10 +11,9 @@ from gradalign.base.jax_settings import require_our_draws
 def stream(seed: int, name: str) -> Array:
     """The key of the stream ``name`` of the run with ``seed``.
 
-    ``fold_in(key(seed), crc32(name))`` with the threefry generator, whose output does not depend on the
-    device. A stream added later leaves the others unchanged. Range: ``seed`` is a non-negative integer
-    below 2^32; raises ``ValueError`` otherwise, and ``ConfigurationError`` where a setting of JAX makes it draw other
-    numbers (``jax_settings.DRAWS``).
+    ``fold_in(key(seed), crc32(name))`` with the threefry generator, whose output does not depend on the device. Adding
+    a stream leaves the others unchanged. Raises ``ValueError`` unless ``seed`` is an integer from 0 to 2^32 - 1, and
+    ``ConfigurationError`` where a setting of JAX changes what is drawn (``jax_settings.DRAWS``).
 
     >>> import jax.numpy as jnp
     >>> bool(jnp.all(stream(0, "points") == stream(0, "points")))
@@ -29,5 +28,5 @@ def stream(seed: int, name: str) -> Array:
 
 
 def at_step(key: Array, step: Array | int) -> Array:
-    """The key of one step of a stream: what is drawn at a step does not depend on how the run got there."""
+    """The key of one step of a stream, independent of how the run reached that step."""
     return jax.random.fold_in(key, step)

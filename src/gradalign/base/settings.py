@@ -1,4 +1,4 @@
-"""The base of all settings: pydantic models with every key described and unknown keys forbidden."""
+"""Base of all settings: pydantic models that describe every key and forbid unknown ones."""
 
 import json
 from collections.abc import Mapping
@@ -20,14 +20,14 @@ Device = Literal["cpu", "gpu"]
 
 
 class StrictModel(BaseModel):
-    """Base of all settings: unknown keys are errors, values are never coerced between types, nothing changes later."""
+    """Base of all settings: unknown keys are errors, types are never coerced, and instances are frozen."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 @cache
 def model_of(options: type[Options]) -> type[StrictModel]:
-    """The model of a configuration file for options: the same fields, types, limits and defaults.
+    """The pydantic model of ``options``, for configuration files: same fields, types, limits and defaults.
 
     >>> from gradalign.optimizers.adam import Settings
     >>> model_of(Settings)(learning_rate=0.1).b1
@@ -63,7 +63,7 @@ def _field_of(kind: Any, default: Any, metadata: Mapping[str, Any]) -> tuple[Any
 
 
 def differing(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str, str]]:
-    """Names and both values, as JSON, of all settings in which two mappings differ, those of inner mappings by path.
+    """Settings in which two mappings differ: name, dotted for nested mappings, and both values as JSON.
 
     >>> differing({"network": {"width": 4}, "b": 1}, {"network": {"width": 5}, "b": 1})
     [('network.width', '4', '5')]

@@ -1,7 +1,7 @@
-"""Reading files that others may have made: regular files alone, of a size that is known before they are read.
+"""Reading untrusted files: only regular ones, whose size is checked before they are read.
 
-A named pipe or a device in the place of a file would be waited for without end, and a few megabytes of an archive may
-expand to all memory that there is. Every file that gradalign reads, but for its own sources, is opened here.
+A named pipe or a device in place of a file could block forever, and a few megabytes of an archive may expand to fill
+the memory. Every file that gradalign reads, except its own sources, is opened here.
 """
 
 import gzip
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LARGEST_TEXT = 1 << 20
-"""Most bytes of a configuration, a specification or a list of checksums; the largest of ours has 60 thousand."""
+"""Largest size in bytes of a configuration, a specification or a list of checksums; ours have up to 60 thousand."""
 
 LARGEST_TABLE = 1 << 28
-"""Most bytes of a table; the largest that the scale paper writes has some ten million."""
+"""Largest size in bytes of a table; the largest of the scale ``paper`` has some ten million."""
 
 LARGEST_RATIO = 100
-"""Most bytes of the arrays of a file over those of the file. Fields of floating-point numbers shrink to half of their
-size or so, and those with a few values, or none but zero, beside others, to a tenth; deflated zeros to a thousandth."""
+"""Largest ratio of the bytes of the arrays to those of their file. Floating-point fields deflate to about half their
+size, together with fields of a few values or zeros to a tenth; zeros alone deflate to a thousandth."""
 
 _KINDS = {
     stat.S_IFDIR: "a directory",
@@ -40,14 +40,14 @@ _KINDS = {
 
 
 def opened(path: Path | str, largest: int | None = None) -> io.BufferedReader:
-    """A file, open for reading, which is a regular one (or a link to one) of at most ``largest`` bytes.
+    """Open a regular file, or a link to one, of at most ``largest`` bytes for reading.
 
-    Without ``largest``, these are all bytes of memory that are available. Nothing else than a regular file is opened:
-    opening alone may wait (a named pipe) or do something (a device). Raises ``ForeignFileError`` for such a thing and
-    for a larger file, ``OSError`` for one that is not there or that may not be read.
+    By default ``largest`` is the available memory. Nothing but a regular file is opened, because opening alone may
+    block (a named pipe) or have effects (a device). Raises ``ForeignFileError`` for anything else and for a larger
+    file, ``OSError`` for a missing or unreadable one.
     """
     _require_regular(path, os.stat(path).st_mode)
-    # A named pipe that took the place of the file in the meantime is not waited for
+    # Without O_NONBLOCK, a named pipe that has replaced the file since the check would block
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         found = os.fstat(descriptor)
@@ -82,15 +82,15 @@ def contents(path: Path | str, largest: int = LARGEST_TEXT) -> bytes:
 
 
 def text(path: Path | str) -> str:
-    """The text of a file in UTF-8; raises what ``opened`` raises, and ``UnicodeDecodeError``."""
+    """The text of a UTF-8 file; raises what ``opened`` raises, and ``UnicodeDecodeError``."""
     return contents(path).decode("utf-8")
 
 
 def table(path: Path | str, **options: Any) -> "pd.DataFrame":
-    """A table in a CSV file, plain or packed (``.csv.gz``), with the options of ``pandas.read_csv``.
+    """A CSV table, plain or gzipped (``.csv.gz``), read with the options of ``pandas.read_csv``.
 
-    Raises what ``opened`` and that raise, and ``ForeignFileError`` for a packed file that is damaged or would expand to
-    more than ``LARGEST_TABLE`` bytes.
+    Raises what ``opened`` and ``read_csv`` raise, and ``ForeignFileError`` for a gzip file that is damaged or would
+    expand to more than ``LARGEST_TABLE`` bytes.
     """
     import pandas as pd
 
@@ -112,12 +112,11 @@ def _unpacked(path: Path | str, file: IO[bytes]) -> bytes:
 
 
 def arrays(path: Path | str, *names: str) -> "dict[str, NDArray[Any]]":
-    """The named arrays of an ``.npz`` file, or all of them; no Python object is ever made from what it holds.
+    """The named arrays of an ``.npz`` file, or all of them; nothing is unpickled.
 
-    Before anything is expanded, the sizes that the archive declares are compared with that of the file, with the memory
-    that is available, and each with the shape and the dtype of its array. Raises ``ForeignFileError`` for what cannot
-    be ours, ``KeyError`` for a name that is not there, what ``opened`` raises, and whatever NumPy's and Python's
-    readers raise for damaged bytes: of many kinds.
+    Before an array is expanded, the declared sizes are checked against the size of the file, the available memory, and
+    the shape and dtype of the array. Raises ``ForeignFileError`` for what gradalign cannot have written, ``KeyError``
+    for a missing name, what ``opened`` raises, and whatever NumPy's and Python's readers raise for damaged bytes.
 
     >>> import tempfile
     >>> import numpy as np
@@ -151,13 +150,13 @@ def arrays(path: Path | str, *names: str) -> "dict[str, NDArray[Any]]":
                     _require_size(path, name, member, members[name].file_size)
                 with archive.open(members[name]) as member:
                     found[name] = np.lib.format.read_array(member, allow_pickle=False)
-                    if member.read(1):  # reads to its end, where the archive's checksum is compared
+                    if member.read(1):  # at the end, the archive's checksum is compared
                         raise ValueError(f"{name!r} has more bytes than its array")
     return found
 
 
 def _require_size(path: Path | str, name: str, member: IO[bytes], declared: int) -> None:
-    """Refuse an array whose shape and dtype do not give the size that its archive declares."""
+    """Raise ``ForeignFileError`` where the shape and dtype of an array contradict its declared size."""
     from numpy.lib import format as npy
 
     version = npy.read_magic(member)
@@ -168,7 +167,7 @@ def _require_size(path: Path | str, name: str, member: IO[bytes], declared: int)
     if dtype.hasobject:
         raise ForeignFileError(path, f"holds Python objects as {name!r}; allowed: numbers and texts")
     size = dtype.itemsize
-    for count in shape:  # in Python's integers, which do not overflow
+    for count in shape:  # Python's integers do not overflow
         size *= count
     if min(shape, default=0) < 0 or member.tell() + size != declared:
         raise ForeignFileError(

@@ -1,4 +1,4 @@
-"""Reading YAML files as a user means them: numbers as in YAML 1.2, and no key twice."""
+"""Reading YAML files as users mean them: YAML 1.2 numbers, and no duplicate keys."""
 
 import re
 from collections.abc import Hashable
@@ -11,18 +11,17 @@ from gradalign.base.errors import ConfigurationError, ForeignFileError, describe
 from gradalign.base.untrusted import contents
 
 LARGEST_NODES = 50_000
-"""Most keys and values of a file, those that an alias repeats counted each time; the largest of ours has 4 thousand."""
+"""Largest number of keys and values in a file, repeats by aliases included; ours have up to 4 thousand."""
 
 DEEPEST = 100
-"""Most brackets that are open at one place; ours have 3."""
+"""Largest depth of nested brackets; ours have 3."""
 
 
 def read(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file, as written.
 
-    Numbers are those of YAML 1.2 (``1e-3`` is a number). Raises ``ConfigurationError`` for a missing file, for wrong
-    syntax, for a key that appears twice, for a file that is not a mapping, and for one that is too large or, by its
-    aliases, would become so.
+    Numbers are those of YAML 1.2 (``1e-3`` is a number). Raises ``ConfigurationError`` for a missing file, wrong
+    syntax, a duplicate key, content that is not a mapping, and a file that is too large or becomes so by its aliases.
     """
     try:
         content = _Loader(path, contents(path).decode("utf-8")).get_single_data()
@@ -44,21 +43,21 @@ def read(path: Path) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe YAML loader, with YAML 1.2 numbers, without repeated keys and without aliases that multiply a file."""
+    """The safe YAML loader with YAML 1.2 numbers; refuses duplicate keys and aliases that blow up a file."""
 
     def __init__(self, path: Path, text: str) -> None:
         super().__init__(text)
-        self.name = str(path)  # as messages call it
+        self.name = str(path)  # appears in messages
         self.nodes = 0
-        self.sizes: dict[int, int] = {}  # of nodes by their id, in nodes
+        self.sizes: dict[int, int] = {}  # by node id, the nodes at and below it
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """A node with all below it. They are counted: ten aliases of ten aliases make a hundred values, and so on."""
+        """A node and all below it, counted: ten aliases of ten aliases make a hundred values, and so on."""
         event, before = self.peek_event(), self.nodes
         self.nodes += 1
         node: yaml.Node | None = super().compose_node(parent, index)
         if isinstance(event, yaml.AliasEvent):
-            if id(node) not in self.sizes:  # its node is not read to the end
+            if id(node) not in self.sizes:  # its node is still being read
                 raise self._refusal(f"alias {event.anchor!r} contains itself", event.start_mark)
             self.nodes += self.sizes[id(node)]
         else:
@@ -70,7 +69,7 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
-        """An opening bracket; the reader looks far ahead of it, for each one that is open."""
+        """Limit the open brackets: the reader looks far ahead for each."""
         super().fetch_flow_collection_start(token)
         if self.flow_level > DEEPEST:
             raise self._refusal(f"more than {DEEPEST} open brackets", self.get_mark())

@@ -1,4 +1,4 @@
-"""Fields that know their derivatives: what the residuals of an equation receive."""
+"""Fields with derivatives, as the residuals of an equation receive them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ class HasCoordinates(Protocol):
 
 @dataclass(frozen=True)
 class FieldsOf:
-    """The fields that a function has, with derivatives read from its program (``partial_derivatives``).
+    """A function as fields, with derivatives from its traced program (``partial_derivatives``).
 
-    function: coordinates (N, D) to fields (N, F), row by row. names: the one-letter names of the D coordinates.
+    function: maps coordinates (N, D) to fields (N, F), row by row. names: the one-letter names of the D coordinates.
 
     >>> import jax.numpy as jnp
     >>> from gradalign.problems._contract import At

@@ -1,10 +1,10 @@
-"""Fourier series in space, and those whose waves grow or decay in time, with derivatives in closed form.
+"""Fourier series in space, whose waves may grow or decay in time, with derivatives in closed form.
 
     B_f(t, x, y) = Σ_mn c_fmn w_m(x) w_n(y) exp((ρ_fm + ρ_fn) t),   w: 1, cos kx, sin kx, k = 2π/P, ..., 2πK/P
 
-in one or two dimensions of space. A derivative of B is such a series again, of other coefficients that do not depend on
-the place: a factor ρ_fm + ρ_fn by time, and along an axis (a cos kx + b sin kx)' = k b cos kx - k a sin kx. So each one
-costs a product of matrices, and an operator too, where the waves themselves would carry all their derivatives along.
+in one or two space dimensions. A derivative of B is again such a series, with other constant coefficients: the time
+derivative multiplies them by ρ_fm + ρ_fn, and along an axis (a cos kx + b sin kx)' = k b cos kx - k a sin kx. Each
+derivative, and each operator, thus costs one matrix product, and the waves need not carry their derivatives along.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ Pair = Callable[[Array], tuple[Array, Array]]
 
 
 def primitives(x: Array) -> tuple[Array, Array]:
-    """sin x and cos x as operations of JAX, which ``partial_derivatives`` reads: the plain case of ``waves_of``.
+    """sin x and cos x as plain JAX operations, which ``partial_derivatives`` can read; the default of ``waves_of``.
 
     >>> [float(value) for value in primitives(jnp.asarray(0.0))]
     [0.0, 1.0]
@@ -31,7 +31,7 @@ def primitives(x: Array) -> tuple[Array, Array]:
 def fourier_waves(distance: Array, period: float, harmonics: int) -> Array:
     """1, cos(2πk y/P) for k = 1..K, sin(2πk y/P) for k = 1..K at distances y (N, 1): (N, 2K + 1), in their dtype.
 
-    Plain operations, of which ``partial_derivatives`` takes derivatives up to order 4 in y. Dimensionless.
+    Plain operations, which ``partial_derivatives`` differentiates up to order 4 in y. Dimensionless.
 
     >>> fourier_waves(jnp.asarray([[0.25]]), 1.0, 1).round(9).tolist()
     [[1.0, 0.0, 1.0]]
@@ -51,7 +51,7 @@ def wave_numbers(period: float, harmonics: int, dtype: jnp.dtype) -> Array:
 def waves_of(distance: Array, wave_numbers: Array, pair: Pair = primitives) -> Array:
     """1, cos(k y) for every k, sin(k y) for every k of ``wave_numbers`` (K,), as in ``fourier_waves``: (N, 2K + 1).
 
-    ``pair`` takes sines and cosines; with one that is no operation of JAX, ``partial_derivatives`` cannot read this.
+    ``pair`` computes sine and cosine; ``partial_derivatives`` can read the result only if it uses plain operations.
 
     >>> waves_of(jnp.asarray([[jnp.pi / 2]]), jnp.asarray([1.0])).round(9).tolist()
     [[1.0, 0.0, 1.0]]
@@ -61,11 +61,11 @@ def waves_of(distance: Array, wave_numbers: Array, pair: Pair = primitives) -> A
 
 
 def growing_series(coefficients: Array, coordinates: Array, origins: Array, wave_numbers: Array, rates: Array) -> Array:
-    """B (N, F) at coordinates (N, 1 + A), time first, over A = 1 or 2 axes of space.
+    """B (N, F) at coordinates (N, 1 + A), time first, with A = 1 or 2 space dimensions.
 
-    coefficients c: (F, 2K + 1) or (F, 2K + 1, 2K + 1), the waves in the order of ``waves_of``. origins: (A,),
-    the zeros of x and y here. wave_numbers k: (A, K). rates ρ: (A, F, 2K + 1), the same for cosine and sine of one k.
-    All dimensionless, in one floating dtype, which is that of the result. Raises nothing.
+    coefficients c: (F, 2K + 1) or (F, 2K + 1, 2K + 1), the waves in the order of ``waves_of``. origins: (A,), the
+    zeros of x and y here. wave_numbers k: (A, K). rates ρ: (A, F, 2K + 1), equal for the cosine and sine of one k. All
+    are dimensionless and of one floating dtype, that of the result.
 
     >>> decaying = jnp.asarray([[[0.0, -2.0, -2.0]]])
     >>> place = jnp.asarray([[0.5, 1.0]])
@@ -87,9 +87,9 @@ def growing_series_derivatives(
 ) -> dict[str, Array]:
     """Linear combinations of derivatives of ``growing_series``, each (N, F), in closed form.
 
-    ``words`` holds by name the coefficients of a combination by derivative, such as ``{"heat": {"t": 1, "xx": -0.5}}``
-    and ``{"x": {"x": 1}}``; ``names`` are the one-letter names of time and of the axes of space. The other arguments,
-    and the dtype, as in ``growing_series``.
+    ``words`` gives each combination by name, as coefficients by derivative: ``{"heat": {"t": 1, "xx": -0.5}}`` or
+    ``{"x": {"x": 1}}``. ``names`` are the one-letter names of time and the space axes. The other arguments and the
+    dtype are as in ``growing_series``.
 
     >>> place, one = jnp.asarray([[0.0, 1.0]]), jnp.ones((1, 1))
     >>> sine = (jnp.asarray([[0.0, 0.0, 1.0]]), place, jnp.zeros(1), one, jnp.zeros((1, 1, 3)))
@@ -119,7 +119,7 @@ def growing_series_derivatives(
 def _grown(
     coordinates: Array, origins: Array, wave_numbers: Array, rates: Array, pair: Pair = primitives
 ) -> list[list[Array]]:
-    """By axis and field the waves (N, 2K + 1), as they are at the time of each point."""
+    """By axis and field, the waves (N, 2K + 1) at the time of each point."""
     time, found = coordinates[:, :1], []
     for axis, own in enumerate(rates):
         waves = waves_of(coordinates[:, axis + 1 : axis + 2] - origins[axis], wave_numbers[axis], pair)
@@ -131,7 +131,7 @@ def _summed(coefficients: Array, grown: list[list[Array]]) -> Array:
     """The sum of the series of each field: (N, F)."""
     fields = []
     for field, own in enumerate(coefficients):
-        along = grown[0][field] @ own  # (N,) or, in the plane, (N, 2K + 1)
+        along = grown[0][field] @ own  # (N,), or (N, 2K + 1) in two dimensions
         fields.append(along if len(grown) == 1 else jnp.sum(along * grown[1][field], axis=1))
     return jnp.stack(fields, axis=1)
 

@@ -1,12 +1,12 @@
 """Derivatives of a network's fields with respect to its coordinates, for a whole batch at once.
 
-The only place that knows how they are computed: the program of the network is read once, and every intermediate array
-carries the streams that are asked for, its value, its derivatives, and linear combinations of derivatives (rules.py).
-A linear layer costs one matrix product a stream. That is several times faster on a CPU than ``vmap`` of nested
-gradients per point, and no work is repeated that reverse mode would repeat again.
+The network's program is traced once, and every intermediate array carries the requested streams: its value, its
+derivatives, and linear combinations of derivatives (rules.py). A linear layer costs one matrix product per stream. On a
+CPU this is several times faster than ``vmap`` of nested gradients per point, and reverse mode has no repeated work to
+repeat again.
 
-A combination such as ∂/∂t - ν ∂²/∂x² is one stream instead of two: no layer needs its terms apart ("collapsed" Taylor
-mode, arXiv 2505.13644). Of the derivatives in it only those of lower orders are carried along.
+A combination such as ∂/∂t - ν ∂²/∂x² is one stream instead of two, because no layer needs its terms separately
+("collapsed" Taylor mode, arXiv 2505.13644). Only the lower orders of its derivatives are carried along.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,15 +37,16 @@ def partial_derivatives(
 ) -> dict[str, Array]:
     """Partial derivatives of fields u: R^D -> R^F at N points, and linear combinations of them.
 
-    ``function`` maps coordinates (N, D) to fields (N, F), row by row: row i of the result may depend on row i of the
-    coordinates only. ``names`` are the D one-letter names of the coordinates, and a derivative is written as the
-    letters it is taken in, in any order: ``""`` is u itself, ``"t"`` is ∂u/∂t, ``"xxy"`` is ∂³u/∂x²∂y. Orders up to
-    4, mixed ones too. An operator Σ_w c_w ∂^w is given by its name and its scalar coefficients c_w; it costs less than
-    the derivatives in it. Returns ``{word or operator: (N, F)}`` in the dtype of ``function``, with the words spelled
-    as in ``wanted``. Traceable, differentiable.
+    ``function`` maps coordinates (N, D) to fields (N, F), row by row: row i of the result may depend only on row i of
+    the coordinates. ``names`` are the D one-letter names of the coordinates. A derivative is a word of these letters in
+    any order: ``""`` is u itself, ``"t"`` is ∂u/∂t, ``"xxy"`` is ∂³u/∂x²∂y. Orders up to 4, also mixed. An operator
+    Σ_w c_w ∂^w is given by its name and its scalar coefficients c_w, and costs less than the derivatives in it. Returns
+    ``{word or operator: (N, F)}`` in the dtype of ``function``, with the words spelled as in ``wanted``. Traceable,
+    differentiable.
 
     Raises ``ConfigurationError`` for a letter that is not in ``names``, ``ValueError`` for an order above 4, for an
-    operator without derivatives or with a name that is a wanted word, or for names that are not D different letters.
+    operator that is empty, contains ``""`` or is named like a wanted word, and for names that are not D different
+    letters.
 
     >>> points = jnp.asarray([[2.0, 3.0]])
     >>> heat = {"heat": {"t": 1.0, "xx": -0.5}}
@@ -75,7 +76,7 @@ def partial_derivatives(
 
     keys: dict[str, Any] = {word: orders[word] for word in wanted} | {name: name for name in operators}
 
-    # Reverse mode keeps the matrix products only: on a CPU a third less memory and up to a tenth less time
+    # Reverse mode keeps only the matrix products: on a CPU a third less memory and up to a tenth less time
     @partial(jax.checkpoint, policy=jax.checkpoint_policies.dots_saveable)
     def run(points: Array) -> list[Array]:
         found = _run(plan, program, [plan.coordinates(points)])[0]
@@ -86,7 +87,7 @@ def partial_derivatives(
 
 
 def _run(plan: Plan, program: core.ClosedJaxpr, inputs: Sequence[Array | Streams]) -> list[Streams]:
-    """The streams of the results of a program from those of its inputs; an input may be an array that stays fixed."""
+    """The streams of a program's results from those of its inputs; an input may also be a constant array."""
     known: dict[Any, Any] = dict(zip(program.jaxpr.constvars, program.consts, strict=True))
     known |= dict(zip(program.jaxpr.invars, inputs, strict=True))
 

@@ -1,9 +1,9 @@
-"""Rules of differentiation: how one operation of a program carries derivatives of its inputs on to its result.
+"""Rules of differentiation: how one operation of a program propagates the derivatives of its inputs to its result.
 
-Notation: u is an intermediate array, ∂^o u its derivative of order o = (o_1, ..., o_D) by coordinate, |o| their sum,
-s u = Σ_o c_o ∂^o u an operator with scalar coefficients. A stream is the array of one of them, in the shape of u; one
-that is absent vanishes. With C(o, q) = Π_i binomial(o_i, q_i), and sums over partitions π of the single
-differentiations of o into blocks b (Faà di Bruno):
+Notation: u is an intermediate array, ∂^o u its derivative of order o = (o_1, ..., o_D) by coordinate, and
+s u = Σ_o c_o ∂^o u an operator with scalar coefficients. A stream holds one of these arrays, in the shape of u; an
+absent stream is zero. With C(o, q) = Π_i binomial(o_i, q_i), and sums over partitions π of the single differentiations
+of o into |π| blocks b (Faà di Bruno):
 
     ∂^o (u v) = Σ_{q <= o} C(o, q) ∂^q u ∂^{o-q} v        s (u v) = u s v + v s u + Σ_o c_o Σ_{0 < q < o} (the same)
     ∂^o f(u)  = Σ_π f^(|π|)(u) Π_b ∂^b u                  s f(u)  = f'(u) s u + Σ_o c_o Σ_{|π| > 1} (the same)
@@ -23,10 +23,10 @@ from jax import Array
 from gradalign.derivatives.sines import sine_and_cosine
 
 Order = tuple[int, ...]
-"""Number of differentiations by coordinate."""
+"""Number of differentiations in each coordinate."""
 
 Streams = dict[Order | str, Array]
-"""Arrays of one shape by order, or by the name of an operator; what is absent vanishes."""
+"""Arrays of one shape, by order or by the name of an operator; absent ones are zero."""
 
 
 Terms = Mapping[Order, Any]
@@ -36,8 +36,8 @@ Terms = Mapping[Order, Any]
 class Plan:
     """What every intermediate array carries along.
 
-    orders: derivatives by rising order, with all lower ones that they and the terms of the operators are made of.
-    operators: by name the coefficients by order.
+    orders: derivatives by rising order, with all lower ones that they and the operators need.
+    operators: by name, their coefficients by order.
     value: the order of the array itself.
     """
 
@@ -62,14 +62,14 @@ class Plan:
         return found
 
     def streams(self, value: Array | Streams) -> Streams:
-        """Streams as they are; an array that does not depend on the coordinates as the streams of a constant."""
+        """Streams unchanged; an array that does not depend on the coordinates as the streams of a constant."""
         return value if isinstance(value, dict) else {self.value: value}
 
 
 def propagated(plan: Plan, equation: Any, values: Sequence[Any]) -> list[Any]:
-    """The results of one equation of a program, as streams where one of its inputs has streams.
+    """The results of one equation of a program, as streams if one of its inputs has streams.
 
-    Integers and truth values are constant where they can be differentiated at all: they carry no streams.
+    Integers and booleans are piecewise constant, so they carry no streams.
     """
     name, apply = equation.primitive.name, applied(equation)
     moving = [isinstance(value, dict) for value in values]
@@ -96,7 +96,7 @@ LINEAR = {
     *("add", "add_any", "sub", "neg", "concatenate", "stack", "broadcast_in_dim", "reshape", "squeeze", "slice"),
     *("transpose", "reduce_sum", "copy", "convert_element_type"),
 }
-"""Operations that are linear in all their inputs together."""
+"""Operations that are jointly linear in all their inputs."""
 
 PRODUCTS = {"mul", "dot_general"}
 """Operations that are linear in each of their two inputs."""
@@ -142,7 +142,7 @@ FUNCTIONS: dict[str, Callable[[Array], list[Array]]] = {
     "square": _power(2),
     "tanh": _tanh,
 }
-"""Functions of one variable, each with its first four derivatives; what is not used is removed by the compiler."""
+"""Functions of one variable, each with its first four derivatives; the compiler removes unused ones."""
 
 
 def _composed(plan: Plan, function: Callable[[Array], list[Array]], u: Streams) -> Streams:
@@ -150,7 +150,7 @@ def _composed(plan: Plan, function: Callable[[Array], list[Array]], u: Streams) 
     f = function(u[plan.value])
 
     def chain(terms: Terms, least: int) -> list[Array]:
-        """Σ_o c_o Σ_π f^(|π|)(u) Π_b ∂^b u over partitions into at least so many blocks."""
+        """Σ_o c_o Σ_π f^(|π|)(u) Π_b ∂^b u over partitions into at least ``least`` blocks."""
         sums: dict[int, list[Array]] = {}
         for order, coefficient in terms.items():
             for count, blocks in _partitions(order):
@@ -197,7 +197,7 @@ def _product(plan: Plan, multiply: Callable[[Array, Array], Array], u: Streams, 
 
 
 def _general(plan: Plan, equation: Any, values: Sequence[Any]) -> list[Any]:
-    """Any differentiable operation: nested forward-mode products of it along the Taylor polynomials of its inputs."""
+    """Any differentiable operation, by nested forward mode along the Taylor polynomials of its inputs."""
     apply = applied(equation)
     inexact = [i for i, result in enumerate(equation.outvars) if jnp.issubdtype(result.aval.dtype, jnp.inexact)]
 
@@ -206,7 +206,7 @@ def _general(plan: Plan, equation: Any, values: Sequence[Any]) -> list[Any]:
         return [results[index] for index in inexact]
 
     def derivative(order: Order, parts: Sequence[Order]) -> list[Array]:
-        """∂^order of the results, the inputs having no other derivatives than ``parts``."""
+        """∂^order of the results, if the inputs have only the derivatives in ``parts``."""
 
         def moved(*steps: Array) -> list[Array]:
             def at(value: Any) -> Any:
@@ -263,7 +263,7 @@ def applied(equation: Any) -> Callable[..., list[Array]]:
 
 
 def _along(function: Callable[..., list[Array]], axis: int) -> Callable[..., list[Array]]:
-    """The derivative of a function of scalars by one of them."""
+    """The derivative of a function of scalars with respect to one of them."""
 
     def slope(*steps: Array) -> list[Array]:
         directions = [jnp.full_like(step, index == axis) for index, step in enumerate(steps)]
@@ -273,13 +273,13 @@ def _along(function: Callable[..., list[Array]], axis: int) -> Callable[..., lis
 
 
 def _parts(order: Order) -> list[Order]:
-    """All orders that are nowhere above this one."""
+    """All orders that exceed this one in no coordinate."""
     return list(itertools.product(*[range(count + 1) for count in order]))
 
 
 @cache
 def _partitions(order: Order) -> list[tuple[int, tuple[Order, ...]]]:
-    """The partitions of the single differentiations of an order into blocks, equal ones counted.
+    """The partitions of the single differentiations of an order into blocks, with the count of equal ones.
 
     >>> _partitions((3,))  # u_xxx once, u_x u_xx three times, u_x^3 once
     [(1, ((3,),)), (3, ((1,), (2,))), (1, ((1,), (1,), (1,)))]
@@ -308,7 +308,7 @@ def _scaled(factor: Any, array: Array) -> Array:
 
 
 def _put(found: Streams, key: Order | str, terms: Iterable[Array | None]) -> None:
-    """Store the sum of the terms that there are; without any the stream stays absent."""
+    """Store the sum of the terms that are present; without any, the stream stays absent."""
     present = [term for term in terms if term is not None]
     if present:
         found[key] = sum(present[1:], start=present[0])

@@ -1,11 +1,11 @@
 """The gradient alignment score (arXiv 2502.00604) and its companions. All quantities are dimensionless.
 
-``vectors`` means, everywhere in this module, either a matrix (n, d) whose rows are the vectors, or a sequence
-or mapping of n parameter trees of one structure (gradients as JAX returns them). Trees are never concatenated:
-all scores need only the n x n Gram matrix, which is summed leaf by leaf. Sums run in float64 where JAX's 64-bit
-types are on, else in float32 by blocks, and each vector is scaled by its largest entry before it is squared, so
-that neither large trees nor extreme magnitudes spoil a score. All functions work under ``jit``, ``vmap``, ``grad``.
-A mapping is taken in the order of its sorted keys, as JAX does.
+Throughout this module, ``vectors`` is a matrix (n, d) whose rows are the vectors, or a sequence or mapping of n
+parameter trees of one structure (gradients as JAX returns them). As in JAX, mappings are ordered by key. Trees are
+never concatenated: every score needs only the n x n Gram matrix, which is summed leaf by leaf. Sums run in float64
+where JAX's 64-bit types are on, else in float32 by blocks. Each vector is scaled by its largest entry before it is
+squared, so that neither large trees nor extreme magnitudes spoil a score. All functions work under ``jit``, ``vmap``
+and ``grad``.
 """
 
 import math
@@ -21,17 +21,17 @@ from gradalign.base.trees import Tree
 
 Vectors = Array | Sequence[Tree] | Mapping[str, Tree]
 
-_BLOCK = 1024  # float32 sums of this many terms keep an error below 1e-4 even without any cancellation
+_BLOCK = 1024  # float32 sums of this many terms keep the error below 1e-4 even if no rounding errors cancel
 
 
 class Alignment(NamedTuple):
-    """The score of n vectors with what is needed to read it.
+    """The score of n vectors, and what its interpretation needs.
 
     score: A, scalar; NaN if any vector is zero or not finite.
     mask: (n,) booleans, true where a vector is finite and not zero.
     cosines: (n, n) pairwise cosines; NaN in the rows and columns of masked vectors.
     mean_cosine: mean of the n (n - 1) / 2 cosines of distinct vectors, neutral value 0; NaN for n = 1.
-    minimum_cosine: their least; negative if and only if some pair conflicts; NaN for n = 1.
+    minimum_cosine: their minimum; negative if and only if some pair conflicts; NaN for n = 1.
     """
 
     score: Array
@@ -42,7 +42,7 @@ class Alignment(NamedTuple):
 
 
 class IntraStepScores(NamedTuple):
-    """The three intra-step scores that must not be confused (T25); NaN where not asked for."""
+    """The three intra-step scores, not to be confused (T25); NaN where not requested."""
 
     raw: Array
     common_state: Array
@@ -64,7 +64,7 @@ def null_value(n: int) -> float:
 def null_deviation(n: int, effective_dimension: float) -> float:
     """Standard deviation sqrt(8 (n - 1) / (n^3 d_eff)) of the score of n independent random directions (T4).
 
-    d_eff = 1 / tr(Sigma^2), with Sigma the second moment of the unit vectors; d for isotropic ones.
+    d_eff = 1 / tr(Sigma^2), where Sigma is the second moment of the unit vectors; d for isotropic ones.
     Raises ``ValueError`` for n < 1 or d_eff < 1.
 
     >>> null_deviation(2, 100.0)
@@ -77,7 +77,7 @@ def null_deviation(n: int, effective_dimension: float) -> float:
 
 
 def conflict_free_threshold(n: int) -> float:
-    """tau_n = 2 ((n - 2 + sqrt 2) / n)^2 - 1: above it every pairwise cosine is positive, and no lower bound is (T2b).
+    """tau_n = 2 ((n - 2 + sqrt 2) / n)^2 - 1, the least bound above which every pairwise cosine is positive (T2b).
 
     Raises ``ValueError`` for n < 2.
 
@@ -89,7 +89,7 @@ def conflict_free_threshold(n: int) -> float:
 
 
 def common_descent_threshold(n: int) -> float:
-    """1 - 4/n: above it the normalised sum of the gradients decreases every loss to first order (T8b; sharp, n >= 3).
+    """1 - 4/n: above it the normalised sum of the gradients decreases every loss to first order (T8b; sharp if n >= 3).
 
     Raises ``ValueError`` for n < 2.
 
@@ -150,11 +150,11 @@ def pairwise_cosines(vectors: Vectors) -> Array:
 def alignment_score(vectors: Vectors) -> Array:
     """A(v_1, ..., v_n) = 2 || (1/n) sum_i v_i / ||v_i|| ||^2 - 1, in [-1, 1] (arXiv 2502.00604; T1).
 
-    n = 2 gives the cosine; equal directions give 1; a zero normalised sum -1; orthogonal vectors
-    ``null_value(n)`` = 2/n - 1, which is the neutral value, so a negative score is no conflict for n >= 3 (T2).
-    A zero gradient has no direction, and no value there is continuous (T6): the score is NaN;
-    ``alignment(vectors).mask`` tells which vector. Returns a scalar in the accumulation dtype. Raises
-    ``ValueError`` for no vectors or unequal structures, ``TypeError`` for numbers that are not real floats.
+    For n = 2 the score is the cosine. Equal directions score 1, a zero normalised sum -1, and orthogonal vectors the
+    neutral value ``null_value(n)`` = 2/n - 1, so for n >= 3 a negative score does not imply conflict (T2). A zero
+    gradient has no direction, and no value is continuous there (T6): the score is NaN, and ``alignment(vectors).mask``
+    tells which vector is at fault. Returns a scalar in the accumulation dtype. Raises ``ValueError`` for no vectors or
+    unequal structures, ``TypeError`` for numbers that are not real floats.
 
     >>> gradients = [{"w": jnp.asarray([1.0, 0.0])}, {"w": jnp.asarray([1.0, 1.0])}]
     >>> round(float(alignment_score(gradients)), 6)  # cos 45°
@@ -188,8 +188,8 @@ def alignment(vectors: Vectors) -> Alignment:
 def misalignment(vectors: Vectors) -> Array:
     """1 - A = (2/n) sum_i ||u_i - u_mean||^2 with u_i = v_i / ||v_i||, without cancellation (T1c).
 
-    Where all directions nearly agree, 1 - ``alignment_score`` has an absolute error of the rounding unit;
-    this has a relative one, down to the square of that unit. Scalar in [0, 2]; NaN if any vector is zero.
+    Where all directions nearly agree, 1 - ``alignment_score`` has an absolute error of the rounding unit. Here that
+    error is relative, down to the square of the unit. Scalar in [0, 2]; NaN if any vector is zero.
 
     >>> float(misalignment(jnp.asarray([[1.0, 0.0], [-1.0, 0.0]])))
     2.0
@@ -201,13 +201,13 @@ def misalignment(vectors: Vectors) -> Array:
     defined = jnp.isfinite(squares) & (squares > 0)
     lengths = jnp.where(defined, jnp.sqrt(jnp.where(defined, squares, 1)), jnp.nan)
     rows = [_widen(leaf) / divisors for leaf in leaves]
-    # u_i - u_1 = (v_i - v_1) / ||v_i|| + v_1 (1 / ||v_i|| - 1 / ||v_1||), whose last factor is that of
-    # ||v_1||^2 - ||v_i||^2 = <v_1 - v_i, v_1 + v_i>: the rounding of a unit vector or a length would cost its square
+    # u_i - u_1 = (v_i - v_1) / ||v_i|| + v_1 (1 / ||v_i|| - 1 / ||v_1||). The last factor is computed from
+    # ||v_1||^2 - ||v_i||^2 = <v_1 - v_i, v_1 + v_i>: rounding a unit vector or a length would cost its square
     gaps = jnp.sum(jnp.stack([jnp.diagonal(_products(row[:1] - row, row[:1] + row)) for row in rows]), axis=0)
     gaps = gaps / (lengths * lengths[0] * (lengths + lengths[0]))
 
     def deviations(row: Array) -> Array:
-        # Two differences, because the mean of u is itself rounded to the rounding unit of u
+        # Two differences, because the mean of u itself carries the rounding unit of u
         relative = (row - row[:1]) / lengths[:, None] + row[:1] * gaps[:, None]
         centred = relative - jnp.mean(relative, axis=0)
         return jnp.sum(jnp.diagonal(_leaf_gram(centred)))
@@ -216,7 +216,7 @@ def misalignment(vectors: Vectors) -> Array:
 
 
 def conflict_fraction(cosines: Array) -> Array:
-    """Share of the n (n - 1) / 2 pairs with a negative cosine, in [0, 1]: the conflicts PCGrad would project (arXiv
+    """Share of the n (n - 1) / 2 pairs with a negative cosine, in [0, 1]: the pairs that PCGrad would project (arXiv
     2001.06782). NaN for n = 1 and where a cosine is NaN.
 
     >>> float(conflict_fraction(jnp.asarray([[1.0, -0.5], [-0.5, 1.0]])))
@@ -229,10 +229,10 @@ def conflict_fraction(cosines: Array) -> Array:
 def score_certificate(score: Array | float) -> Array:
     """(1 + |A|) / (1 - |A|): what one raw score of two loss terms proves about conditioning (T13c).
 
-    With Jacobians J_i of independent row spaces, |A(g_1, g_2)| <= c at every point, c being the cosine of the smallest
-    angle between the row spaces. So no loss weighting, and no preconditioning of the residuals of each loss on its own,
-    makes the condition number of the kernel J J^T of the stacked residuals smaller than this. A score near -1 and one
-    near +1 certify the same. For n > 2 losses take the pairwise cosines, which certify a lower bound each. Range
+    If the Jacobians J_i have independent row spaces, |A(g_1, g_2)| <= c at every point, where c is the cosine of the
+    smallest angle between the row spaces. Hence no loss weights, and no preconditioner that acts on the residuals of
+    each loss separately, reduce the condition number of the kernel J J^T of the stacked residuals below this value.
+    Scores near -1 and near +1 certify the same. For n > 2 losses, each pairwise cosine certifies a lower bound. Range
     [1, inf].
 
     >>> float(score_certificate(-0.5)), float(score_certificate(0.0))
@@ -245,12 +245,12 @@ def score_certificate(score: Array | float) -> Array:
 def interference_matrix(gradients: Vectors, directions: Vectors) -> Array:
     """I_ij = <g_i, v_j>, shape (n, n): the first-order decrease of loss i by a unit step against v_j (T23b).
 
-    v_j = P g_j is the direction of loss j under a preconditioner P. Off the diagonal, a positive entry says that the
-    step for loss j helps loss i, a negative one that it harms it, 0 that they do not interfere: exact Gauss-Newton
-    directions of independent residuals give diag(||r_i||^2). What a given step does to a loss does not depend on the
-    coordinates of the parameters, unlike the score of directions (T24). In the accumulation dtype; rows and columns of
-    mappings follow the sorted keys. Raises as ``gram_matrix``, and ``ValueError`` for gradients and directions of
-    unequal number or structure.
+    v_j = P g_j is the direction of loss j under a preconditioner P. Off the diagonal, a positive entry means that the
+    step for loss j helps loss i, a negative one that it harms loss i, and 0 that they do not interfere. Exact
+    Gauss-Newton directions of independent residuals give diag(||r_i||^2). Unlike the score of directions, the effect of
+    a given step on a loss does not depend on the coordinates of the parameters (T24). In the accumulation dtype; rows
+    and columns of mappings follow the sorted keys. Raises like ``gram_matrix``, and ``ValueError`` if gradients and
+    directions differ in number or structure.
 
     >>> gradients = {"bc": jnp.asarray([2.0, 0.0]), "pde": jnp.asarray([1.0, 1.0])}
     >>> interference_matrix(gradients, gradients).tolist()
@@ -268,9 +268,10 @@ def interference_matrix(gradients: Vectors, directions: Vectors) -> Array:
 def effective_dimension(vectors: Vectors) -> Array:
     """d_eff = 1 / tr(Sigma^2) of n >= 2 independent draws of one random direction, Sigma = E[u u^T] (T4).
 
-    Estimated without bias in 1 / d_eff by the mean squared cosine of distinct draws, n (n - 1) / sum_(i != j) c_ij^2:
-    between 1 (all on one line) and, for many draws, d (isotropic); inf where all draws are orthogonal, NaN where one is
-    zero. ``null_deviation`` takes it in place of d. Raises as ``gram_matrix``, and ``ValueError`` for a single vector.
+    The estimate is n (n - 1) / sum_(i != j) c_ij^2, the inverse of the mean squared cosine of distinct draws, which is
+    unbiased for 1 / d_eff. It lies between 1 (all on one line) and, for many draws, d (isotropic); inf where all draws
+    are orthogonal, NaN where one is zero. ``null_deviation`` takes it instead of d. Raises like ``gram_matrix``, and
+    ``ValueError`` for a single vector.
 
     >>> float(effective_dimension(jnp.asarray([[1.0, 0.0], [-2.0, 0.0], [3.0, 0.0]])))
     1.0
@@ -295,9 +296,9 @@ def intra_step_scores(
 ) -> IntraStepScores:
     """The intra-step scores of per-loss gradients g_i at one step (definitions of T25).
 
-    raw = A(g_1, ..., g_n). common_state = A(P g_1, ..., P g_n), where the one linear map P belongs to the optimizer
-    that sees the whole loss. own_state = A(P_1 g_1, ..., P_n g_n), where P_i belongs to an optimizer that sees loss i
-    alone. NaN where the directions are not given.
+    raw = A(g_1, ..., g_n). common_state = A(P g_1, ..., P g_n), where P is the preconditioner of the optimizer that
+    sees the whole loss. own_state = A(P_1 g_1, ..., P_n g_n), where P_i is that of an optimizer that sees loss i alone.
+    NaN where the directions are not given.
 
     >>> gradients = jnp.asarray([[1.0, 1.0], [1.0, -0.5]])
     >>> scores = intra_step_scores(gradients, gradients * jnp.asarray([1.0, 0.0]))
@@ -315,7 +316,8 @@ def intra_step_scores(
 def per_layer_scores(vectors: Sequence[Tree] | Mapping[str, Tree], depth: int | None = None) -> dict[str, Array]:
     """The score of each part of the trees: by leaf, or by the first ``depth`` keys of its path.
 
-    Returns scores by path, keys joined by "/". A layer in which one vector vanishes scores NaN.
+    Returns scores by path, with keys joined by "/"; NaN for a layer in which one vector vanishes. Raises ``ValueError``
+    for a depth below 1.
 
     >>> one, two = ({"a": jnp.asarray([1.0]), "b": jnp.asarray([b])} for b in (1.0, -3.0))
     >>> {path: float(score) for path, score in per_layer_scores([one, two]).items()}
@@ -375,13 +377,13 @@ def _widen(array: Array) -> Array:
 
 
 def _scales(leaves: list[Array]) -> Array:
-    """Largest magnitude in each vector, (n,). Scores do not depend on lengths, hence no derivative."""
+    """Largest magnitude in each vector, (n,). Scores do not depend on lengths, so no derivative passes."""
     largest = [jnp.max(jnp.abs(_widen(leaf)), axis=1, initial=0) for leaf in leaves]
     return jax.lax.stop_gradient(jnp.max(jnp.stack(largest), axis=0))
 
 
 def _products(left: Array, right: Array) -> Array:
-    """The inner product of each row of one matrix with each of another."""
+    """The inner product of each row of ``left`` with each row of ``right``."""
     if left.dtype == jnp.float64:
         return jnp.matmul(left, right.T, precision="highest")
     blocks = -(-left.shape[1] // _BLOCK)
@@ -407,7 +409,7 @@ def _cosines(gram: Array) -> Array:
     defined = jnp.isfinite(squares) & (squares > 0)
     inverse = jnp.where(defined, jax.lax.rsqrt(jnp.where(defined, squares, 1)), jnp.nan)
     cosines = jnp.clip(gram * inverse[:, None] * inverse[None, :], -1, 1)
-    # A vector's cosine with itself is 1 by definition; rounding must not put a score of equal vectors below 1
+    # A vector's cosine with itself is 1 by definition; rounding must not lower the score of equal vectors below 1
     return jnp.where(jnp.eye(gram.shape[0], dtype=bool) & defined[:, None], 1, cosines)
 
 

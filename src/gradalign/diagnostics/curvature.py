@@ -1,8 +1,8 @@
 """Curvature of losses and residuals as exact matrices: Hessian, Gauss-Newton, kernel, angles, Kronecker structure.
 
-Parameters are trees; matrices order them as JAX flattens a tree (leaves in turn, each row by row). All functions
-keep the dtype of their input, work under ``jit``, and are meant for checks in float64 with up to some thousand
-parameters: beyond, use ``hessian_vector_product``. All quantities are dimensionless.
+Parameters are trees; matrices order them as JAX flattens a tree (leaf by leaf, row by row). All functions except the
+random matrices keep the dtype of their input and work under ``jit``. They are meant for checks in float64 with up to a
+few thousand parameters; beyond that, use ``hessian_vector_product``. All quantities are dimensionless.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ class KroneckerApproximation(NamedTuple):
 
 
 def hessian_vector_product(function: Callable[[Tree], Array], params: Tree, vector: Tree) -> Tree:
-    """H v with H = d^2 f / d theta^2 at ``params``, by forward over reverse differentiation; H is not formed.
+    """H v with H = d^2 f / d theta^2 at ``params``, by forward-over-reverse differentiation; H is not formed.
 
     ``function`` maps the tree to a scalar; ``vector`` and the result are trees like ``params``. Raises
     ``ValueError`` if the structures differ, ``TypeError`` (JAX's) if ``function`` is not scalar.
@@ -60,7 +60,7 @@ def hessian_matrix(function: Callable[[Tree], Array], params: Tree) -> Array:
 
 
 def residual_vector(residuals: Callable[[Tree], Tree], params: Tree) -> Array:
-    """r, shape (N,): the residual arrays of ``residuals(params)`` stacked, a mapping in the order of its sorted keys.
+    """r, shape (N,): the residual arrays of ``residuals(params)`` stacked, those of a mapping by sorted key.
 
     >>> residual_vector(lambda x: {"pde": 2 * x, "bc": x[:1]}, jnp.asarray([1.0, 3.0])).tolist()
     [1.0, 2.0, 6.0]
@@ -71,7 +71,7 @@ def residual_vector(residuals: Callable[[Tree], Tree], params: Tree) -> Array:
 def jacobian_matrix(residuals: Callable[[Tree], Tree], params: Tree) -> Array:
     """J_kp = d r_k / d theta_p, shape (N, P), of the stacked residuals of ``residual_vector``.
 
-    One reverse pass per residual if N <= P, else one forward pass per parameter. Raises as ``hessian_matrix``.
+    One reverse pass per residual if N <= P, else one forward pass per parameter. Raises like ``hessian_matrix``.
 
     >>> jacobian_matrix(lambda x: {"pde": 2 * x, "bc": x[:1]}, jnp.asarray([1.0, 3.0])).tolist()
     [[1.0, 0.0], [2.0, 0.0], [0.0, 2.0]]
@@ -143,10 +143,10 @@ def principal_angles(first: Array, second: Array) -> Array:
     """Principal angles between the row spaces of two matrices (m_1, d) and (m_2, d), ascending, in [0, pi/2] radians.
 
     Shape (min(m_1, m_2, d),). With orthonormal bases Q_1, Q_2 of the row spaces and Q_1^T Q_2 = Y C Z^T, the k-th pair
-    of principal vectors is u = Q_1 y_k, w = Q_2 z_k, and its angle 2 atan2(||u - w||, ||u + w||), which is accurate
-    for small angles where the arc cosine of C_k is not. Rows that depend on others (singular values up to
-    max(m, d) rounding units of the largest) add angles pi/2 at the end. cos of the first angle is the c of T13.
-    Raises ``ValueError`` if the shapes do not fit.
+    of principal vectors is u = Q_1 y_k, w = Q_2 z_k. Its angle is 2 atan2(||u - w||, ||u + w||), which is accurate for
+    small angles, unlike the arc cosine of C_k. Linearly dependent rows (singular values up to max(m, d) rounding units
+    of the largest) add angles pi/2 at the end. The cosine of the first angle is the c of T13. Raises ``ValueError`` if
+    the shapes do not fit.
 
     >>> angles = principal_angles(jnp.asarray([[1.0, 0.0, 0.0]]), jnp.asarray([[0.0, 1.0, 0.0], [1.0, 0.0, 1.0]]))
     >>> round(float(angles[0]), 6)  # pi / 4
@@ -167,7 +167,7 @@ def irreducible_conflict(first: Array, second: Array) -> Array:
     """c = ||K_11^(-1/2) K_12 K_22^(-1/2)||_2, the cosine of the smallest angle between two row spaces, in [0, 1] (T13).
 
     ``first`` (m_1, d) and ``second`` (m_2, d) are the Jacobians of two losses' residuals, K_ij = J_i J_j^T. At every
-    point |cos(g_1, g_2)| <= c. c = 1 where the row spaces share a direction. Raises as ``principal_angles``.
+    point |cos(g_1, g_2)| <= c. c = 1 where the row spaces share a direction. Raises like ``principal_angles``.
 
     >>> round(float(irreducible_conflict(jnp.asarray([[1.0, 0.0]]), jnp.asarray([[3.0, 4.0]]))), 12)
     0.6
@@ -178,8 +178,8 @@ def irreducible_conflict(first: Array, second: Array) -> Array:
 def conflict_factor(conflict: Array | float) -> Array:
     """q = (1 + c) / (1 - c) for c in [0, 1]: the conditioning that no loss weighting removes, in [1, inf] (T13a).
 
-    kappa(D K D^T) >= q for every block-diagonal invertible D, so for all loss weights and all preconditioners of the
-    residuals of each loss; D_i = K_ii^(-1/2) attains it for two losses.
+    kappa(D K D^T) >= q for every invertible block-diagonal D, hence for all loss weights and all preconditioners of the
+    residuals of each loss. For two losses, D_i = K_ii^(-1/2) attains the bound.
 
     >>> float(conflict_factor(0.6)), float(conflict_factor(1.0))
     (4.0, inf)
@@ -193,11 +193,11 @@ def gauss_newton_gram(
 ) -> Array:
     """Gram matrix of the per-loss directions v_i = (J^T J + mu I)^(-p) J_i^T r_i, shape (n, n), by the kernel (T20).
 
-    <v_i, v_j> = r_i^T [K (K + mu I)^(-2p)]_ij r_j with K = J J^T and J the stacked blocks J_i (N_i, P): p = 0 raw
-    gradients, 1/2 whitened, 1 Gauss-Newton ones. No matrix of the size of the parameters is formed. With mu = 0 powers
-    are pseudo-powers, whose cutoff is N rounding units of the largest eigenvalue: an ordinary PINN is numerically rank
-    deficient and needs mu > 0. Losses in the order of their sorted keys; ``alignment.score_from_gram`` scores it.
-    Raises ``ValueError`` where names or numbers of rows do not agree.
+    <v_i, v_j> = r_i^T [K (K + mu I)^(-2p)]_ij r_j with K = J J^T, where J stacks the blocks J_i (N_i, P). The ``power``
+    p = 0 gives raw gradients, 1/2 whitened ones, 1 Gauss-Newton directions; mu is the ``damping``. No P x P matrix is
+    formed. With mu = 0 powers are pseudo-powers, with a cutoff of N rounding units of the largest eigenvalue; an
+    ordinary PINN is numerically rank-deficient and needs mu > 0. Losses are ordered by name;
+    ``alignment.score_from_gram`` gives their score. Raises ``ValueError`` if names or numbers of rows differ.
 
     >>> jacobians = {"bc": jnp.asarray([[1.0, 0.0]]), "pde": jnp.asarray([[1.0, 1.0]])}
     >>> residuals = {"bc": jnp.asarray([2.0]), "pde": jnp.asarray([3.0])}
@@ -250,7 +250,7 @@ def second_moment(gradients: Array) -> Array:
 def shampoo_factors(gradients: Array) -> tuple[Array, Array]:
     """Shampoo's statistics L = E[G G^T], (m, m), and R = E[G^T G], (n, n), over samples (S, m, n) of a gradient.
 
-    vec L = R(F) vec I and vec R = R(F)^T vec I: one half-step each of the power iteration for the best Kronecker
+    vec L = R(F) vec I and vec R = R(F)^T vec I: each is half a step of the power iteration for the best Kronecker
     approximation of F (T28a; arXiv 2406.17748). Raises ``ValueError`` for another number of dimensions.
 
     >>> left, right = shampoo_factors(jnp.asarray([[[3.0, 4.0]]]))
@@ -280,9 +280,9 @@ def rearrange(matrix: Array, m: int, n: int) -> Array:
 
 
 def off_diagonal_energy(moment: Array, basis: Array | None = None) -> Array:
-    """||Q^T F Q - diag(Q^T F Q)||_F / ||F||_F, in [0, 1]: what no diagonal in the basis Q can represent (T29).
+    """||Q^T F Q - diag(Q^T F Q)||_F / ||F||_F, in [0, 1]: the part that no diagonal in the basis Q can represent (T29).
 
-    ``moment`` is F, (d, d), symmetric; ``basis`` is Q, (d, d), orthogonal, the identity where left out (Adam's basis);
+    ``moment`` is F, (d, d), symmetric; ``basis`` is Q, (d, d), orthogonal, by default the identity (Adam's basis);
     SOAP's is kron(Q_L, Q_R) for one layer. 0 exactly where Q diagonalises F; NaN for F = 0. Raises ``ValueError`` for
     other shapes.
 
@@ -299,8 +299,9 @@ def off_diagonal_energy(moment: Array, basis: Array | None = None) -> Array:
 def rank_one_fraction(gradients: Array) -> Array:
     """||E g||^2 / E ||g||^2 over the rows of ``gradients`` (S, P), in [0, 1]: the share of the mean in tr F (T26).
 
-    1: all gradients in the window are the same and their second moment carries one direction and no curvature, as with
-    full batches; 0: the mean vanishes. NaN where all are zero. Raises ``ValueError`` for another number of dimensions.
+    1 means that all gradients in the window are equal, as with full batches: their second moment holds one direction
+    and no curvature. 0 means that the mean vanishes. NaN where all are zero. Raises ``ValueError`` for another number
+    of dimensions.
 
     >>> float(rank_one_fraction(jnp.asarray([[1.0, 0.0], [0.0, 1.0]])))
     0.5
@@ -315,7 +316,7 @@ def best_kronecker(matrix: Array, m: int, n: int) -> KroneckerApproximation:
 
     B = sqrt(sigma_1) mat u_1 (m, m), C = sqrt(sigma_1) mat w_1 (n, n), relative error
     sqrt(1 - sigma_1^2 / sum_k sigma_k^2), which is 0 exactly for Kronecker products (T27). B and C are symmetric
-    positive semi-definite if F is and sigma_1 is simple. Raises as ``rearrange``.
+    positive semi-definite if F is and sigma_1 is simple. Raises like ``rearrange``.
 
     >>> found = best_kronecker(jnp.kron(jnp.diag(jnp.asarray([1.0, 2.0])), jnp.diag(jnp.asarray([3.0, 4.0]))), 2, 2)
     >>> [round(float(x), 4) for x in jnp.diagonal(jnp.kron(found.left, found.right))]
@@ -324,7 +325,7 @@ def best_kronecker(matrix: Array, m: int, n: int) -> KroneckerApproximation:
     u, singular, wt = jnp.linalg.svd(rearrange(matrix, m, n), full_matrices=False)
     factor = jnp.sqrt(singular[0])
     left, right = factor * u[:, 0].reshape(m, m), factor * wt[0].reshape(n, n)
-    # B ⊗ C = (-B) ⊗ (-C): the sign that makes B positive semi-definite where it can be
+    # B ⊗ C = (-B) ⊗ (-C): take the sign that makes B positive semi-definite where possible
     sign = jnp.where(jnp.trace(left) < 0, -1, 1).astype(left.dtype)
     rest = jnp.sqrt(jnp.sum(singular[1:] ** 2) / jnp.sum(singular**2))
     return KroneckerApproximation(sign * left, sign * right, rest)
@@ -344,7 +345,7 @@ def random_orthogonal(generator: np.random.Generator, size: int) -> NDArray[np.f
 def random_positive_definite(generator: np.random.Generator, size: int, condition: float) -> NDArray[np.float64]:
     """A symmetric positive definite matrix, shape (size, size), of exactly the given condition number.
 
-    Random eigenvectors; eigenvalues log-uniform in [1/condition, 1] with both ends taken (1 alone for size 1). Raises
+    Random eigenvectors; eigenvalues log-uniform in [1/condition, 1], both ends included (only 1 for size 1). Raises
     ``ValueError`` for a condition below 1.
 
     >>> round(float(np.linalg.cond(random_positive_definite(np.random.default_rng(0), 4, 50.0))), 6)
@@ -380,7 +381,7 @@ def _stack(arrays: Tree) -> Array:
 
 
 def _row_basis(matrix: Array) -> Array:
-    """Orthonormal columns that span the rows; zero columns where rows depend on others, so that the shape is fixed."""
+    """Orthonormal columns that span the rows; dependent rows give zero columns, which keeps the shape fixed."""
     _, singular, vt = jnp.linalg.svd(matrix, full_matrices=False)
     cutoff = max(matrix.shape) * float(jnp.finfo(matrix.dtype).eps) * singular[0]
     return jnp.where(singular > cutoff, vt.T, 0)

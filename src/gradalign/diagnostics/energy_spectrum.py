@@ -1,4 +1,4 @@
-"""How the kinetic energy of a periodic flow in the plane is spread over wave numbers. All quantities dimensionless."""
+"""The kinetic energy of a periodic flow in the plane, by wave number. All quantities dimensionless."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,10 @@ def energy_spectrum(u: Values, v: Values) -> tuple[NDArray[np.int64], Values]:
 
         E(k) = Σ_{k - 1/2 <= |κ| < k + 1/2} (|û_κ|² + |v̂_κ|²) / 2,   u(x) = Σ_κ û_κ exp(2πi κ·x)
 
-    with κ = (κ_x, κ_y) whole numbers of waves over the unit square. ``u`` and ``v`` are real, (..., M, N), at the
-    points (i/M, j/N); leading axes, such as time, are kept. Returns k = 0, 1, ... up to the corner of the grid's wave
-    numbers, (K,), and E, (..., K), float64, not negative. The sum over k is the mean of (u² + v²)/2, by Parseval's
-    identity; what the grid does not resolve is counted at the wave number it is mistaken for. Raises ``ValueError`` for
-    shapes that differ or have fewer than two axes.
+    where κ = (κ_x, κ_y) counts waves over the unit square. ``u`` and ``v`` are real, (..., M, N), at the points
+    (i/M, j/N); leading axes, such as time, are kept. Returns k = 0, 1, ..., (K,), up to the largest |κ| of the grid,
+    and E >= 0, (..., K), float64. By Parseval's identity the sum over k is the mean of (u² + v²)/2; unresolved waves
+    are aliased to resolved wave numbers. Raises ``ValueError`` for shapes that differ or have fewer than two axes.
 
     >>> x = np.arange(8) / 8
     >>> wave = np.cos(2 * np.pi * (2 * x[:, None] + x))  # |κ| = 2.24

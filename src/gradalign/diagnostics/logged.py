@@ -1,4 +1,4 @@
-"""What a run logs about the gradients of one step: their alignment, and the gain of every loss term."""
+"""Logged diagnostics of the gradients of one step: their alignment, and the gain of every loss term."""
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +11,11 @@ from gradalign.diagnostics import alignment
 def intra_step(
     gradients: dict[str, Tree], common_directions: dict[str, Tree], own_directions: dict[str, Tree] | None
 ) -> dict[str, Array]:
-    """Scores and companions of per-loss gradients g_i, two or more, and of their preconditioned directions, by name.
+    """Scores and companions, by name, of two or more per-loss gradients g_i and of their preconditioned directions.
 
     ``score_raw``, ``score_common_state``, ``score_own_state`` as in ``alignment.intra_step_scores``;
-    ``minimum_cosine`` and ``conflict_fraction`` of the raw gradients; ``gradient_norm/<term>`` is ||g_i||_2 with the
-    loss weight in it. Dimensionless, in the accumulation dtype of ``alignment``.
+    ``minimum_cosine`` and ``conflict_fraction`` of the raw gradients; ``gradient_norm/<term>`` is ||g_i||_2, including
+    the loss weight. Dimensionless, in the accumulation dtype of ``alignment``.
 
     >>> gradients = {"ic": jnp.asarray([3.0, 4.0]), "pde": jnp.asarray([-3.0, -4.0])}
     >>> row = intra_step(gradients, gradients, None)
@@ -31,7 +31,7 @@ def intra_step(
 
 
 def gradient_norms(gradients: dict[str, Tree]) -> dict[str, Array]:
-    """``gradient_norm/<term>``: ||g_i||_2 with the loss weight in it, as in ``intra_step``.
+    """``gradient_norm/<term>``: ||g_i||_2, including the loss weight, as in ``intra_step``.
 
     >>> {name: float(norm) for name, norm in gradient_norms({"pde": jnp.asarray([3.0, 4.0])}).items()}
     {'gradient_norm/pde': 5.0}
@@ -46,7 +46,7 @@ def gains(gradients: dict[str, Tree], losses: dict[str, Array], update: Tree) ->
     """First-order relative decrease of each loss term by one update d: -<g_i, d> / L_i, dimensionless.
 
     ``gradients`` and ``losses`` carry the same loss weights. Positive where the update lowers loss term i; Newton's
-    step on a quadratic with a shared minimiser gains 2 for every term (T21a). NaN where L_i is zero.
+    step on a quadratic with a shared minimiser has the gain 2 for every term (T21a). NaN where L_i is zero.
 
     >>> one = gains({"fit": jnp.asarray([2.0])}, {"fit": jnp.asarray(1.0)}, jnp.asarray([-1.0]))
     >>> float(one["gain/fit"])

@@ -11,10 +11,10 @@ Embedding: e = D - C + 2 h C inputs; with m > 0 Fourier features another e m/2 p
     modified_mlp  [embedding] + 2 q(e, w) + q(e, w) + (d - 1) q(w, w) + q(w, F)
     pirate_net    [embedding] + 2 q(e, w) + d (q(e, w) + q(w, w) + q(w, e) + 1) + q(e, F)
 
-A ``spectral`` network has as many as an ``mlp`` of the other coordinates with a field for each wave of each field:
-2h + 1 waves a field, or with ``symmetric`` h + 1 of an even field and h of an odd one.
+A ``spectral`` network has as many as an ``mlp`` of the other coordinates with one output per wave of each field:
+2h + 1 waves per field, or with ``symmetric`` h + 1 for an even field and h for an odd one.
 
-Everything computes in the dtype it was built with; all quantities are dimensionless.
+All networks compute in the dtype they were built with; all quantities are dimensionless.
 """
 
 import jax.numpy as jnp
@@ -33,35 +33,35 @@ def build(settings: NetworkSettings, problem: Problem, dtype: jnp.dtype) -> Netw
 
     Embedding z of the coordinates:
 
-    1. a coordinate is scaled to [-1, 1] over the domain, and stretched at the faces where the problem says so; a
+    1. a coordinate is scaled to [-1, 1] over the domain, and stretched at the faces if the problem says so; a
        periodic one on [a, a + P] is replaced by cos(2πk(x - a)/P) and sin(2πk(x - a)/P), k = 1..harmonics, so that
        every field is exactly periodic (arXiv 2007.07400);
-    2. with Fourier features, z <- (cos(z B), sin(z B)), B drawn from N(0, fourier_scale²) and trained like every other
-       parameter, as in the released code of arXiv 2502.00604.
+    2. with Fourier features, z <- (cos(z B), sin(z B)), where B is drawn from N(0, fourier_scale²) and trained like
+       every other parameter, as in the released code of arXiv 2502.00604.
 
-    Body, with σ the activation, all layers dense with bias, ⊙ by element:
+    Body, where σ is the activation, ⊙ acts by element, and all layers are dense with bias:
 
     - ``mlp``: h_1 = σ(z W_1 + b_1), h_{l+1} = σ(h_l W_{l+1} + b_{l+1}), d hidden layers, linear output.
     - ``modified_mlp`` (arXiv 2001.04536): gates U = σ(z W_U + b_U), V = σ(z W_V + b_V); each hidden value of the
       ``mlp`` is replaced by h ⊙ U + (1 - h) ⊙ V.
     - ``pirate_net`` (arXiv 2402.00326): d blocks x -> α σ(g_2 W_3 + b_3) + (1 - α) x with g_1 = f ⊙ U + (1 - f) ⊙ V,
-      f = σ(x W_1 + b_1), and g_2 likewise from g_1; each block has its own trained α, 0 at the start, so that the
-      initial body is the identity on the embedding.
+      f = σ(x W_1 + b_1), and g_2 likewise from g_1. Each block has its own trained α, initially 0, so that the body
+      starts as the identity on the embedding.
     - ``spectral`` (arXiv 2202.02710): N_f(t, x) = Σ_k c_fk(t) φ_k(x), where an ``mlp`` of the other coordinates gives
       the coefficients c of the waves φ of a Fourier series in x, up to k = harmonics, for problems with one periodic
-      coordinate x. Such fields are smooth between the points of the residual, and linear in the output layer. That
-      layer starts at zero, and the biases of the first from U(-1, 1): with biases at 0 and one hidden layer of tanh
-      all c would be odd functions of time, but for a constant.
+      coordinate x. Such fields are smooth between collocation points, and linear in the output layer. That layer starts
+      at zero, and the biases of the first are drawn from U(-1, 1): with zero biases and one hidden layer of tanh, all c
+      would be odd functions of time plus a constant.
 
-    Kernels start from Glorot's normal distribution (variance 2/(inputs + outputs)), biases from 0. Weight
-    factorisation (arXiv 2210.01274): the kernel in use is V diag(exp s), columns being outputs, s drawn from
-    N(mean, deviation²), both trained; V is chosen so that the initial product is Glorot's.
+    Kernels are drawn from Glorot's normal distribution (variance 2/(inputs + outputs)); biases start at 0. With weight
+    factorisation (arXiv 2210.01274) the kernel is V diag(exp s), whose columns are outputs. Both V and s are trained;
+    s is drawn from N(mean, deviation²), and V is chosen so that the initial product is Glorot's.
 
-    Symmetric: with the reflection x -> 2c - x of the problem, which has parity p_f for field f, the network is
-    (N_f(t, x) + p_f N_f(t, 2c - x)) / 2, which has it exactly, at twice the cost of N; a ``spectral`` network leaves
-    out the waves without it instead. With a quarter turn it is the mean of N at the four places that the turn takes a
-    point to, each turned back, at four times the cost. Raises ``ConfigurationError`` where the problem has no symmetry,
-    or, for ``spectral``, no or several periodic coordinates.
+    With ``symmetric`` and a reflection x -> 2c - x of parity p_f for field f, the network is
+    (N_f(t, x) + p_f N_f(t, 2c - x)) / 2, which has the symmetry exactly, at twice the cost of N; a ``spectral`` network
+    instead omits the waves without the symmetry. With a quarter turn, the network is the mean of N over the four turned
+    points, each value turned back, at four times the cost. Raises ``ConfigurationError`` for ``symmetric`` where the
+    problem has no symmetry, and for ``spectral`` unless exactly one coordinate is periodic.
 
     >>> from gradalign.problems.burgers import Settings, problem
     >>> settings = NetworkSettings(architecture="mlp", width=8, depth=2, activation="tanh")

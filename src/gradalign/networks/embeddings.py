@@ -1,4 +1,4 @@
-"""The embedding of the coordinates, which every architecture sees in their place."""
+"""The embedding of the coordinates, which every architecture takes as its input."""
 
 import math
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from gradalign.problems._contract import Problem
 
 
 def inputs_of(settings: NetworkSettings, problem: Problem) -> int:
-    """Numbers that the coordinates become before any random Fourier features."""
+    """Size of the embedding before any random Fourier features."""
     return sum(2 * settings.harmonics if name in problem.periodic else 1 for name in problem.coordinates)
 
 
 def embedding(settings: NetworkSettings, problem: Problem) -> Callable[[Tree, Array], Array]:
     """``embed(params, coordinates)``: (..., D) to (..., E); see ``architectures.build``.
 
-    ``params["frequencies"]`` holds the random Fourier features, where the settings ask for some.
+    ``params["frequencies"]`` holds the random Fourier features, if there are any.
     """
     scaled = [name not in problem.periodic for name in problem.coordinates]
 

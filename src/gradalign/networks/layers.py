@@ -1,4 +1,4 @@
-"""What networks are made of: activations, dense layers, and the pair of functions that a network is."""
+"""Building blocks of networks: activations, dense layers, and a network as a pair of functions."""
 
 import math
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def _gelu(x: Array) -> Array:
     return 0.5 * x * (1 + jnp.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
 
 
-# Plain operations only: derivatives share the work of several derivatives where no inner ``jit`` hides it.
+# Plain operations only: an inner ``jit`` would hide work that several derivatives share
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "tanh": jnp.tanh,
     "swish": lambda x: x * jax.lax.logistic(x),
@@ -43,7 +43,7 @@ class Network(NamedTuple):
 
 
 def dense(key: Array, rows: int, columns: int, settings: NetworkSettings, dtype: jnp.dtype) -> Layer:
-    """A layer of Glorot's normal distribution, factorised where the settings say so."""
+    """A layer drawn from Glorot's normal distribution, factorised if the settings say so."""
     kernel_key, scale_key = jax.random.split(key)
     kernel = jax.random.normal(kernel_key, (rows, columns), dtype) * math.sqrt(2 / (rows + columns))
     layer = {"kernel": kernel, "bias": jnp.zeros(columns, dtype)}

@@ -1,4 +1,4 @@
-"""Perceptrons, gated ones, and PirateNets, on one embedding; ``architectures.build`` has their formulas."""
+"""Plain and gated perceptrons and PirateNets on one embedding; for their formulas see ``architectures.build``."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Fourier series in the periodic coordinate, whose coefficients are a network of the others."""
+"""Fourier series in the periodic coordinate, with coefficients from a network of the other coordinates."""
 
 from dataclasses import replace
 
@@ -17,7 +17,10 @@ from gradalign.problems._contract import Problem
 
 
 def spectral(settings: NetworkSettings, problem: Problem, dtype: jnp.dtype) -> Network:
-    """A Fourier series in the periodic coordinate, whose coefficients a network of the other coordinates gives."""
+    """The architecture ``spectral`` of ``architectures.build``.
+
+    Raises ``ConfigurationError`` unless exactly one coordinate is periodic.
+    """
     if len(problem.periodic) != 1:
         found = f"{len(problem.periodic)} periodic coordinates"
         raise ConfigurationError(f"architecture: spectral, but {problem.name} has {found}; allowed: one")

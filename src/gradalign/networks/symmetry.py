@@ -10,7 +10,7 @@ from gradalign.problems._contract import Problem
 
 
 def mirrored(apply: Apply, problem: Problem) -> Apply:
-    """The part of a network that has the reflection symmetry of the problem."""
+    """The projection of a network onto the reflection symmetry of the problem."""
     reflection = problem.reflection
     assert reflection is not None
     index = problem.coordinates.index(reflection.coordinate)
@@ -24,7 +24,7 @@ def mirrored(apply: Apply, problem: Problem) -> Apply:
 
 
 def turned(apply: Apply, problem: Problem) -> Apply:
-    """The part of a network that a quarter turn of the problem takes to itself."""
+    """The projection of a network onto the quarter-turn symmetry of the problem."""
     turn = problem.quarter_turn
     assert turn is not None
     x, y = (problem.coordinates.index(name) for name in turn.coordinates)

@@ -1,4 +1,4 @@
-"""The contract of an equation: its domain, and where which residuals have to vanish."""
+"""The contract of a problem: its domain, and which residuals must vanish where."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gradalign.base.types import Box, Operators, Points
 
 Quantity = Callable[[Mapping[str, NDArray[np.float64]]], NDArray[np.float64]]
-"""What is scored, from the arrays of the observed fields; their shape, or stacked arrays of it."""
+"""A quantity compared with the reference, from the arrays of the observed fields: in their shape, or stacked."""
 
 Residuals = Mapping[str, Array]
 """Residuals by loss term, each (N,)."""
@@ -24,7 +24,7 @@ Condition = Literal["equation", "initial", "boundary"]
 
 
 class At:
-    """The points of one set, by name: ``at.t``, ``at.x``, and what is given there, each (N,).
+    """The points of one set, by name: ``at.t``, ``at.x``, and the given values, each (N,).
 
     coordinates: all coordinates (N, D).
 
@@ -55,7 +55,7 @@ class At:
 
 
 class Fields(Protocol):
-    """The fields u: R^D -> R^F that residuals receive: they know their values and their derivatives."""
+    """The fields u: R^D -> R^F that residuals receive, with their derivatives."""
 
     def __call__(self, at: At) -> Array:
         """The fields at the points: (N, F)."""
@@ -63,7 +63,7 @@ class Fields(Protocol):
     def derivatives(self, at: At, wanted: Sequence[str], operators: Operators | None = None) -> dict[str, Array]:
         """Derivatives by word, as ``"xxt"``, and linear operators by name, each (N, F).
 
-        A word holds the letters of the coordinates in which the derivative is taken; ``""`` is the field itself. See
+        A word holds the letters of the coordinates of differentiation; ``""`` is the field itself. See
         ``gradalign.derivatives.partial.partial_derivatives``.
         """
 
@@ -84,8 +84,8 @@ class Statement:
 class Term:
     """One loss term: the mean square of one residual over the points of its set.
 
-    drives: the field that its equation drives in a pseudo-time τ, ∂u/∂τ = -r, where that flow is well-posed and has the
-    solution as its steady state; empty where no such flow is known. ∂u/∂τ = -∂²u/∂t² + ∂²u/∂x² is none.
+    drives: the field u that the residual r drives in pseudo-time τ by ∂u/∂τ = -r, if that flow is well-posed and has
+    the solution as its steady state; empty if no such flow is known. ∂u/∂τ = -∂²u/∂t² + ∂²u/∂x² is not one.
     """
 
     name: str
@@ -94,17 +94,17 @@ class Term:
 
 @dataclass(frozen=True)
 class PointSet:
-    """Points of one kind, and the loss terms that are taken there.
+    """Points of one kind, and the loss terms evaluated there.
 
     name: as in the settings of a run, for instance ``pde``.
     sample: ``sample(key, count, dtype)``: coordinates and given values (count, D + G), traceable.
     residuals: ``residuals(fields, at) -> {term: (N,)}``, row i from point i alone. Traceable and differentiable.
     terms: in the order in which tables and figures show them.
-    given: names of the G columns behind the coordinates. Names of fields: their values at the start of the window,
-        which from the second window on come from the network of the window before. Names of settings: parameters that
-        a curriculum may change in steps.
-    condition: what the terms impose; ``Problem.built_in`` leaves out the point sets of a condition.
-    causal: whether the points come sorted by time, so that their rows may carry causal weights.
+    given: names of the G columns after the coordinates. A field stands for its values at the start of the window, which
+        from the second window on come from the network of the previous one. A setting is a parameter that a curriculum
+        may change in steps.
+    condition: what the terms impose; the point sets of a condition in ``Problem.built_in`` are left out.
+    causal: whether the points are sorted by time, so that their rows may carry causal weights.
     """
 
     name: str
@@ -120,8 +120,8 @@ class PointSet:
 class Reflection:
     """A symmetry of the solution that a network can have: N_f(t, 2c - x) = p_f N_f(t, x) for all its outputs f.
 
-    coordinate: the name of x. centre: c, dimensionless. parities: p_f, 1 or -1, by output of the network; that of the
-    field, unless the field is the output times something odd.
+    coordinate: the name of x. centre: c, dimensionless. parities: p_f, 1 or -1, by output of the network: the parity of
+    the field, unless the field is the output times an odd factor.
     """
 
     coordinate: str
@@ -142,11 +142,11 @@ class QuarterTurn:
 
 
 Growth = Callable[[Array], Array]
-"""ρ(k): the rate of growth of the waves of wave number k along one axis, (K + 1,) to (K + 1,); rates of axes add up."""
+"""ρ(k): the growth rate of the waves of wave number k along one axis, (K + 1,) to (K + 1,); rates of axes add up."""
 
 
 def at_rest(k: Array) -> Array:
-    """ρ = 0: the flow that leaves the initial condition as it is."""
+    """ρ = 0: the flow that leaves the initial condition unchanged."""
     return jnp.zeros_like(k)
 
 
@@ -161,13 +161,13 @@ def diffusion(coefficient: float) -> Growth:
 
 @dataclass(frozen=True)
 class HardStart:
-    """What a hard-constrained initial condition is made of, for a problem over (t, x) or (t, x, y), periodic in space.
+    """A hard-constrained initial condition, for a problem over (t, x) or (t, x, y) that is periodic in space.
 
-    The fields are then u_f(t, x) = B_f(t, x) + t N_f(t, x), see ``gradalign.training.hard_start``.
+    The fields are u_f(t, x) = B_f(t, x) + t N_f(t, x); see ``gradalign.training.hard_start``.
 
     box: ``(low, high)`` per spatial axis. harmonics: K, per axis. initial: ``initial(x) -> (fields...)`` or
-    ``initial(x, y)``, for coordinates (M,), the F fields at t = 0 of the first window. growth: ρ of the linear flow
-    that carries B_f on, by field; the network may have more fields than these, which stay as they are.
+    ``initial(x, y)``, for coordinates (M,), the F fields at t = 0 of the first window. growth: by field, ρ of the
+    linear flow that advances B_f; further fields of the network stay unconstrained.
     """
 
     box: Box
@@ -181,8 +181,8 @@ class Problem:
     """One PDE with its domain and conditions, as everything else in gradalign sees it.
 
     A module in ``gradalign.problems`` defines ``STATEMENT``, ``Settings`` and ``problem(settings, windows=1)``, which
-    poses the equation on the first of ``windows`` equal windows of time. All equations are autonomous, so that the
-    other windows differ from it in their initial condition only: their time starts at 0 again.
+    poses the equation on the first of ``windows`` equal time windows. All equations are autonomous, so the other
+    windows restart time at 0 and differ only in their initial condition.
 
     Attributes
     ----------
@@ -190,23 +190,23 @@ class Problem:
     coordinates: names of the D coordinates, for instance ``("t", "x")``; time, if any, comes first and is named t.
     fields: names of the F fields.
     domain: ``((low, high), ...)`` per coordinate; in time, of the first window. Dimensionless.
-    points: the point sets with their loss terms; every one has a stream of random numbers of its own.
+    points: the point sets with their loss terms; each set has its own stream of random numbers.
     periodic: coordinates in which every field is periodic over the domain (networks embed them exactly).
-    formulation: settings that change how the problem is posed to a network but not its solution, so that runs which
-        differ in them share one reference.
-    built_in: conditions that the fields meet by construction, so that they have no loss terms.
-    hard_start: how the fields have the initial condition of a window by construction, being periodic in space: both
-        conditions are built in. None: loss terms impose it, or ``ansatz`` has it.
-    ansatz: ``ansatz(coordinates, outputs) -> fields (N, F)``, from the outputs of the network (N, F); the outputs
-        themselves where left out.
-    reflection, quarter_turn: a symmetry that the equation and all conditions have; networks can have it by
-        construction. None: none of this kind is known. A problem names one of them at most.
+    formulation: settings that change how the problem is posed to a network but not its solution; runs that differ only
+        in these share a reference.
+    built_in: conditions that are hard constraints and thus have no loss terms.
+    hard_start: the hard-constrained initial condition of a window, with fields that are periodic in space, so that both
+        conditions are built in. None: loss terms or ``ansatz`` impose the initial condition.
+    ansatz: ``ansatz(coordinates, outputs) -> fields (N, F)``, from the outputs of the network (N, F); by default the
+        outputs themselves.
+    reflection, quarter_turn: a symmetry of the equation and all conditions, which networks can have by construction;
+        None if none of this kind is known. A problem names at most one of them.
     stretching: factors by coordinate (see ``gradalign.networks.stretching``): the network sees the coordinate stretched
-        at both faces, and points lie more closely there, with weights that leave the mean squares as they are.
-    observed: names of the fields that references hold and errors are made of; ``fields`` where left empty.
-    observe: ``observe(fields, at) -> (N, len(observed))``; the fields themselves where left out.
-    quantities: what is compared with the reference by name, from the observed fields; each of them where left empty.
-    main_quantity: the name of the quantity that stands in the main table; the first where left empty.
+        at both faces, and points are denser there, with weights that preserve the mean squares.
+    observed: names of the fields that references hold and errors are computed from; by default ``fields``.
+    observe: ``observe(fields, at) -> (N, len(observed))``; by default the fields themselves.
+    quantities: quantities compared with the reference, by name, from the observed fields; by default each of those.
+    main_quantity: the name of the quantity in the main table; by default the first.
     labels: settings that tell rows of this problem apart in tables, such as a Reynolds number.
     """
 
@@ -230,7 +230,7 @@ class Problem:
     labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Fill in what follows from the rest, so that readers of a problem need not know the defaults."""
+        """Fill in what follows from the rest, so that users of a problem need not know the defaults."""
         fill = partial(object.__setattr__, self)  # frozen for everyone else
         fill("observed", self.observed or self.fields)
         fill("observe", self.observe or (lambda fields, at: fields(at)))
@@ -242,7 +242,7 @@ class Problem:
 
     @property
     def imposed(self) -> tuple[PointSet, ...]:
-        """The point sets that have loss terms: all, or without those of the conditions that are built in."""
+        """The point sets that have loss terms: all but those of built-in conditions."""
         return tuple(one for one in self.points if one.condition not in self.built_in)
 
     @property
@@ -262,7 +262,7 @@ class Problem:
 
     @property
     def driven(self) -> dict[str, str]:
-        """The field by loss term that its equation drives; see ``Term``."""
+        """By loss term, the field that its residual drives; see ``Term``."""
         return {term.name: term.drives for one in self.imposed for term in one.terms if term.drives}
 
     @property
@@ -272,17 +272,16 @@ class Problem:
 
     @property
     def given(self) -> dict[str, tuple[str, ...]]:
-        """What is given at the points, by point set; see ``PointSet``."""
+        """Names of the given values, by point set; see ``PointSet``."""
         return {one.name: one.given for one in self.imposed if one.given}
 
     def sample(self, key: Array, counts: Mapping[str, int], dtype: jnp.dtype) -> Points:
-        """Points of every set, ``counts`` being their number by point set. Traceable, so that points are redrawn on the
-        device."""
+        """Points of every set, with ``counts`` by point set. Traceable, so that points are redrawn on the device."""
         keys = dict(zip((one.name for one in self.points), jax.random.split(key, len(self.points)), strict=True))
         return {one.name: one.sample(keys[one.name], counts[one.name], dtype) for one in self.imposed}
 
     def at(self, name: str, columns: Array) -> At:
-        """The points of a set by name of their columns."""
+        """The points of a set, with their columns by name."""
         return At(columns, self.coordinates, self.given.get(name, ()))
 
     def residuals(self, fields: Fields, points: Points) -> dict[str, Array]:
@@ -308,13 +307,13 @@ class Problem:
 
     @property
     def has_windows(self) -> bool:
-        """Whether the problem can be cut into windows of time."""
+        """Whether the problem allows time marching with several windows."""
         passed_on = any(name in self.fields for names in self.given.values() for name in names)
         return passed_on or self.hard_start is not None
 
 
 def components_and_both(first: str, second: str) -> dict[str, Quantity]:
-    """Two fields, and both stacked: relative errors of the whole solution of a system.
+    """Two fields, and both stacked, for relative errors of the whole solution of a system.
 
     >>> both = components_and_both("u", "v")["u and v"]
     >>> both({"u": np.zeros(3), "v": np.ones(3)}).shape

@@ -27,8 +27,8 @@ def stratified_in_time(key: Array, box: Box, count: int, dtype: jnp.dtype) -> Ar
     """``count`` points, uniform in the box, sorted by the first coordinate (time): (count, D).
 
     z_i0 = low + (high - low) (i + U_i) / count with U_i uniform in [0, 1): one point in each of ``count`` equal
-    slabs of time. Hence every division of the rows into equal chunks is a division of time into equal slabs, as
-    causal weights need it (arXiv 2203.07404), and no sort is made. Every point is uniform over the box on average.
+    intervals of time. Equal chunks of rows are therefore equal intervals of time, as causal weights need
+    (arXiv 2203.07404), without sorting. On average over i the points are uniform over the box.
 
     >>> points = stratified_in_time(jax.random.key(0), ((0.0, 1.0), (-1.0, 1.0)), 8, jnp.dtype("float32"))
     >>> [int(slab) for slab in jnp.floor(points[:, 0] * 8)]
@@ -43,8 +43,8 @@ def lattice(key: Array, box: Box, count: int, dtype: jnp.dtype) -> Array:
 
     z_i0 = low + (high - low) (i + U_0) / count, and the other coordinates low + (high - low) frac(U_j + i φ^(-j)) for
     j = 1, ..., D - 1, where φ^D = φ + 1 and φ > 1 (the golden ratio for D = 2), and the shifts U are uniform in
-    [0, 1). Every point is uniform over the box; together they fill it more evenly than independent ones, so that a
-    mean over N points is closer to the integral, with an error of about 1/N instead of 1/sqrt(N) for smooth functions.
+    [0, 1). On average over i the points are uniform over the box. They fill it more evenly than independent points: for
+    smooth functions a mean over N points differs from the integral by about 1/N instead of 1/sqrt(N).
 
     >>> points = lattice(jax.random.key(0), ((0.0, 1.0), (0.0, 1.0)), 100, jnp.dtype("float64"))
     >>> [int(slab) for slab in jnp.floor(points[:3, 0] * 100)]
@@ -73,7 +73,7 @@ def with_values(coordinates: Array, *values: Array) -> Array:
 
 
 def first_window(box: Box, windows: int) -> tuple[tuple[float, float], ...]:
-    """The box with its first coordinate (time) cut to the first of ``windows`` equal parts; ``ValueError`` below 1.
+    """The box with its first coordinate (time) cut to the first of ``windows`` equal parts; ``ValueError`` for none.
 
     >>> first_window(((0.0, 1.0), (-1.0, 1.0)), 4)
     ((0.0, 0.25), (-1.0, 1.0))
@@ -85,6 +85,6 @@ def first_window(box: Box, windows: int) -> tuple[tuple[float, float], ...]:
 
 
 def _into(unit: Array, box: Box) -> Array:
-    """Points of the unit cube carried into the box; the clip undoes a rounding beyond the upper face."""
+    """Points of the unit cube mapped into the box; the clip undoes rounding beyond the upper face."""
     low, high = (jnp.asarray(side, unit.dtype) for side in zip(*box, strict=True))
     return jnp.clip(low + (high - low) * unit, low, high)

@@ -1,4 +1,4 @@
-"""Point sets that most equations have: in the interior, at the start, and at both ends of a side."""
+"""Point sets that most problems share: in the interior, at the initial time, and on both faces of a coordinate."""
 
 from collections.abc import Callable, Sequence
 
@@ -26,7 +26,7 @@ def interior(domain: Box, residuals: Callable[[Fields, At], Residuals], terms: S
 
 
 def initial_values(domain: Box, fields: tuple[str, ...], values: Callable[..., Sequence[Array]]) -> PointSet:
-    """The set ``ic`` of points at the first time, where the first fields have given values.
+    """The set ``ic`` of points at the initial time, where the first fields have given values.
 
     ``values(x, ...)`` returns the fields there, each (N,). The loss term is ``ic`` for one field, and ``u_ic``,
     ``v_ic``, ... for several.
@@ -54,7 +54,7 @@ def initial_values(domain: Box, fields: tuple[str, ...], values: Callable[..., S
 def at_both_ends(
     domain: Box, residuals: Callable[[Fields, At], Residuals], terms: Sequence[Term], side: int = 1
 ) -> PointSet:
-    """The set ``bc`` of points on the two faces of the coordinate ``side``, in turn.
+    """The set ``bc`` of points on the two faces of the coordinate with index ``side``, in turn.
 
     >>> import jax
     >>> ends = at_both_ends(((0.0, 1.0), (-1.0, 1.0)), lambda fields, at: {"bc": fields(at)[:, 0]}, [Term("bc")])

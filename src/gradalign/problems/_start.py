@@ -11,7 +11,7 @@ from gradalign.base.types import Box
 from gradalign.problems._contract import Growth, HardStart
 
 FORMULATION = ("start", "start_harmonics")
-"""The settings below, as a problem names them in its ``formulation``."""
+"""The settings below, for the ``formulation`` of a problem."""
 
 
 class StartSettings(StrictModel):

@@ -1,38 +1,39 @@
-"""Allen-Cahn equation: plateaus at u = -1 and u = 1 form, and sharp layers between them. All quantities dimensionless.
+"""Allen-Cahn equation: plateaus form at u = -1 and 1, with sharp layers between them. All quantities dimensionless.
 
     ∂u/∂t = D ∂²u/∂x² + ρ (u - u³),   x in [-1, 1],   t in [0, 1],   u and ∂u/∂x equal at both ends
 
-Signs: the diffusive term stands on the right with a plus, the reaction drives u away from 0 and towards 1 and -1, so
-that the residual is ∂u/∂t - D ∂²u/∂x² - ρ (u - u³).
+Signs: the diffusive term is on the right-hand side with a plus, and the reaction drives u away from 0 towards 1 and
+-1. The residual is ∂u/∂t - D ∂²u/∂x² - ρ (u - u³).
 
 Coefficients: D = 1e-4, ρ = 5 (arXiv 1711.10561, section 4.2, and the released settings of arXiv 2502.00604).
 
-Two initial conditions, which are two different problems and must not be mixed:
+Two initial conditions, which define two different problems and must not be mixed:
 
-- ``kinked``: u(0, x) = x² cos(πx), as the formula is printed. Its periodic extension has the slopes 2 and -2 at the
-  ends, hence a kink there, which diffusion rounds off at once.
-- ``band_limited``: the trigonometric interpolant of that function on the 511 points x_j = -1 + 2j/511, which is what
-  the published reference data start from. The two solutions differ by 1.6e-5 (relative L2 over space and time), nearly
-  all of it next to x = ±1 and at t < 0.1: a network trained on one cannot be scored below that on the other.
+- ``kinked``: u(0, x) = x² cos(πx), the formula as printed. Its periodic extension has the slopes 2 and -2 at the ends;
+  diffusion smooths this kink at once.
+- ``band_limited``: the trigonometric interpolant of that function on the 511 points x_j = -1 + 2j/511, from which the
+  published reference data start. The two solutions differ by 1.6e-5 (relative L2 over space and time), almost entirely
+  near x = ±1 and at t < 0.1. A network trained on one cannot have a smaller error than that on the other.
 
-Two ways to pose the conditions at the ends, which have the same solution:
+Two ways to impose the boundary conditions, with the same solution:
 
 - ``embedded``: the network is periodic by construction. Loss terms ``ic`` (u - u(0, x) at t = 0) and ``pde`` (the
   residual); n = 2, null value 0.
-- ``penalised``: the network knows nothing of periodicity. A third loss term ``bc`` holds u(t, 1) - u(t, -1) and
+- ``penalised``: periodicity is a soft constraint. A third loss term ``bc`` holds u(t, 1) - u(t, -1) and
   ∂u/∂x(t, 1) - ∂u/∂x(t, -1), each on half of its rows; n = 3, null value -1/3.
 
-With ``start: exact`` the field is B(t, x) + t N(t, x) of a network N, in every window of time, where B is the solution
-of the equation linearised at u = -1 and 1 for a perturbation of u = 0, ∂B/∂t = D ∂²B/∂x² - 2ρ B: then what N has to
-take up, 3ρ u - ρ u³, has no slope at u = -1, where the initial condition has its kink. The term ``ic`` falls away;
-without it and ``bc`` there is no score. Only the band-limited initial condition can be had so, with 255 harmonics or
-more: an interpolant of the kinked one, or with fewer, would be the start of another problem.
+With ``start: exact`` the initial condition is a hard constraint: in every window the field is B(t, x) + t N(t, x),
+where N is the network and B solves ∂B/∂t = D ∂²B/∂x² - 2ρ B, with the rate of the reaction linearised at u = -1 and 1.
+The remainder 3ρ u - ρ u³, which N must represent, then has zero slope at u = -1, where the initial condition has its
+kink. The term ``ic`` drops out; without it and ``bc`` there is no score. This works only for the band-limited initial
+condition, with 255 harmonics or more: an interpolant of the kinked one, or one with fewer harmonics, would start
+another problem.
 
-What is hard: u = 0 solves the equation, and small u leave the residual small while they grow by exp(5t); the layers,
-about 4 sqrt(2D/ρ) = 0.025 wide, follow from what happened before. Causal weights help. The solution is even in x.
+What is hard: u = 0 solves the equation, and a small u leaves the residual small while it grows as exp(5t). The layers,
+about 4 sqrt(2D/ρ) = 0.025 wide, depend on all that came before. Causal weights help. The solution is even in x.
 
 Good values to start from: width 64, depth 4, tanh, 10 harmonics, float32 with SOAP; points ic 128, bc 128, pde 1024;
-gradient-norm weights that start with 100 for ic; causal weights (arXiv 2203.07404) with tolerance 100 and 32 chunks.
+gradient-norm weights starting at 100 for ic; causal weights (arXiv 2203.07404) with tolerance 100 and 32 chunks.
 With tolerance 1, the released value of arXiv 2502.00604, a network of this size stays near 0 in the middle.
 """
 
@@ -52,7 +53,7 @@ from gradalign.problems._sets import at_both_ends, initial_values, interior
 from gradalign.problems._start import FORMULATION, StartSettings
 
 DOMAIN = ((0.0, 1.0), (-1.0, 1.0))
-"""Times and places: t in [0, 1], x in [-1, 1]."""
+"""Domain: t in [0, 1], x in [-1, 1]."""
 
 STATEMENT = Statement(
     equation="∂u/∂t = D ∂²u/∂x² + ρ (u - u³)",
@@ -61,7 +62,7 @@ STATEMENT = Statement(
 )
 
 SAMPLES = 511
-"""Points that the band-limited initial condition interpolates; an odd number, so that it has 256 cosines."""
+"""Nodes of the band-limited initial condition; their odd number gives it 256 cosines."""
 
 
 class Settings(StartSettings):
@@ -78,11 +79,11 @@ class Settings(StartSettings):
 
 
 def problem(settings: Settings, windows: int = 1) -> Problem:
-    """The Allen-Cahn equation as residuals of one field u over (t, x), on the first of equal time windows.
+    """The Allen-Cahn equation as residuals of one field u over (t, x), in the first time window.
 
-    Raises ``ConfigurationError`` for ``start: exact`` with an initial condition that its harmonics do not hold.
+    Raises ``ConfigurationError`` for ``start: exact`` with an initial condition that its harmonics do not represent.
 
-    Points of ``bc`` at x = -1 stand for the difference of u between the ends, those at x = 1 for that of ∂u/∂x.
+    Rows of ``bc`` at x = -1 hold the difference of u between the ends, those at x = 1 that of ∂u/∂x.
 
     >>> import jax
     >>> from gradalign.derivatives.fields import FieldsOf
@@ -111,7 +112,7 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
         return {"pde": (d["heat"] - settings.reaction * (d[""] - d[""] ** 3))[:, 0]}
 
     def gaps(fields: Fields, at: At) -> Residuals:
-        """Differences between the ends at the times of the points: of u where x = -1, of ∂u/∂x where x = 1."""
+        """Differences between the ends at the times of the points: of u at x = -1, of ∂u/∂x at x = 1."""
         ends = [fields.derivatives(at.moved(x=end), ("", "x")) for end in (left, right)]
         value, slope = (ends[1][word][:, 0] - ends[0][word][:, 0] for word in ("", "x"))
         return {"bc": jnp.where(at.x < 0, value, slope)}
@@ -140,7 +141,7 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
 
 
 def initial_condition(x: Array, kind: Literal["kinked", "band_limited"]) -> Array:
-    """u(0, x) of either kind, of the shape and dtype of x.
+    """u(0, x) of either kind, in the shape and dtype of x.
 
     ``kinked`` is x² cos(πx). ``band_limited`` is Σ_k a_k cos(πkx), k = 0..255, with ``band_limited_coefficients``.
 
@@ -162,14 +163,14 @@ def initial_condition(x: Array, kind: Literal["kinked", "band_limited"]) -> Arra
 def band_limited_coefficients() -> NDArray[np.float64]:
     """a_k, k = 0..255, of the interpolant Σ_k a_k cos(πkx) of x² cos(πx) on the 511 points x_j = -1 + 2j/511.
 
-    The samples are even in x, so that their interpolant has no sines. float64, (256,).
+    The samples are even in x, so their interpolant has no sines. float64, (256,).
 
     >>> a = band_limited_coefficients()
     >>> a.shape, round(float(a.sum()), 12)  # u(0) = 0, but 0 is no sample
     ((256,), 7.659502e-06)
     """
     x = -1 + 2 * np.arange(SAMPLES) / SAMPLES
-    c = np.fft.rfft(x**2 * np.cos(np.pi * x)).real / SAMPLES  # of exp(iπk(x + 1)), whose factor at x = 0 is (-1)^k
+    c = np.fft.rfft(x**2 * np.cos(np.pi * x)).real / SAMPLES  # coefficients of exp(iπk(x + 1)) = (-1)^k exp(iπkx)
     k = np.arange(len(c))
     c = c * np.where(k == 0, 1, 2) * (-1.0) ** k
     c.setflags(write=False)  # shared by all callers

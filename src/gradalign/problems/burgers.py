@@ -3,24 +3,25 @@
     ∂u/∂t + u ∂u/∂x = ν ∂²u/∂x²,   x in [-1, 1],   t in [0, 1]
     u(0, x) = -sin(πx),   u(t, -1) = u(t, 1) = 0
 
-Signs: the convective term stands on the left with a plus, the diffusive term on the right with a plus, so that the
-residual is ∂u/∂t + u ∂u/∂x - ν ∂²u/∂x². u is positive for x < 0 and negative for x > 0, both sides move towards x = 0
-and a stationary front forms there.
+Signs: the convective term is on the left-hand side with a plus, the diffusive term on the right-hand side with a plus;
+the residual is ∂u/∂t + u ∂u/∂x - ν ∂²u/∂x². u is positive for x < 0 and negative for x > 0: both sides move towards
+x = 0, where a stationary front forms.
 
 Coefficients: ν = 0.01/π ≈ 3.183e-3 (arXiv 1711.10561, section 3.1, and the released settings of arXiv 2502.00604);
-initial condition, domain and horizon from the same places.
+initial condition, domain and horizon from the same sources.
 
 Loss terms: ``ic`` (u - u(0, x) at t = 0), ``bc`` (u at both ends), ``pde`` (the residual); n = 3, null value -1/3.
 
-With ``start: exact`` the field is s(x) + t N(t, x) of a network N with the period 2, in every window of time, where s
-is its start: the equation keeps the start odd, so that the periodic solution vanishes at -1, 0 and 1 and is the one
-wanted. ``pde`` is the only loss term then, and there is no score. A network with ``symmetric: true`` is odd itself.
-The heat flow of s would not do in its place: it widens the front that convection holds, and N would have to restore
-it. At its steepest the waves of the front fall by exp(-π²ν) from one to the next: 3e-4 is left after 256 of them,
-1.5e-7 after 500. ν ∂²s/∂x² makes what is cut off 10⁴ times larger, and noise that windows pass on in too many waves.
+With ``start: exact`` the initial condition is a hard constraint: in every window the field is s(x) + t N(t, x), where
+s is the initial condition there and N a network of period 2. The equation preserves odd symmetry, so the periodic
+solution vanishes at -1, 0 and 1 and solves this problem. ``pde`` is then the only loss term, and there is no score. A
+network with ``symmetric: true`` is itself odd. The heat flow of s cannot replace s: it widens the front that convection
+sustains, and N would have to restore it. When the front is steepest, its harmonics decay by a factor exp(-π²ν) each, to
+3e-4 after 256 and 1.5e-7 after 500. ν ∂²s/∂x² amplifies the truncation error by 10⁴, and also the noise that windows
+pass on in too many harmonics.
 
-What is hard: the front is steepest at t ≈ 0.51, where |∂u/∂x| ≈ 152 over a width of about 4ν = 0.013, so that few of
-uniformly drawn points see it and the residual there outweighs all the rest. The solution is odd in x.
+What is hard: the front is steepest at t ≈ 0.51, with |∂u/∂x| ≈ 152 over a width of about 4ν = 0.013. Few uniformly
+drawn points fall on it, and the residual there outweighs all the rest. The solution is odd in x.
 
 Good values to start from: width 64, depth 4, tanh, float32 with SOAP; points ic 128, bc 128, pde 1024; gradient-norm
 weights; causal weights with tolerance 1 and 32 chunks (arXiv 2502.00604, released settings).
@@ -38,7 +39,7 @@ from gradalign.problems._sets import at_both_ends, initial_values, interior
 from gradalign.problems._start import FORMULATION, StartSettings
 
 DOMAIN = ((0.0, 1.0), (-1.0, 1.0))
-"""Times and places: t in [0, 1], x in [-1, 1]."""
+"""Domain: t in [0, 1], x in [-1, 1]."""
 
 STATEMENT = Statement(
     equation="∂u/∂t + u ∂u/∂x = ν ∂²u/∂x²",
@@ -54,7 +55,7 @@ class Settings(StartSettings):
 
 
 def problem(settings: Settings, windows: int = 1) -> Problem:
-    """Burgers' equation as residuals of one field u over the coordinates (t, x), on the first of equal time windows.
+    """Burgers' equation as residuals of one field u over the coordinates (t, x), in the first time window.
 
     >>> import jax
     >>> from gradalign.derivatives.fields import FieldsOf
@@ -91,7 +92,7 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
 
 
 def initial_condition(x: Array) -> Array:
-    """u(0, x) = -sin(πx), of the shape and dtype of x.
+    """u(0, x) = -sin(πx), in the shape and dtype of x.
 
     >>> round(float(initial_condition(jnp.asarray(0.5))), 6)
     -1.0

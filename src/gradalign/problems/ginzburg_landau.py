@@ -8,26 +8,27 @@ In real form, with m = u² + v²:
     ∂u/∂t = ε Δu + k (u - m u + β m v)
     ∂v/∂t = ε Δv + k (v - m v - β m u)
 
-Signs: everything stands on the right but for the time derivatives, so that the residuals are the left sides less the
-right sides. Of the two terms with β, the one in the equation of u has the plus.
+Signs: everything but the time derivatives is on the right-hand side; the residuals are the left-hand sides minus the
+right-hand sides. Of the two terms with β, the one in the equation of u has the plus.
 
 Coefficients: ε = 0.004, k = 10, β = 1.5, T = 1 (arXiv 2402.00326 and the released settings of arXiv
-2502.00604); initial condition, domain and horizon from the same places.
+2502.00604); initial condition, domain and horizon from the same sources.
 
-Loss terms: ``u_ic``, ``v_ic`` (u and v less their initial values at t = 0, at the same points), ``ru``, ``rv`` (the
-residuals, at the same points); n = 4, null value -1/2. Scored: u, v, and both stacked, which is the main number. A
-quarter turn of the square turns A by a quarter, A(t, -y, x) = -i A(t, x, y), so that u and v are of the same size; a
-network with ``symmetric: true`` has that too.
+Loss terms: ``u_ic``, ``v_ic`` (u and v minus their initial values at t = 0, at the same points), ``ru``, ``rv`` (the
+residuals, at the same points); n = 4, null value -1/2. Errors are those of u, v, and both stacked (main). A quarter
+turn of the square multiplies A by -i, A(t, -y, x) = -i A(t, x, y), so u and v have the same size; a network with
+``symmetric: true`` has this symmetry too.
 
-With ``start: exact`` the fields are B(t, x, y) + t N(t, x, y) of a network N, in every window of time, where B is what
-diffusion alone makes of the start; the terms at t = 0 fall away.
+With ``start: exact`` the initial condition is a hard constraint: in every window the fields are
+B(t, x, y) + t N(t, x, y), where N is the network and B evolves the initial fields by diffusion alone. The terms at
+t = 0 drop out.
 
-What is hard: A = 0 solves the equation, and a small A grows by exp(kt) in modulus while |A| = 1 saturates. The phase
-turns at the rate kβ|A|², so that the solution has ever more fronts, about sqrt(ε/k) = 0.02 wide.
+What is hard: A = 0 solves the equation, and a small A grows as exp(kt) in modulus until it saturates at |A| = 1. The
+phase turns at the rate kβ|A|², so ever more fronts form, about sqrt(ε/k) = 0.02 wide.
 
 Good values to start from: width 256, 3 blocks of a PirateNet, swish, float32 with SOAP; points ic and pde 8192; 5
-windows of time; gradient-norm weights that start with 100 for the initial condition; causal weights with tolerance 5
-and 16 chunks (released settings of arXiv 2502.00604). For t <= 0.2, the first of these windows, less will do.
+time windows; gradient-norm weights starting at 100 for the initial condition; causal weights with tolerance 5 and 16
+chunks (released settings of arXiv 2502.00604). For t <= 0.2, the first of these windows, smaller values suffice.
 """
 
 import jax.numpy as jnp
@@ -50,7 +51,7 @@ from gradalign.problems._sets import initial_values, interior
 from gradalign.problems._start import FORMULATION, StartSettings
 
 SQUARE = ((-1.0, 1.0), (-1.0, 1.0))
-"""Places: x and y in [-1, 1]."""
+"""Spatial domain: x and y in [-1, 1]."""
 
 STATEMENT = Statement(
     equation="∂A/∂t = ε ΔA + k A - k (1 + iβ) A |A|², A = u + iv",
@@ -69,7 +70,7 @@ class Settings(StartSettings):
 
 
 def problem(settings: Settings, windows: int = 1) -> Problem:
-    """The complex Ginzburg-Landau equation as residuals of u and v over (t, x, y), on the first of equal time windows.
+    """The complex Ginzburg-Landau equation as residuals of u and v over (t, x, y), in the first time window.
 
     >>> import jax
     >>> from gradalign.derivatives.fields import FieldsOf
@@ -115,9 +116,9 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
 
 
 def initial_condition(x: Array, y: Array) -> tuple[Array, Array]:
-    """u(0, x, y) = 10 y exp(-25 (x² + y²)) and v(0, x, y) = 10 x exp(-25 (x² + y²)), of the shape and dtype of x and y.
+    """u(0, x, y) = 10 y exp(-25 (x² + y²)) and v(0, x, y) = 10 x exp(-25 (x² + y²)), in the shape and dtype of x and y.
 
-    At the edges the modulus is below 2e-10, so that the condition is periodic to that.
+    At the edges the modulus is below 2e-10, so the condition is periodic to that accuracy.
 
     >>> u, v = initial_condition(jnp.asarray(0.1), jnp.asarray(0.2))  # exp(-1.25) and half of it, times 2
     >>> round(float(u), 6), round(float(v), 6)

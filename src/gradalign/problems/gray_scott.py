@@ -4,28 +4,29 @@
     ∂v/∂t = D_v Δv - d v + c u v²,   (x, y) in [-1, 1]²,   t in [0, T],   periodic in x and y
     u(0, x, y) = 1 - exp(-10 ((x + 0.05)² + (y + 0.02)²)),   v(0, x, y) = exp(-10 ((x - 0.05)² + (y - 0.02)²))
 
-Signs: everything stands on the right but for the time derivatives, so that the residuals are ∂u/∂t - D_u Δu - F (1 - u)
+Signs: everything but the time derivatives is on the right-hand side; the residuals are ∂u/∂t - D_u Δu - F (1 - u)
 + c u v² and ∂v/∂t - D_v Δv + d v - c u v². The reaction takes from u what it gives to v.
 
 Coefficients: D_u = 0.2, D_v = 0.1, F = 40, d = 100, c = 1000, T = 2 (arXiv 2402.00326 and the released
-settings of arXiv 2502.00604); initial condition, domain and horizon from the same places.
+settings of arXiv 2502.00604); initial condition, domain and horizon from the same sources.
 
 The initial condition is not periodic: across the edges it jumps by up to 1e-4 of its height. Diffusion removes the
 jump at once, and the periodic solution starts at the mean of both sides there.
 
-Loss terms: ``u_ic``, ``v_ic`` (u and v less their initial values at t = 0, at the same points), ``ru``, ``rv`` (the
-residuals, at the same points); n = 4, null value -1/2. Scored: u, v, and both stacked, which is the main number.
+Loss terms: ``u_ic``, ``v_ic`` (u and v minus their initial values at t = 0, at the same points), ``ru``, ``rv`` (the
+residuals, at the same points); n = 4, null value -1/2. Errors are those of u, v, and both stacked (main).
 
-With ``start: exact`` the fields are B(t, x, y) + t N(t, x, y) of a network N, in every window of time, where B is what
-diffusion alone makes of the start; the terms at t = 0 fall away.
+With ``start: exact`` the initial condition is a hard constraint: in every window the fields are
+B(t, x, y) + t N(t, x, y), where N is the network and B evolves the initial fields by diffusion alone. The terms at
+t = 0 drop out.
 
-What is hard: u = 1, v = 0 solves the equations and attracts everything near it, also networks. The reaction first acts
-within 1e-3 and drives v down to 1e-7 before the ring grows, so that a relative error of v is lost there unseen. By
+What is hard: u = 1, v = 0 solves the equations and attracts everything nearby, including networks. The reaction first
+acts within 1e-3, and v falls to 1e-7 before the ring grows, so relative accuracy in v is lost there unnoticed. By
 t = 1.5 the ring has split and filled the square.
 
 Good values to start from: width 256, 3 blocks of a PirateNet, swish, float32 with SOAP; points ic and pde 4096; 10
-windows of time; gradient-norm weights that start with 1; causal weights with tolerance 1 and 32 chunks (released
-settings of arXiv 2502.00604). For t <= 0.2, the first of these windows, a smaller network will do.
+time windows; gradient-norm weights starting at 1; causal weights with tolerance 1 and 32 chunks (released settings of
+arXiv 2502.00604). For t <= 0.2, the first of these windows, a smaller network suffices.
 """
 
 import jax.numpy as jnp
@@ -38,7 +39,7 @@ from gradalign.problems._sets import initial_values, interior
 from gradalign.problems._start import FORMULATION, StartSettings
 
 SQUARE = ((-1.0, 1.0), (-1.0, 1.0))
-"""Places: x and y in [-1, 1]."""
+"""Spatial domain: x and y in [-1, 1]."""
 
 STATEMENT = Statement(
     equation="∂u/∂t = D_u Δu + F (1 - u) - c u v², ∂v/∂t = D_v Δv - d v + c u v²",
@@ -60,7 +61,7 @@ class Settings(StartSettings):
 
 
 def problem(settings: Settings, windows: int = 1) -> Problem:
-    """The Gray-Scott equations as residuals of u and v over (t, x, y), on the first of equal time windows.
+    """The Gray-Scott equations as residuals of u and v over (t, x, y), in the first time window.
 
     >>> import jax
     >>> from gradalign.derivatives.fields import FieldsOf
@@ -105,7 +106,7 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
 
 
 def initial_condition(x: Array, y: Array) -> tuple[Array, Array]:
-    """u(0, x, y) and v(0, x, y), of the shape and dtype of x and y, within [-1, 1]².
+    """u(0, x, y) and v(0, x, y), in the shape and dtype of x and y, within [-1, 1]².
 
     >>> u, v = initial_condition(jnp.asarray(-0.05), jnp.asarray(-0.02))  # the centre of the hole in u
     >>> float(u), round(float(v), 6)  # exp(-10 (0.1² + 0.04²))

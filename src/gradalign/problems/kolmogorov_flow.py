@@ -5,37 +5,38 @@
     ∂u/∂x + ∂v/∂y = 0
     (x, y) in [0, 1]²,   t in [0, T],   everything periodic in x and y
 
-Signs: convection stands on the left with a plus, the pressure gradient on the right with a minus, viscosity and force
-on the right with a plus, so that the first residual is ∂u/∂t + u ∂u/∂x + v ∂u/∂y + ∂p/∂x - ν ∆u - F sin(4πy). The
-vorticity is w = ∂v/∂x - ∂u/∂y. The pressure has a free constant and is neither observed nor scored.
+Signs: convection is on the left-hand side with a plus; on the right-hand side the pressure gradient has a minus,
+viscosity and force a plus. The first residual is ∂u/∂t + u ∂u/∂x + v ∂u/∂y + ∂p/∂x - ν ∆u - F sin(4πy). The vorticity
+is w = ∂v/∂x - ∂u/∂y. The pressure is defined up to a constant and is neither observed nor compared.
 
-Coefficients: F = 2 and the wave number 4π of the force (released code of arXiv 2502.00604); ν = 1e-4, that is the
-Reynolds number 1/ν = 1e4 (arXiv 2502.00604, table of parameters).
+Coefficients: F = 2 and the wave number 4π of the force (released code of arXiv 2502.00604); ν = 1e-4, a Reynolds number
+1/ν of 1e4 (arXiv 2502.00604, table of parameters).
 
 The initial condition and the horizon are ours. The authors' follow-up repository (jaxpi2, 2026) ships a data file,
-which was not seen here, so that no error can be compared with a published one. The initial velocity is
+which we have not seen, so no error can be compared with a published one. The initial velocity is
 u = ∂ψ/∂y, v = -∂ψ/∂x with the stream function
 
     ψ(x, y) = Σ_k a_k cos(2π (k_x x + k_y y) + φ_k)
 
-over whole k with 0 < |k| <= K, one of each pair k and -k: k_x > 0, or k_x = 0 and k_y > 0. The amplitudes are
+over integer vectors k with 0 < |k| <= K, one of each pair k and -k: k_x > 0, or k_x = 0 and k_y > 0. The amplitudes are
 a_k ∝ |k|² exp(-π |k|²/κ²) / (2π |k|), scaled so that the mean of u² + v² is 1, and the phases
 
     φ_k = 2π frac(√2 k_x² + √3 k_y² + √5 k_x k_y + √7 k_x + √11 k_y).
 
-κ = 6, K = 16 (398 modes) and T = 1 are the defaults. The mean velocity is zero at all times.
+The defaults are κ = 6, K = 16 (398 modes) and T = 1. The mean velocity is zero at all times.
 
 Loss terms: ``u_ic``, ``v_ic`` (u and v at t = 0), ``ru``, ``rv``, ``rc`` (the residuals, at the same points); n = 5,
 null value -3/5. Windows: 25 for the defaults (released settings of arXiv 2502.00604).
 
-With ``start: exact`` the velocity is B(t, x, y) + t N(t, x, y) of a network N, in every window of time, where B is what
-viscosity alone makes of the start; the terms at t = 0 fall away, and the pressure is the network's own.
+With ``start: exact`` the initial condition is a hard constraint: in every window the velocity is
+B(t, x, y) + t N(t, x, y), where N is the network and B evolves the initial velocity by viscosity alone. The terms at
+t = 0 drop out. The pressure is a plain output of the network.
 
-What is hard: the vorticity is wound up to ever thinner filaments, which carry a small share of the energy and most of
-the gradients; small errors grow; three residuals compete at every point, and only ``rc`` knows nothing of time.
+What is hard: the vorticity winds up into ever thinner filaments, which carry a small share of the energy and most of
+the gradients. Small errors grow. Three residuals compete at every point, and only ``rc`` does not involve time.
 
 Good values to start from: PirateNet, 3 blocks, width 384, tanh, 2 harmonics; float32 with SOAP; points ic 16384,
-pde 8192; gradient-norm weights that start with 100 for u_ic and v_ic; causal weights with tolerance 1 and 16 chunks;
+pde 8192; gradient-norm weights starting at 100 for u_ic and v_ic; causal weights with tolerance 1 and 16 chunks;
 20,000 steps for each of 25 windows, with a new network in each (released settings of arXiv 2502.00604).
 """
 
@@ -63,10 +64,10 @@ from gradalign.problems._sets import initial_values, interior
 from gradalign.problems._start import FORMULATION, StartSettings
 
 BOX = ((0.0, 1.0), (0.0, 1.0))
-"""Places: x in [0, 1], y in [0, 1]."""
+"""Spatial domain: x in [0, 1], y in [0, 1]."""
 
 FORCE_WAVES = 2
-"""Periods of the force over the unit of y."""
+"""Periods of the force per unit of y."""
 
 STATEMENT = Statement(
     equation="∂u/∂t + u ∂u/∂x + v ∂u/∂y = -∂p/∂x + ν ∆u + F sin(4πy), "
@@ -87,7 +88,7 @@ class Settings(StartSettings):
 
 
 def problem(settings: Settings, windows: int = 1) -> Problem:
-    """Kolmogorov flow as residuals of (u, v, p) over (t, x, y), on the first of equal time windows.
+    """Kolmogorov flow as residuals of (u, v, p) over (t, x, y), in the first time window.
 
     >>> import jax
     >>> from gradalign.derivatives.fields import FieldsOf
@@ -144,7 +145,7 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
 class InitialModes:
     """The terms a_k cos(2π (k_x x + k_y y) + φ_k) of the initial stream function, each attribute (modes,).
 
-    kx, ky: whole numbers, int64. amplitudes: a_k, so that the mean of u² + v² is 1. phases: φ_k in [0, 2π).
+    kx, ky: integers, int64. amplitudes: a_k, so that the mean of u² + v² is 1. phases: φ_k in [0, 2π).
     """
 
     kx: NDArray[np.int64]
@@ -155,7 +156,7 @@ class InitialModes:
 
 @cache
 def initial_modes(peak: float, cutoff: int) -> InitialModes:
-    """The initial stream function for κ = ``peak`` and K = ``cutoff``, as the module states it; float64, read-only.
+    """The initial stream function in the module docstring, for κ = ``peak`` and K = ``cutoff``; float64, read-only.
 
     >>> [len(initial_modes(6.0, cutoff).amplitudes) for cutoff in (3, 6, 16)]
     [14, 56, 398]
@@ -168,7 +169,7 @@ def initial_modes(peak: float, cutoff: int) -> InitialModes:
     kx, ky = kx[wanted], ky[wanted]
     size = np.hypot(kx, ky)
     turns = np.sqrt(2) * kx**2 + np.sqrt(3) * ky**2 + np.sqrt(5) * kx * ky + np.sqrt(7) * kx + np.sqrt(11) * ky
-    # The largest exponent is taken out, so that a small κ underflows in no term that matters
+    # With the largest exponent factored out, no term that matters underflows for a small κ
     speeds = size**2 * np.exp(-np.pi * (size**2 - 1) / peak**2)
     speeds *= np.sqrt(2 / np.sum(speeds**2))
     found = InitialModes(kx, ky, speeds / (2 * np.pi * size), 2 * np.pi * (turns % 1))
@@ -178,10 +179,10 @@ def initial_modes(peak: float, cutoff: int) -> InitialModes:
 
 
 def initial_velocity(x: Array, y: Array, settings: Settings) -> tuple[Array, Array]:
-    """u(0, x, y) and v(0, x, y) at N points, each of the shape (N,) and the dtype of x and y; any real x and y.
+    """u(0, x, y) and v(0, x, y) at N points, each (N,) in the dtype of x and y; any real x and y.
 
-    Both are bilinear in the 2K + 2 cosines and sines of x and in those of y, so that the cost of a point is one row of
-    a matrix product and not a cosine for each mode.
+    Both are bilinear in the 2K + 2 cosines and sines of x and in those of y, so a point costs one row of a matrix
+    product instead of one cosine per mode.
 
     >>> one = Settings(cutoff=1)  # u = -sin(2πy + φ_01), v = sin(2πx + φ_10)
     >>> shift = initial_modes(one.peak, 1).phases / (2 * np.pi)
@@ -214,7 +215,7 @@ def _bilinear(peak: float, cutoff: int) -> NDArray[np.float64]:
     for matrix, wave in zip(matrices, (-modes.ky, modes.kx), strict=True):
         in_phase = 2 * np.pi * wave * modes.amplitudes * np.cos(modes.phases)
         shifted = 2 * np.pi * wave * modes.amplitudes * np.sin(modes.phases)
-        # k and its mirror image (k_x, -k_y) share their entries, hence the sums
+        # k and its mirror image (k_x, -k_y) share entries, which are summed
         np.add.at(matrix, (row, column), shifted)
         np.add.at(matrix, (row, sines + column), in_phase * sign)
         np.add.at(matrix, (sines + row, column), in_phase)

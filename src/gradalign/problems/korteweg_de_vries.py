@@ -3,8 +3,8 @@
     ∂u/∂t + u ∂u/∂x + δ² ∂³u/∂x³ = 0,   x in [-1, 1],   t in [0, 1],   periodic in x
     u(0, x) = cos(πx)
 
-Signs: all three terms stand on one side with a plus, so that the residual is ∂u/∂t + u ∂u/∂x + δ² ∂³u/∂x³. Solitons
-are positive, and the higher ones are faster.
+Signs: all three terms are on the left-hand side with a plus; the residual is ∂u/∂t + u ∂u/∂x + δ² ∂³u/∂x³. Solitons
+are positive, and higher ones are faster.
 
 Coefficients: δ = 0.022, hence δ² = 4.84e-4, and the initial condition (N. J. Zabusky and M. D. Kruskal, Phys. Rev.
 Lett. 15, 1965, page 240); domain and horizon from the released settings of arXiv 2502.00604.
@@ -12,13 +12,13 @@ Lett. 15, 1965, page 240); domain and horizon from the released settings of arXi
 Loss terms: ``ic`` (u - u(0, x) at t = 0) and ``pde`` (the residual); the network is periodic by construction; n = 2,
 null value 0.
 
-With ``start: exact`` the field is u(0, x) + t N(t, x) of a network N, in every window of time; ``pde`` is the only loss
-term then, and there is no score. Dispersion is not built in: it carries short waves so fast that the network would have
-to undo it.
+With ``start: exact`` the initial condition is a hard constraint: in every window the field is u(0, x) + t N(t, x),
+where N is the network. ``pde`` is then the only loss term, and there is no score. Dispersion is not built in: it moves
+short waves so fast that the network would have to undo it.
 
 What is hard: without dispersion the wave would break at t = 1/π. Instead its slope grows from π to 65 at t = 0.5, and
 eight solitons about 0.05 wide pass through each other. A small dispersion times a large third derivative balances the
-steepening, and nothing dissipates: an error stays. Windows of time help.
+steepening. Nothing dissipates, so errors persist. Time marching with windows helps.
 
 Good values to start from: tanh, random Fourier features of scale 1, gradient-norm weights, causal weights with
 tolerance 0.1 and 16 chunks (arXiv 2502.00604, released settings); some harmonics of the periodic embedding.
@@ -34,7 +34,7 @@ from gradalign.problems._sets import initial_values, interior
 from gradalign.problems._start import FORMULATION, StartSettings
 
 DOMAIN = ((0.0, 1.0), (-1.0, 1.0))
-"""Times and places: t in [0, 1], x in [-1, 1]."""
+"""Domain: t in [0, 1], x in [-1, 1]."""
 
 STATEMENT = Statement(
     equation="∂u/∂t + u ∂u/∂x + δ² ∂³u/∂x³ = 0",
@@ -50,7 +50,7 @@ class Settings(StartSettings):
 
 
 def problem(settings: Settings, windows: int = 1) -> Problem:
-    """The Korteweg-de Vries equation as residuals of one field u over (t, x), on the first of equal time windows.
+    """The Korteweg-de Vries equation as residuals of one field u over (t, x), in the first time window.
 
     >>> import jax
     >>> from gradalign.derivatives.fields import FieldsOf
@@ -83,7 +83,7 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
 
 
 def initial_condition(x: Array) -> Array:
-    """u(0, x) = cos(πx), of the shape and dtype of x.
+    """u(0, x) = cos(πx), in the shape and dtype of x.
 
     >>> float(initial_condition(jnp.asarray(1.0)))
     -1.0

@@ -3,28 +3,29 @@
     ∂u/∂t + α u ∂u/∂x + β ∂²u/∂x² + γ ∂⁴u/∂x⁴ = 0,   x in [0, 2π],   t in [0, T],   periodic in x
     u(0, x) = cos(x) (1 + sin(x))
 
-Signs: all terms stand on one side with a plus, so that the residual is their sum. β > 0 feeds long waves, γ > 0 damps
-short ones, and the convective term carries energy from one to the other.
+Signs: all terms are on the left-hand side with a plus; the residual is their sum. β > 0 feeds long waves, γ > 0 damps
+short ones, and the convective term transfers energy from long to short waves.
 
 Coefficients: α = 100/16, β = 100/16², γ = 100/16⁴, horizon T = 1 (arXiv 2203.07404 and the released settings of
-arXiv 2502.00604). In x' = 16 x and t' = 100 t all coefficients are 1 on [0, 32π], which is the case with the initial
-condition of A.-K. Kassam and L. N. Trefethen, SIAM J. Sci. Comput. 26 (2005).
+arXiv 2502.00604). In x' = 16 x and t' = 100 t all coefficients are 1 on [0, 32π]: the case of
+A.-K. Kassam and L. N. Trefethen, SIAM J. Sci. Comput. 26 (2005), with their initial condition.
 
-Symmetry: u(t, π - x) = -u(t, x) at all times, because it holds at t = 0. Rounding breaks it, and grows.
+Symmetry: u(t, π - x) = -u(t, x) at all times, because it holds at t = 0. Rounding errors break it, and grow.
 
 Loss terms: ``ic`` (u - u(0, x) at t = 0) and ``pde`` (the residual); the network is periodic by construction; n = 2,
 null value 0.
 
-With ``start: exact`` the field is s(x) + t N(t, x) of a network N, in every window of time, where s is its start;
-``pde`` is the only loss term then, and there is no score. The linear flow of s would not do: at a front, short waves
-are held up by the convection against a damping that removes them within 0.001, so that N would have to restore them.
+With ``start: exact`` the initial condition is a hard constraint: in every window the field is s(x) + t N(t, x), where
+s is the initial condition there and N the network. ``pde`` is then the only loss term, and there is no score. The
+linear flow of s cannot replace s: at a front, convection sustains short waves against damping that would remove them
+within 0.001, so N would have to restore them.
 
-What is hard: the solution is chaotic. A small error made at t = 0.2 has become 10³ to 3·10⁴ times larger at t = 1,
-least if it shares the symmetry. The slope jumps from 4 to 40 between t = 0.04 and 0.1. Windows of time are needed: 10
-for T = 1, each of which starts from the last values of the one before. The last time is part of what is scored.
+What is hard: the solution is chaotic. A small error at t = 0.2 is 10³ to 3·10⁴ times larger at t = 1, least if it
+shares the symmetry. The slope jumps from 4 to 40 between t = 0.04 and 0.1. Time marching is needed: 10 windows for
+T = 1, each starting from the last values of the previous one. The error includes the last time.
 
-Good values to start from: tanh, random Fourier features of scale 1, weights by gradient norm that start with 1000 for
-ic, causal weights with tolerance 0.1 and 16 chunks, 10 windows (arXiv 2502.00604, released settings).
+Good values to start from: tanh, random Fourier features of scale 1, gradient-norm weights starting at 1000 for ic,
+causal weights with tolerance 0.1 and 16 chunks, 10 windows (arXiv 2502.00604, released settings).
 """
 
 import jax.numpy as jnp
@@ -57,7 +58,7 @@ class Settings(StartSettings):
 
 
 def problem(settings: Settings, windows: int = 1) -> Problem:
-    """The Kuramoto-Sivashinsky equation as residuals of one field u over (t, x), on the first of equal time windows.
+    """The Kuramoto-Sivashinsky equation as residuals of one field u over (t, x), in the first time window.
 
     >>> import jax
     >>> from gradalign.derivatives.fields import FieldsOf
@@ -93,7 +94,7 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
 
 
 def initial_condition(x: Array) -> Array:
-    """u(0, x) = cos(x) (1 + sin(x)), of the shape and dtype of x.
+    """u(0, x) = cos(x) (1 + sin(x)), in the shape and dtype of x.
 
     >>> float(initial_condition(jnp.asarray(0.0)))
     1.0

@@ -5,29 +5,29 @@
     ∂u/∂x + ∂v/∂y = 0,   (x, y) in [0, 1]²
     u = lid(x), v = 0 at y = 1;   u = v = 0 at x = 0, x = 1 and y = 0
 
-Signs: the three left sides are the residuals; with Re > 0 the viscous term damps, and the lid pulls the fluid below it
-to the right, so that the primary vortex turns clockwise. p is defined up to a constant, which nothing fixes and which
-is never scored.
+Signs: the three left-hand sides are the residuals. With Re > 0 the viscous term damps. The lid pulls the fluid below it
+to the right, so the primary vortex turns clockwise. p is defined up to a constant, which nothing fixes; p is not
+compared with the reference.
 
-Two lids, which are two different problems and must not be mixed; their speeds |(u, v)| differ by about 4e-2 (relative
-L2), most of it near the two upper corners:
+Two lids, which define two different problems and must not be mixed; their speeds |(u, v)| differ by about 4e-2
+(relative L2), mostly near the two upper corners:
 
 - ``regularised``: lid(x) = 1 - cosh(50 (x - 1/2))/cosh(25), 0 at both ends (released settings of arXiv 2502.00604).
 - ``sharp``: lid(x) = 1, also at both ends, where the velocity jumps to that of the walls. The published tables (Ghia et
-  al. 1982, Erturk et al. 2005) are for it.
+  al. 1982, Erturk et al. 2005) are for this lid.
 
 Coefficients: Re, the Reynolds number, 100 to 5000 (the released settings and text of arXiv 2502.00604); square and
-conditions from the same places. Re stands beside the points of ``pde``, so that a curriculum may raise it in steps.
+conditions from the same sources. Re is a column of the ``pde`` points, so that a curriculum may raise it in steps.
 
-Loss terms: ``u_bc``, ``v_bc`` (u less that of the walls, and v, at the same points), ``ru``, ``rv``, ``rc`` (the two
-momentum equations and the divergence, at the same points); n = 5, null value -3/5. Scored: u, v and the speed
-sqrt(u² + v²), which is the main number.
+Loss terms: ``u_bc``, ``v_bc`` (u minus that of the walls, and v, at the same points), ``ru``, ``rv``, ``rc`` (the two
+momentum equations and the divergence, at the same points); n = 5, null value -3/5. Errors are those of u, v and the
+speed sqrt(u² + v²), the main quantity.
 
-What is hard: thin layers on the walls, and where the regularised lid starts and ends, and a core that turns almost as a
-rigid body, where the residual says little. ``stretching`` widens the layers for the network and puts points there; the
-loss terms stay the same means over the square. From Re of about 3200 on, training from scratch ends in other flows with
-small residuals, so that the Reynolds number is raised in steps, each from the network before. There is no time and
-there are no causal weights.
+What is hard: layers are thin at the walls and at the ends of the regularised lid, and the core turns almost as a rigid
+body, where the residual says little. ``stretching`` widens the layers for the network and concentrates points there;
+the loss terms remain the same means over the square. From Re of about 3200 on, training from scratch ends in other
+flows with small residuals, so the Reynolds number is raised in steps, each starting from the previous network. The flow
+is steady, so there are no causal weights.
 
 Good values to start from: width 256, 4 blocks of a PirateNet, tanh, Fourier features of scale 15, float32 with SOAP;
 points bc and pde 4096; first weights 100 for u_bc and v_bc, 1 for ru and rv, 10 for rc; Re 100, 400, 1000, 1600, 3200
@@ -47,7 +47,7 @@ from gradalign.problems._contract import At, Fields, PointSet, Problem, Residual
 from gradalign.problems._sampling import uniform, with_values
 
 DOMAIN = ((0.0, 1.0), (0.0, 1.0))
-"""Places: x and y in [0, 1]."""
+"""Spatial domain: x and y in [0, 1]."""
 
 STATEMENT = Statement(
     equation="u·∇u = -∇p + Δu/Re, ∇·u = 0",
@@ -75,8 +75,10 @@ class Settings(StrictModel):
 
 
 def problem(settings: Settings, windows: int = 1) -> Problem:
-    """The cavity as residuals of (u, v, p) over (x, y). Rows of ``bc`` lie on the lid and on the walls x = 0, x = 1
-    and y = 0 in turn. Raises ``ConfigurationError`` for more than one window: the flow does not depend on time.
+    """The cavity as residuals of (u, v, p) over (x, y).
+
+    Rows of ``bc`` lie on the lid and on the walls x = 0, x = 1 and y = 0 in turn. Raises ``ConfigurationError`` for
+    more than one window: the flow does not depend on time.
 
     >>> import jax
     >>> from gradalign.derivatives.fields import FieldsOf
@@ -129,7 +131,7 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
                 "pde",
                 inside,
                 equations,
-                # The last is artificial compressibility (Chorin 1967)
+                # ``rc`` drives p: artificial compressibility (Chorin 1967)
                 (Term("ru", drives="u"), Term("rv", drives="v"), Term("rc", drives="p")),
                 given=("reynolds",),
             ),
@@ -145,7 +147,7 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
 
 
 def lid_speed(x: Array, lid: Literal["regularised", "sharp"]) -> Array:
-    """u on the lid, of the shape and dtype of x in [0, 1]; both ends belong to the lid.
+    """u on the lid, in the shape and dtype of x in [0, 1]; both ends belong to the lid.
 
     ``regularised`` is 1 - cosh(50 (x - 1/2))/cosh(25), ``sharp`` is 1.
 

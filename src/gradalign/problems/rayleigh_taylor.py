@@ -7,24 +7,24 @@
     x in [0, 1], periodic,   y in [0, 2],   t in [0, horizon],   u = v = T = 0 at y = 0 and y = 2
     u = v = 0 and T = (1/2) erfc((y - z)/(2s)) erf(y/(2s)) erf((2 - y)/(2s)) at t = 0, z = 1 - A cos(2πx)
 
-Signs: y points upwards, and T > 0 pushes the fluid upwards. Every residual is the left side minus the right side, so
-that ru = ∂u/∂t + u·∇u + ∂p/∂x - νΔu, rv = ∂v/∂t + u·∇v + ∂p/∂y - νΔv - T, rc = ∂u/∂x + ∂v/∂y and
-re = ∂T/∂t + u·∇T - κΔT. The vorticity is w = ∂v/∂x - ∂u/∂y. The velocity is measured in units of free fall.
+Signs: y points upwards, and T > 0 pushes the fluid upwards. Every residual is the left-hand side minus the right-hand
+side: ru = ∂u/∂t + u·∇u + ∂p/∂x - νΔu, rv = ∂v/∂t + u·∇v + ∂p/∂y - νΔv - T, rc = ∂u/∂x + ∂v/∂y and
+re = ∂T/∂t + u·∇T - κΔT. The vorticity is w = ∂v/∂x - ∂u/∂y. The velocity is measured in free-fall units.
 
 Coefficients: Ra = 1e6, Pr = 0.71, the equations and the walls are those of the released settings of arXiv 2502.00604.
-Domain, initial condition (interface thickness s = 0.04, amplitude A = 0.05) and horizon, 8, are this project's own
-definition, in the spirit of that benchmark: closed formulas, so that no file is needed. The authors' follow-up
-repository (jaxpi2, 2026) ships a data file, which was not seen here. Numbers from here must not be compared with
-numbers for other data.
+The domain, the initial condition (interface thickness s = 0.04, amplitude A = 0.05) and the horizon, 8, are this
+project's own definition, in the spirit of that benchmark; closed formulas need no data file. The authors' follow-up
+repository (jaxpi2, 2026) ships a data file, which we have not seen. Our numbers must not be compared with numbers for
+other data.
 
-Time windows: four in the released settings; ``ic`` takes over u, v and T, and p has no initial condition.
+Time windows: four in the released settings; ``ic`` passes on u, v and T, and p has no initial condition.
 
 Loss terms: ``u_ic``, ``v_ic``, ``T_ic`` (field minus initial value, at the points of ``ic``); ``u_bc``, ``v_bc``,
 ``T_bc`` (fields at both walls, points of ``bc``); ``ru``, ``rv``, ``rc``, ``re`` (residuals, points of ``pde``);
-n = 10, null value -0.8. The pressure is defined up to a function of time only, and is never scored.
+n = 10, null value -0.8. The pressure is defined up to a function of time, and is not compared with the reference.
 
 What is hard: the layers of T are thin (thickness about s, later Ra^(-1/4)), the fluid at rest is nearly a solution for
-a long time, and ten loss terms of four fields pull at one network. u is odd, v and T are even about x = 1/2.
+a long time, and ten loss terms of four fields compete for one network. About x = 1/2, u is odd, and v and T are even.
 
 Good values to start from: PirateNet with 3 blocks, width 256, swish, float32 with SOAP, a fresh network in each of 4
 windows; points ic 16384, bc 16384, pde 8192; first weights 100 for the terms of u and v, 1 for those of T; causal
@@ -60,7 +60,7 @@ STATEMENT = Statement(
 )
 
 WIDTH, HEIGHT = 1.0, 2.0
-"""Places: x in [0, WIDTH], y in [0, HEIGHT]."""
+"""Spatial domain: x in [0, WIDTH], y in [0, HEIGHT]."""
 
 NAMES = ("t", "x", "y")
 
@@ -94,7 +94,7 @@ class Settings(StrictModel):
 
 
 def problem(settings: Settings, windows: int = 1) -> Problem:
-    """The flow as residuals of u, v, T, p over the coordinates (t, x, y), on the first of equal time windows.
+    """The flow as residuals of u, v, T, p over the coordinates (t, x, y), in the first time window.
 
     >>> import jax
     >>> from gradalign.derivatives.fields import FieldsOf
@@ -156,7 +156,7 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
 def initial_temperature(x: Array, y: Array, settings: Settings) -> Array:
     """T = (1/2) erfc((y - z)/(2s)) erf(y/(2s)) erf((2 - y)/(2s)) at t = 0, z = 1 - A cos(2πx); shape and dtype of x.
 
-    About 1 below the interface y = z, about 0 above it, and 0 at both walls.
+    T is about 1 below the interface y = z, about 0 above it, and 0 at both walls.
 
     >>> x, y = jnp.asarray([0.0, 0.0, 0.5]), jnp.asarray([0.75, 0.0, 1.0])
     >>> [round(float(T), 3) for T in initial_temperature(x, y, Settings(thickness=0.05, amplitude=0.25))]

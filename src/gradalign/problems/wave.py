@@ -11,21 +11,21 @@ Coefficients: c² = 4, initial conditions, domain and horizon from the released 
 problem is in arXiv 2007.14527. Some texts write the equation with c = 4: only c² = 4 gives the solution
 sin(πx) cos(2πt) + ½ sin(4πx) cos(8πt) that they state.
 
-Two ways to pose the conditions at the ends, which have the same solution:
+Two ways to impose the boundary conditions, with the same solution:
 
 - ``penalised``: loss terms ``u0`` (u - u(0, x) at t = 0), ``ut0`` (∂u/∂t at t = 0), ``bc`` (u at both ends) and
   ``pde`` (the residual); n = 4, null value -1/2.
-- ``exact``: the field is u = 4 x (1 - x) N(t, x) with the network N, so that it vanishes at both ends; ``u0``, ``ut0``
-  and ``pde`` are left; n = 3, null value -1/3.
+- ``exact``: a hard constraint. The field u = 4 x (1 - x) N(t, x), where N is the network, vanishes at both ends;
+  ``u0``, ``ut0`` and ``pde`` remain; n = 3, null value -1/3.
 
-With ``start: exact`` the field is u(0, x) + t² N(t, x), or u(0, x) + 4 t² x (1 - x) N(t, x), and the first two terms
-fall away.
+With ``start: exact`` the initial conditions are hard constraints: the field is u(0, x) + t² N(t, x), or
+u(0, x) + 4 t² x (1 - x) N(t, x) with both options, and the first two terms drop out.
 
 ``u0`` and ``ut0`` share the point set ``ic``. The equation is of second order in time: a window would have to pass on
-u and ∂u/∂t, and only values of fields are passed on, so that this problem has a single window.
+u and ∂u/∂t, but only values of fields are passed on, so this problem has a single window.
 
-What is hard: nothing dissipates, so that an error made at one time stays for good, and the frequencies differ by four.
-The weights of the loss terms decide: the terms of the residual reach (4πc)²/2 ≈ 316, and the initial value is about 1.
+What is hard: nothing dissipates, so an error made at one time persists, and the frequencies differ by a factor of four.
+The loss weights are decisive: terms of the residual reach (4πc)²/2 ≈ 316, while the initial value is about 1.
 
 Good values to start from: tanh, gradient-norm weights, random Fourier features of scale 10, causal weights with
 tolerance 0.01 and 32 chunks (arXiv 2502.00604, released settings); float64 for the last digits.
@@ -45,7 +45,7 @@ from gradalign.problems._sampling import uniform
 from gradalign.problems._sets import at_both_ends, interior
 
 DOMAIN = ((0.0, 1.0), (0.0, 1.0))
-"""Times and places: t in [0, 1], x in [0, 1]."""
+"""Domain: t in [0, 1], x in [0, 1]."""
 
 STATEMENT = Statement(
     equation="∂²u/∂t² = c² ∂²u/∂x²",
@@ -124,7 +124,7 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
 
 
 def initial_condition(x: Array) -> Array:
-    """u(0, x) = sin(πx) + ½ sin(4πx), of the shape and dtype of x.
+    """u(0, x) = sin(πx) + ½ sin(4πx), in the shape and dtype of x.
 
     >>> round(float(initial_condition(jnp.asarray(0.125))), 6)  # sin(π/8) + ½
     0.882683
@@ -133,7 +133,7 @@ def initial_condition(x: Array) -> Array:
 
 
 def solution(t: Array, x: Array, speed_squared: float = 4.0) -> Array:
-    """u(t, x) = sin(πx) cos(πct) + ½ sin(4πx) cos(4πct) for t and x of one shape; their dtype.
+    """u(t, x) = sin(πx) cos(πct) + ½ sin(4πx) cos(4πct) for t and x of one shape, in their dtype.
 
     >>> t, x = jnp.asarray([0.0, 0.25, 1.0]), jnp.asarray([0.125, 0.125, 0.125])
     >>> [round(float(u), 6) for u in solution(t, x)]  # cos(π/2) = 0 and cos(2π) = 1 leave ½ at t = ¼
