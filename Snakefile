@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 from snakemake.exceptions import WorkflowError
 
-# Before anything is imported, which would fail with another word for it
+# Checked before the imports below, which would fail with a less clear message
 if sys.version_info < (3, 11) or find_spec("gradalign") is None:
     old = f"Python {sys.version_info.major}.{sys.version_info.minor}, and gradalign needs 3.11 or newer"
     raise WorkflowError(
@@ -41,7 +41,7 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/verify.smk"
 
 
-# With a cluster, these run where Snakemake does: a hundred jobs of seconds would wait in a queue for nothing.
+# On a cluster, these run where Snakemake does: jobs of a few seconds are not worth a place in the queue.
 localrules:
     sources,
     reference_specification,
@@ -62,7 +62,7 @@ localrules:
 rule all:
     default_target: True
     input:
-        rules.references.input,  # so that a damaged one comes back even where no run needs it
+        rules.references.input,  # so that a damaged one is restored even if no run needs it
         rules.summary.input,
         rules.figures.input,
         rules.tables.input,
@@ -76,15 +76,15 @@ include: "workflow/rules/targets.smk"
 
 onstart:
     refuse_inputs_of_the_future()
-    # For its estimate of the time left, our own logger needs to know which jobs there will be
+    # Our logger needs the planned jobs to estimate the time left
     if workflow.output_settings.log_handler_settings:
         planned = [(job.rule.name, " ".join(job.wildcards_dict.values())) for job in workflow.dag.needrun_jobs()]
         logger.info("", extra={"planned": planned})
-    # Snakemake starts at most 100 jobs a second, and for that its scheduler wakes up every second once more for each job
-    # that has ended (9.27): after a hundred jobs it keeps half a core busy. On this machine there is nothing to limit
+    # Snakemake starts at most 100 jobs a second. To enforce this, its scheduler (9.27) wakes up once a second for every
+    # job that has ended: after a hundred jobs it keeps half a core busy. Local runs need no such limit
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
-    # On a cluster, each job looks for itself
+    # On a cluster, each job checks its own device
     if (
         configuration.device == "gpu"
         and workflow.local_exec

@@ -1,8 +1,8 @@
-"""A logger of Snakemake: ``snakemake --logger gradalign`` says where the whole run is, and keeps the details in a file.
+"""A logger for Snakemake: ``snakemake --logger gradalign`` shows the state of the run, and logs the details to a file.
 
-On a terminal one line shows the jobs done, those that run, and the time; elsewhere a short line follows each job. What
-Snakemake itself says, and what jobs print, goes to the log file in ``.snakemake/log``. Snakemake imports every logger
-that it finds at each start, wanted or not: this module imports nothing that Snakemake has not imported before.
+On a terminal one line shows the jobs done, those running, and the time; elsewhere each job ends with a short line.
+Snakemake's own messages and the output of jobs go to the log file in ``.snakemake/log``. Snakemake imports every logger
+that it finds at each start, used or not, so this module imports nothing that Snakemake has not imported before.
 """
 
 import os
@@ -22,16 +22,16 @@ REFRESH = 0.5
 
 @dataclass
 class LogHandlerSettings(LogHandlerSettingsBase):
-    """What ``--logger-gradalign-...`` sets."""
+    """The options ``--logger-gradalign-...``."""
 
-    results: Optional[str] = field(  # noqa: UP045 - the interface knows no other way to write it
+    results: Optional[str] = field(  # noqa: UP045 - the interface reads no other spelling
         default=None,
         metadata={"help": "folder whose results the last screen shows; by default that of the jobs that ran"},
     )
 
 
 class LogHandler(LogHandlerBase):
-    """Events of Snakemake in, lines on a stream out. Events arrive in a thread of their own."""
+    """Turns events of Snakemake into lines on a stream. Events arrive in a separate thread."""
 
     writes_to_stream = True
     writes_to_file = False
@@ -43,7 +43,7 @@ class LogHandler(LogHandlerBase):
         from snakemake_logger_plugin_gradalign.face import Face
 
         if not hasattr(self, "level"):
-            Handler.__init__(self)  # which older versions of the interface leave out
+            Handler.__init__(self)  # older versions of the interface omit this
         settings = self.settings
         self.face = Face(
             sys.stdout if self.common_settings.stdout else sys.stderr,
@@ -60,14 +60,14 @@ class LogHandler(LogHandlerBase):
             if getattr(record, "event", None) == "run_info" and not self.common_settings.dryrun:
                 self._keep_details()
             self.face.take(record)
-        except Exception:  # a defect of what is shown must not stop what is computed
+        except Exception:  # a defect in the display must not stop the computation
             self.handleError(record)
 
     def close(self) -> None:
         if not self._stop.is_set():
             self._stop.set()
             self._ticker.join()
-            if isinstance(sys.exc_info()[1], KeyboardInterrupt):  # while Snakemake finds out what to do
+            if isinstance(sys.exc_info()[1], KeyboardInterrupt):  # Ctrl-C while Snakemake plans
                 self.face.stop()
                 sys.excepthook = _without_interrupt
             self.face.close()
@@ -83,7 +83,7 @@ class LogHandler(LogHandlerBase):
                 self.face.tick()
 
     def _keep_details(self) -> None:
-        """Find Snakemake's log file, and send what jobs print on standard output to it as well."""
+        """Find Snakemake's log file, and redirect the standard output of jobs to it."""
         files = [handler for handler in getLogger("snakemake.logging").handlers if isinstance(handler, FileHandler)]
         if not files or self._stdout is not None:
             return
@@ -96,6 +96,6 @@ class LogHandler(LogHandlerBase):
 
 
 def _without_interrupt(kind: type[BaseException], value: BaseException, trace: TracebackType | None) -> None:
-    """The usual report of an exception, but nothing of Ctrl-C, of which a reader has been told."""
+    """The usual report of an exception, except for Ctrl-C, which has been reported already."""
     if not issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, value, trace)

@@ -1,4 +1,4 @@
-"""The lines that a reader sees, as text made from the state of a run. Plain ASCII, and no control characters."""
+"""The lines that a reader sees, made from the state of a run. Plain ASCII, without control characters."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from snakemake_logger_plugin_gradalign.state import Job, Run
 from snakemake_logger_plugin_gradalign.words import counted
 
 LEAST_NAME = 16
-"""Columns below which the name of a job that runs says nothing."""
+"""Columns below which the name of a running job is of no use."""
 
 
 def duration(seconds: float) -> str:
@@ -24,7 +24,7 @@ def duration(seconds: float) -> str:
 
 
 def time_left(seconds: float) -> str:
-    """An estimate in words, as coarse as it is known.
+    """An estimate in words, rounded to what is known.
 
     >>> [time_left(s) for s in (20, 500, 1700, 5000)]
     ['under a minute left', 'about 8 min left', 'about 30 min left', 'about 1 h 20 min left']
@@ -37,7 +37,7 @@ def time_left(seconds: float) -> str:
 
 
 def with_share(job: Job, progress: tuple[float, str] | None) -> str:
-    """A job that runs, with how far it is where its log says so.
+    """A running job, with its progress if its log states it.
 
     >>> with_share(Job("train", "burgers-soap", (), (), 1, 0.0), (0.42, "seed 1"))
     'training burgers-soap (seed 1, 42 %)'
@@ -49,7 +49,7 @@ def with_share(job: Job, progress: tuple[float, str] | None) -> str:
 
 
 def cut(text: str, columns: int) -> str:
-    """Text that fits: three dots stand for what is left out.
+    """Text that fits; three dots replace what is cut off.
 
     >>> cut("training burgers", 12)
     'training ...'
@@ -60,7 +60,7 @@ def cut(text: str, columns: int) -> str:
 def progress_line(
     run: Run, progress: Mapping[int, tuple[float, str] | None], now: float, left: float | None, columns: int
 ) -> str:
-    """Jobs done, time, time left where it is known, and as many of the jobs that run as fit into ``columns``."""
+    """Jobs done, time, time left if known, and as many of the running jobs as fit into ``columns``."""
     if run.started is None:
         return cut("finding out which jobs are needed", columns)
     failed = f", {len(run.failed)} failed" if run.failed else ""
@@ -85,7 +85,7 @@ def progress_line(
 
 
 def opening(run: Run, log_file: str | None) -> str:
-    """What is planned, and where the details are."""
+    """What is planned, and the file with the details."""
     cores = "1 core" if run.cores == 1 else f"{run.cores} cores"
     jobs = "1 job" if run.total == 1 else f"{run.total} jobs"
     details = f"Details: {log_file}\n" if log_file else ""
@@ -102,12 +102,12 @@ def plan(run: Run, columns: int) -> str:
 
 
 def finished(run: Run, job: Job) -> str:
-    """The line of a job that is done."""
+    """The line of a finished job."""
     return f"[{run.done}/{run.total}] {job.doing}: {duration(job.seconds)}\n"
 
 
 def failure(job: Job, tails: Mapping[str, Sequence[str]], again: bool = False) -> str:
-    """The text of a job that failed and may be tried again, with the end of its log and where the whole of it is."""
+    """The report of a job that failed and may be retried, with the end of its log and the path of the log."""
     lines = [f"FAILED{', tried again' if again else ''}: {job.doing}, after {duration(job.seconds)}"]
     for log, tail in tails.items():
         lines += [f"  the end of its log, {log}:" if tail else f"  its log, {log}, is empty or missing"]

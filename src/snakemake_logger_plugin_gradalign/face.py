@@ -1,8 +1,8 @@
-"""What is written while the pipeline runs: events in, text on a stream out, in one of two manners.
+"""The display while the pipeline runs: events in, text on a stream out, in one of two ways.
 
-On a terminal one line is drawn again and again, and gives way to what must stay: failures, messages, the last screen.
-On anything else, and on a terminal that cannot go back in a line, each job that is done has a line, and a quiet minute
-has one that says where the run is.
+On a terminal one line is redrawn, and gives way to what must stay: failures, messages, the last screen. On any other
+stream, and on a terminal that cannot return to the start of a line, each finished job gets a line, and a quiet minute
+gets one with the state of the run.
 """
 
 import os
@@ -20,7 +20,7 @@ from snakemake_logger_plugin_gradalign.words import SMALL
 QUIET = 60.0
 """Seconds without a line after which a plain stream gets one."""
 PATIENCE = 1.0
-"""Seconds that a failure waits to be shown: on Ctrl-C jobs fail before Snakemake says that it stops."""
+"""Seconds before a failure is shown: on Ctrl-C jobs fail before Snakemake says that it stops."""
 
 
 class Face:
@@ -39,7 +39,7 @@ class Face:
         self.run = Run()
         self.nothing_to_do = False
         self._live = not dry_run and _is_terminal(stream)
-        self._drawn = 0  # columns of the line that stands there
+        self._drawn = 0  # columns of the line on the screen
         self._closed = False
         self._last_line = clock()
         self._failures: list[tuple[float, Job, dict[str, list[str]]]] = []  # not yet shown
@@ -47,7 +47,7 @@ class Face:
         self._left = time_left.TimeLeft()
 
     def take(self, record: LogRecord) -> None:
-        """Take one event of Snakemake."""
+        """Process one event of Snakemake."""
         if self.dry_run and getattr(record, "event", None) in ("job_info", "job_error"):
             return
         happening = self.run.take(vars(record), self.clock())
@@ -55,7 +55,7 @@ class Face:
             self._tell(happening)
 
     def tick(self) -> None:
-        """Draw the line anew, or say where the run is after a quiet minute; called now and then."""
+        """Redraw the line, or print the state of the run after a quiet minute; called periodically."""
         now = self.clock()
         self._show_failures(now - PATIENCE)
         if self.dry_run or self.nothing_to_do or self.run.stopped:
@@ -66,7 +66,7 @@ class Face:
             self._say(self._progress(now, 200) + "\n")
 
     def stop(self) -> None:
-        """Say that the user has stopped the run; failures of the last moment are none."""
+        """Say that the user has stopped the run. Failures of the last moment are caused by this and not shown."""
         self.run.stopped = True
         self._failures.clear()
         self._say("stopped: the same command resumes\n")
@@ -98,7 +98,7 @@ class Face:
                 self._say(drawing.finished(self.run, job))
         elif happening.kind == "failed" and job is not None:
             readable = [log for log in job.logs if not log.endswith(".csv")]  # a table is no message
-            # Read now: a job that is tried again empties its log
+            # Read now: a retried job empties its log
             self._failures.append((self.clock(), job, {log: logs.last_lines(log) for log in readable}))
         elif happening.kind == "message":
             self._say(logs.clean(happening.text) + "\n")
@@ -140,7 +140,7 @@ class Face:
         return self._left.at(now, self.run.started, share)
 
     def _keep_times(self) -> None:
-        """Keep what the jobs took, for the time left of later runs."""
+        """Store how long the jobs took, to estimate the time left of later runs."""
         results = self._results()
         took = {(job.rule, job.name): job.cores * job.seconds for job in self.run.finished if job.seconds > 0}
         if results is not None and took and (results / "logs").is_dir():
@@ -159,7 +159,7 @@ class Face:
         return self.results
 
     def _is_whole(self, results: Path) -> bool:
-        """Whether the last stage was part of this run and has written its table, or everything was there before."""
+        """Whether this run included the last stage and wrote its table, or had nothing to do."""
         if self.run.stopped or self.nothing_to_do:
             return self.nothing_to_do
         try:
@@ -176,14 +176,14 @@ class Face:
             return 100
 
     def _say(self, text: str) -> None:
-        """Write lines that stay, in place of the line of progress."""
+        """Write lines that stay, above the line of progress."""
         if text:
             self._draw("")
             self._write(text)
             self._last_line = self.clock()
 
     def _draw(self, line: str) -> None:
-        """Draw the line of progress over the one that stands there; with spaces, which every terminal understands."""
+        """Draw the line of progress over the present one; with spaces, which every terminal understands."""
         if self._drawn or line:
             blank = min(self._drawn, self._columns() - 1)
             self._write(f"\r{line:{blank}}" if line else f"\r{'':{blank}}\r")
@@ -194,12 +194,12 @@ class Face:
         try:
             self.stream.write(text.encode(encoding, "replace").decode(encoding))
             self.stream.flush()
-        except (OSError, ValueError):  # the reader has gone: the run goes on, its log file has everything
+        except (OSError, ValueError):  # the reader has gone; the log file has everything
             return
 
 
 def _is_terminal(stream: TextIO) -> bool:
-    """Whether a line can be drawn over: a terminal that is not a dumb one."""
+    """Whether a line can be redrawn: a terminal that is not a dumb one."""
     try:
         return stream.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
     except (AttributeError, ValueError):

@@ -1,4 +1,4 @@
-"""What a folder of results says at its end: what held, what did not, and where everything is."""
+"""The last screen of a run: which expectations held, which did not, and where everything is."""
 
 import csv
 import textwrap
@@ -11,8 +11,8 @@ KINDS = {"required": "required expectations", "prediction": "predictions written
 def last_screen(results: Path, columns: int) -> str:
     """The last screen for one folder of results, ``results/SCALE``, in lines of at most ``columns`` columns.
 
-    Reads ``verification.csv``, as :func:`gradalign.pipeline.verification.verify` writes it, and looks which of paper,
-    report, figures and tables are there; what is missing is left out. Paths stay whole, and may be longer than a line.
+    Reads ``verification.csv``, as ``gradalign.pipeline.verification.verify`` writes it, and lists paper, report,
+    figures and tables as far as they exist. Paths stay whole, and may be longer than a line.
     """
     parts = [_verdicts(results / "verification.csv", columns), _places(results, columns)]
     return "\n".join(part for part in parts if part)
@@ -41,7 +41,7 @@ def _verdicts(path: Path, columns: int) -> str:
 
 
 def _measured(row: Mapping[str, str]) -> str:
-    """An expectation by its name, with what was measured and what was expected."""
+    """An expectation by its name, with the measured and the expected value."""
     if row["verdict"] == "no data":
         return f"{row['expectation']}: no data"
     tolerance = f" +- {float(row['tolerance']):.4g}" if row["tolerance"] else ""
@@ -50,7 +50,7 @@ def _measured(row: Mapping[str, str]) -> str:
 
 
 def _places(results: Path, columns: int) -> str:
-    """A path and what is there, the first thing to open first."""
+    """Paths and their contents, the first to open first."""
     figures, tables = len(list(results.glob("figures/*.pdf"))), len(list(results.glob("tables/*.csv")))
     places = [
         (results / "paper/paper.pdf", "open first: the paper with these numbers"),

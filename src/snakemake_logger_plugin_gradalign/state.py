@@ -1,4 +1,4 @@
-"""Where a run of the pipeline is: a state that takes Snakemake's events in turn. It reads no file and no clock."""
+"""The state of a run of the pipeline, updated by Snakemake's events in turn. It reads no file and no clock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ STOPPING = "Terminating processes on user request"
 STOPPING_LATER = "Will exit after finishing currently running jobs"
 NOTHING_TO_DO = "Nothing to be done"
 SAID_OTHERWISE = ("Exiting because a job execution failed", "At least one job did not complete successfully")
-"""What Snakemake says at its end, after errors that have been shown."""
+"""Snakemake's last messages after errors that have already been shown."""
 
 
 @dataclass
 class Job:
-    """A job that has started. ``name`` is the value of its wildcard, the empty text where it has none."""
+    """A job that has started. ``name`` is the value of its wildcard, or an empty string."""
 
     rule: str
     name: str
@@ -33,7 +33,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Happening:
-    """Something that a reader is told: a plan, a job that finished or failed, a message, or that the run stops."""
+    """Something to tell the reader: a plan, a job that finished or failed, a message, or that the run stops."""
 
     kind: Literal["plan", "nothing to do", "finished", "failed", "message", "stopped", "stops later"]
     job: Job | None = None
@@ -59,7 +59,7 @@ class Run:
     started: float | None = None
 
     def take(self, event: Mapping[str, Any], now: float) -> Happening | None:
-        """Take one event: the attributes of a log record, at a time ``now`` in seconds. What a reader is told of it."""
+        """Process one event, the attributes of a log record, at ``now`` in seconds; returns what the reader is told."""
         kind = str(event.get("event") or "")
         if kind == "resources_info":
             self.cores = event.get("cores") or self.cores
@@ -76,7 +76,7 @@ class Run:
             return self._fail(event, now)
         elif kind == "progress":
             self.done = event["done"]
-            # Snakemake counts jobs here that it will not run, with --until; but this number grows after a checkpoint
+            # With --until this counts jobs that will not run, so only its growth is used, as after a checkpoint
             self.known, known = event["total"], self.known or event["total"]
             self.total += self.known - known
         elif event.get("planned") is not None:
@@ -86,7 +86,7 @@ class Run:
         return None
 
     def _start(self, event: Mapping[str, Any], now: float) -> None:
-        self.failed.pop(event["jobid"], None)  # it is tried again
+        self.failed.pop(event["jobid"], None)  # it is retried
         name = " ".join(str(value) for value in dict(event.get("wildcards") or {}).values())
         logs, outputs = tuple(event.get("log") or ()), tuple(event.get("output") or ())
         cores = min(event.get("threads") or 1, self.cores)
@@ -106,7 +106,7 @@ class Run:
             return None
         logs = tuple(event.get("log") or ())
         job = self.running.pop(event["jobid"], None) or Job(event["rule_name"], "", logs, (), 1, now)
-        job.logs = logs or job.logs  # with those of a cluster
+        job.logs = logs or job.logs  # including those of a cluster
         job.seconds = now - job.started
         self.failed[event["jobid"]] = job
         return Happening("failed", job)
@@ -124,7 +124,7 @@ class Run:
         if event.get("levelno", 0) < WARNING or self.stopped or not text or text == "None":
             return None
         ended = (bool(self.failed) or self.stops_later) and any(words in text for words in SAID_OTHERWISE)
-        # Of a command that failed, the job's log says more than the command
+        # The log of a failed job says more than its command
         shown = bool(self.running or self.failed) and "CalledProcessError" in text
         if ended or shown:
             return None

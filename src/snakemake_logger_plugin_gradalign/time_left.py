@@ -1,12 +1,14 @@
-r"""How long a run still takes, from the seconds that its jobs took before.
+"""How long a run still takes, from the time that its jobs took before.
 
-Jobs differ by a factor of a thousand, so that their number says little. Each job :math:`j` of the plan gets the weight
-:math:`w_j`, the core-seconds that it took in an earlier run, here (``results/SCALE/logs/seconds.csv``) or on another
-machine (``published/SCALE/seconds.csv``). With :math:`p = \sum_j s_j w_j / \sum_j w_j`, where :math:`s_j` is the share
-of the job that is done (for a job whose log does not say it, its core-seconds so far over :math:`w_j`, at most 0.95),
-and the time :math:`t` since the first job, the time left is :math:`t (1 - p) / p`: the speed of the machine and the use
-of its cores are those of this run so far. Nothing is said while :math:`p` is below a twentieth, nor where a kind of job
-has no weight. What is shown follows new estimates slowly.
+Jobs differ by a factor of a thousand, so their number says little. Each job j of the plan has a weight w_j, the
+core-seconds that it took in an earlier run, here (``results/SCALE/logs/seconds.csv``) or on another machine
+(``published/SCALE/seconds.csv``). s_j is the share of the job that is done. If its log does not say, s_j is its
+core-seconds so far over w_j, at most 0.95. With the time t since the first job,
+
+    p = Σ_j s_j w_j / Σ_j w_j,   time left = t (1 - p) / p,
+
+which assumes the speed and the core usage of this run so far. Nothing is shown while p is below a twentieth, or if a
+kind of job has no weight. The displayed value follows new estimates slowly.
 """
 
 import csv
@@ -15,13 +17,13 @@ from pathlib import Path
 
 LEAST_SHARE = 0.05
 FOLLOWS = 0.05
-"""How far what is shown moves towards a new estimate, each time."""
+"""Share of the way to a new estimate that the displayed value moves each time."""
 
 Weights = dict[tuple[str, str], float]
 
 
 def read(path: Path) -> Weights:
-    """Core-seconds by rule and name; nothing of a file that is missing, damaged or of something else."""
+    """Core-seconds by rule and name; empty if the file is missing, damaged or something else."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = [(row["rule"], row["name"], float(row["core_seconds"])) for row in csv.DictReader(file)]
@@ -31,7 +33,7 @@ def read(path: Path) -> Weights:
 
 
 def write(path: Path, weights: Weights) -> None:
-    """Write core-seconds by rule and name; nothing where the folder may not be written."""
+    """Write core-seconds by rule and name; does nothing if the folder is not writable."""
     try:
         temporary = path.with_name(f".{path.name}")
         with temporary.open("w", newline="", encoding="utf-8") as file:
@@ -46,9 +48,9 @@ def write(path: Path, weights: Weights) -> None:
 def share_done(
     planned: Iterable[tuple[str, str]], shares: Mapping[tuple[str, str], float], weights: Weights
 ) -> float | None:
-    """The share of the planned work that is done, in [0, 1]; None where a rule has no weight.
+    """The share of the planned work that is done, in [0, 1]; None if a rule has no weight.
 
-    ``shares`` holds that of each job that has started. A job without weight gets the mean of its rule.
+    ``shares`` holds that of each started job. A job without a weight gets the mean of its rule.
 
     >>> share_done([("train", "a"), ("train", "b")], {("train", "a"): 1.0}, {("train", "a"): 3.0, ("train", "b"): 1.0})
     0.75
@@ -67,7 +69,7 @@ def share_done(
 
 
 def guess(spent: float, expected: float) -> float:
-    """The share of a job that is done where its log does not say it, from core-seconds spent and expected.
+    """The share of a job that is done if its log does not say, from the core-seconds spent and expected.
 
     >>> guess(3.0, 6.0), guess(9.0, 6.0), guess(9.0, 0.0)
     (0.5, 0.95, 0.0)
@@ -76,13 +78,13 @@ def guess(spent: float, expected: float) -> float:
 
 
 class TimeLeft:
-    """The time left as it is shown: it never jumps, and falls with the clock between two estimates."""
+    """The displayed time left: it never jumps, and falls with the clock between two estimates."""
 
     def __init__(self) -> None:
         self.end: float | None = None
 
     def at(self, now: float, started: float, share: float | None) -> float | None:
-        """Seconds left at ``now`` of a run that ``started`` and has done ``share`` of its work; None if not known."""
+        """Seconds left at ``now`` of a run that ``started`` and has done ``share`` of its work; None if unknown."""
         if share is None or share < LEAST_SHARE:
             return None
         end = now + (now - started) * (1 - share) / share

@@ -1,11 +1,11 @@
-"""The jobs of the pipeline in a reader's words: while one runs, and when many are counted."""
+"""The jobs of the pipeline in a reader's words: while one runs, and when several are counted."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 
 class Words(NamedTuple):
-    """What is said of a rule; ``doing`` may hold ``{}``, the name that tells its jobs apart."""
+    """The words for a rule; ``doing`` may hold ``{}`` for the name that distinguishes its jobs."""
 
     doing: str
     one: str
@@ -35,7 +35,7 @@ WORDS = {
     "verify": Words("comparing with the expectations", "comparison with the expectations", "comparisons"),
 }
 SMALL = {"sources", "reference_specification", "study_specification", "run_specification"}
-"""Rules whose jobs take no time and are many."""
+"""Rules with many jobs that take no time."""
 GATHERING = {
     "all",
     "claims",
@@ -48,11 +48,11 @@ GATHERING = {
     "tables",
     "paper_pdf",
 }
-"""Rules that only gather files: their jobs do nothing."""
+"""Rules that only gather files; their jobs do nothing."""
 
 
 def doing(rule: str, name: str) -> str:
-    """What a job does. A rule without words here is named as it is.
+    """What a job does. A rule without words here is called by its name.
 
     >>> doing("train", "burgers-soap")
     'training burgers-soap'

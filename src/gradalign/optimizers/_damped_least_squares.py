@@ -1,5 +1,7 @@
-"""Damped least squares, the linear algebra of Gauss-Newton methods: d = -(J^T J + mu I)^{-1} J^T r, without forming
-more than the smaller of J^T J (P x P) and J J^T (N x N). All quantities are dimensionless."""
+"""Damped least squares, the linear algebra of Gauss-Newton methods: d = -(J^T J + mu I)^{-1} J^T r.
+
+Only the smaller of J^T J (P x P) and J J^T (N x N) is formed. All quantities are dimensionless.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,10 +11,10 @@ import jax.numpy as jnp
 from jax import Array
 
 BLOCKS = 4
-"""Parts of the smaller matrix: with b of them (b + 1) / (2 b) of a full product's operations, but thinner products."""
+"""Row bands of the Gram matrix. b bands cost (b + 1) / (2 b) of a full product, but each product is thinner."""
 
 ATTEMPTS = 12
-"""Factorisations that are tried, each with ten times the damping of the one before."""
+"""Most factorisations that are tried, each with ten times the damping of the one before."""
 
 
 class DampedSystem(NamedTuple):
@@ -26,10 +28,11 @@ class DampedSystem(NamedTuple):
 
 
 class DampedSolution(NamedTuple):
-    """What a damping gives; not a number where no factorisation succeeded.
+    """The solution for one damping; NaN if no factorisation succeeded.
 
-    solve: ``solve(b)`` is (J^T J + mu I)^{-1} b for b (P,). step: ``step(r)`` is -(J^T J + mu I)^{-1} J^T r for r (N,).
-    damping: mu, () as it was used.
+    solve: ``solve(b)`` is (J^T J + mu I)^{-1} b for b (P,).
+    step: ``step(r)`` is -(J^T J + mu I)^{-1} J^T r for r (N,).
+    damping: the mu in use, ().
     """
 
     solve: Callable[[Array], Array]
@@ -38,7 +41,7 @@ class DampedSolution(NamedTuple):
 
 
 def damped_system(jacobian: Array) -> DampedSystem:
-    """The system of a Jacobian (N, P); costs about 5/8 of one product of matrices, 5/4 N P min(N, P) operations.
+    """The system of a Jacobian (N, P). Its Gram matrix costs 5/4 N P min(N, P) operations, 5/8 of a full product.
 
     >>> damped_system(jnp.asarray([[3.0, 4.0]])).gram.tolist()  # J J^T, because there are fewer rows than columns
     [[25.0]]
@@ -50,10 +53,10 @@ def damped_system(jacobian: Array) -> DampedSystem:
 def damped(system: DampedSystem, damping: Array) -> DampedSolution:
     """The solution for mu > 0: one Cholesky factorisation, min(N, P)^3 / 3 operations.
 
-    Where rounding leaves the damped matrix indefinite, mu grows tenfold, and to the rounding unit of the matrix at
-    least, until it can be factorised; the mu in use is part of the result. The dual form (N < P) of ``solve`` is
-    (b - J^T (J J^T + mu I)^{-1} J b) / mu, which loses digits as mu falls below the rounding unit times ||J||^2; that
-    of ``step`` needs no such difference.
+    If rounding leaves the damped matrix indefinite, mu grows tenfold, and at least to the rounding unit times the trace
+    of the Gram matrix, until the factorisation succeeds. The result holds the mu in use. For N < P, ``solve`` computes
+    (b - J^T (J J^T + mu I)^{-1} J b) / mu, which loses digits once mu falls below the rounding unit times ||J||^2;
+    ``step`` needs no such difference.
 
     >>> found = damped(damped_system(jnp.asarray([[2.0, 0.0]])), jnp.asarray(4.0))
     >>> found.step(jnp.asarray([4.0])).round(12).tolist(), found.solve(jnp.asarray([8.0, 4.0])).round(12).tolist()
@@ -68,7 +71,7 @@ def damped(system: DampedSystem, damping: Array) -> DampedSolution:
 
     def failed(state: tuple[Array, Array, Array]) -> Array:
         attempt, _, factor = state
-        return (attempt < ATTEMPTS) & ~jnp.isfinite(factor[-1, -1])  # a failure leaves no number in the last row
+        return (attempt < ATTEMPTS) & ~jnp.isfinite(factor[-1, -1])  # a failed factorisation leaves NaN in the last row
 
     def again(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         attempt, mu, _ = state
@@ -80,7 +83,7 @@ def damped(system: DampedSystem, damping: Array) -> DampedSolution:
     def inverse(b: Array) -> Array:
         return jax.scipy.linalg.cho_solve((factor, True), b)
 
-    # r J and not J^T r: XLA would write J^T down on a CPU, at several times the cost of the product
+    # r J instead of J^T r: on a CPU XLA would materialise J^T, at several times the cost of the product
     if size == jacobian.shape[1]:
         return DampedSolution(inverse, lambda r: -inverse(r @ jacobian), mu)
     return DampedSolution(lambda b: (b - inverse(jacobian @ b) @ jacobian) / mu, lambda r: -(inverse(r) @ jacobian), mu)
@@ -89,8 +92,8 @@ def damped(system: DampedSystem, damping: Array) -> DampedSolution:
 def norm_factor(jacobian: Array, share: float) -> Array:
     """C, lower triangular (P, P), with C C^T = J^T J + share tr(J^T J)/P I, for J (N, P).
 
-    ||C^T d|| is the length of J d with a share of that of d, which makes it a norm of d for any J that is not zero.
-    P^3/3 operations beside those of J^T J.
+    ||C^T d||^2 = ||J d||^2 + share tr(J^T J)/P ||d||^2, so ||C^T d|| is a norm of d for any nonzero J. Costs P^3/3
+    operations in addition to J^T J.
 
     >>> norm_factor(jnp.asarray([[3.0, 0.0], [0.0, 4.0]]), 1e-20).round(12).tolist()
     [[3.0, 0.0], [0.0, 4.0]]
@@ -102,7 +105,7 @@ def norm_factor(jacobian: Array, share: float) -> Array:
 
 
 def _lower_gram(rows: Array) -> Array:
-    """R R^T for R (n, m): its lower triangle in ``BLOCKS`` bands of rows, zeros to the right of each band."""
+    """The lower triangle of R R^T for R (n, m), in ``BLOCKS`` bands of rows with zeros to the right of each band."""
     n = rows.shape[0]
     ends = [round(n * (index + 1) / BLOCKS) for index in range(BLOCKS)] if n >= 64 * BLOCKS else [n]
     bands = [

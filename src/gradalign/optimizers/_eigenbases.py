@@ -1,4 +1,4 @@
-"""Factors of second moments, one per axis of each parameter, and their slowly moving eigenbases."""
+"""Second-moment factors, one per axis of each parameter, and their slowly updated eigenbases."""
 
 from collections.abc import Callable
 
@@ -15,8 +15,8 @@ def identity_bases(
 ) -> tuple[tuple[Sides, ...], tuple[Sides, ...]]:
     """Zero factors and identity bases, (d, d) for each preconditioned axis of length d, in the dtype of the parameter.
 
-    Axes of length 1 and those longer than ``longest`` are left alone; so are vectors unless ``precondition_1d``; with
-    ``one_sided`` all but the shortest axis of each parameter are.
+    Not preconditioned are axes of length 1 or longer than ``longest``, the axis of a vector unless ``precondition_1d``,
+    and with ``one_sided`` all but the shortest axis of each parameter.
 
     >>> factors, bases = identity_bases({"kernel": jnp.zeros((2, 9)), "bias": jnp.zeros(2)}, longest=8)
     >>> [[None if side is None else side.shape for side in sides] for sides in bases]  # bias, kernel
@@ -40,7 +40,7 @@ def bias_correction(decay: float, updates: Array, dtype: jnp.dtype) -> Array:
 
 
 def eigenvectors(factors: tuple[Sides, ...]) -> tuple[Sides, ...]:
-    """Eigenvectors of every factor as columns, by falling eigenvalue.
+    """Eigenvectors of every factor as columns, by decreasing eigenvalue.
 
     >>> jnp.abs(eigenvectors(((jnp.diag(jnp.asarray([1.0, 2.0])),),))[0][0]).tolist()
     [[0.0, 1.0], [1.0, 0.0]]
@@ -51,7 +51,7 @@ def eigenvectors(factors: tuple[Sides, ...]) -> tuple[Sides, ...]:
 def refreshed(
     factors: tuple[Sides, ...], bases: tuple[Sides, ...], second_moment: Tree
 ) -> tuple[tuple[Sides, ...], Tree]:
-    """One orthogonal iteration Q <- qr(F Q) per basis, columns and second moments first sorted by diag(Q^T F Q).
+    """One orthogonal iteration Q <- qr(F Q) per basis, after sorting columns and second moments by diag(Q^T F Q).
 
     >>> factors = ((jnp.diag(jnp.asarray([1.0, 2.0])),),)
     >>> bases, second_moment = refreshed(factors, ((jnp.eye(2),),), jnp.asarray([3.0, 4.0]))
@@ -75,7 +75,7 @@ def refreshed(
 
 
 def to_basis(tree: Tree, bases: tuple[Sides, ...]) -> Tree:
-    """Q_L^T G Q_R for every matrix G, and likewise along every axis of other tensors.
+    """Q_L^T G Q_R for every matrix G, and the same along every axis of other tensors.
 
     >>> to_basis(jnp.asarray([[1.0, 2.0]]), ((None, jnp.eye(2)[::-1]),)).tolist()
     [[2.0, 1.0]]
@@ -84,7 +84,7 @@ def to_basis(tree: Tree, bases: tuple[Sides, ...]) -> Tree:
 
 
 def from_basis(tree: Tree, bases: tuple[Sides, ...]) -> Tree:
-    """Q_L G Q_R^T for every matrix G: undoes ``to_basis``.
+    """Q_L G Q_R^T for every matrix G: the inverse of ``to_basis``.
 
     >>> from_basis(jnp.asarray([[2.0, 1.0]]), ((None, jnp.eye(2)[::-1]),)).tolist()
     [[1.0, 2.0]]

@@ -1,4 +1,4 @@
-"""One square matrix per axis of a parameter: what SOAP and Shampoo keep of the gradients."""
+"""One square matrix per axis of a parameter: the gradient statistics of SOAP and Shampoo."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from jax import Array
 from gradalign.base.trees import Tree
 
 Sides = tuple[Array | None, ...]
-"""One square matrix per axis of a parameter; None where the axis is left alone."""
+"""One square matrix per axis of a parameter; None for an axis that is not preconditioned."""
 
 
 def sides(
@@ -19,10 +19,10 @@ def sides(
     vectors: bool = False,
     one_sided: bool = False,
 ) -> Sides:
-    """``make(d, dtype)`` for every axis of length d that gets a matrix, None for the others.
+    """``make(d, dtype)`` for every preconditioned axis of length d, None for the others.
 
-    Left alone are axes of length 1 and those longer than ``max_dimension``; the axis of a vector unless ``vectors``;
-    with ``one_sided`` all but the shortest axis.
+    Not preconditioned are axes of length 1 or longer than ``max_dimension``, the axis of a vector unless ``vectors``,
+    and with ``one_sided`` all but the shortest axis.
 
     >>> sides(jnp.ones((3, 1, 2)), lambda d, dtype: d, 10)
     (3, None, 2)
@@ -37,9 +37,10 @@ def sides(
 
 
 def updated_factors(gradient: Tree, factors: tuple[Sides, ...], keep: float, add: float) -> tuple[Sides, ...]:
-    """keep L + add G_a G_a^T for every factor L (d, d), G_a the gradient unfolded along its axis of length d.
+    """keep L + add G_a G_a^T for every factor L (d, d), where G_a is the gradient unfolded along its axis of length d.
 
-    ``factors`` has one entry per leaf of ``gradient``, in the order of its leaves. Same shapes and dtypes as there.
+    ``factors`` has one entry per leaf of ``gradient``, in the same order. The result has the shapes and dtypes of
+    ``factors``.
 
     >>> before = ((jnp.eye(2), None),)
     >>> updated_factors(jnp.asarray([[3.0], [0.0]]), before, 0.5, 1.0)[0][0].tolist()  # 0.5 + 9, 0.5
@@ -62,7 +63,8 @@ def updated_factors(gradient: Tree, factors: tuple[Sides, ...], keep: float, add
 def multiplied(tree: Tree, matrices: tuple[Sides, ...], contracted: int) -> Tree:
     """Each axis multiplied by the transpose of its matrix (``contracted`` 0) or by the matrix itself (1).
 
-    ``matrices`` has one entry per leaf of ``tree``, in the order of its leaves. Same structure and shapes as ``tree``.
+    ``matrices`` has one entry per leaf of ``tree``, in the same order. The result has the structure and shapes of
+    ``tree``.
 
     >>> multiplied(jnp.asarray([[1.0], [2.0]]), ((jnp.asarray([[0.0, 3.0], [1.0, 0.0]]), None),), 1).tolist()
     [[6.0], [1.0]]

@@ -1,4 +1,4 @@
-"""A line search for the strong Wolfe conditions that runs on the device, and what the next one can use of its end."""
+"""A line search for the strong Wolfe conditions that runs on the device, and what the next step can reuse of it."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -18,8 +18,8 @@ ValueAndGradient = Callable[[Array], tuple[Array, Array]]
 class Accepted(NamedTuple):
     """Where a line search stopped.
 
-    length: () the step length t, 0 where none was found.
-    value, gradient: () and (P,), of the function at x + t d.
+    length: () the step length t, 0 if none was found.
+    value, gradient: () and (P,), at x + t d.
     evaluations: () int32, evaluations of value and gradient.
     """
 
@@ -30,9 +30,9 @@ class Accepted(NamedTuple):
 
 
 class End(NamedTuple):
-    """What is known where the last line search ended.
+    """Value and gradient at the end of the last line search.
 
-    fingerprint: (2,) uint32 of the parameters, points and loss weights that ``value`` and ``gradient`` belong to.
+    fingerprint: (2,) uint32 of the parameters, points and loss weights at which both were computed.
     value, gradient: () and (P,), the loss and its gradient.
     """
 
@@ -42,7 +42,7 @@ class End(NamedTuple):
 
     @classmethod
     def unknown(cls, params: Array) -> "End":
-        """Of no parameters yet, for parameters (P,)."""
+        """The placeholder before the first line search, for parameters (P,)."""
         return cls(jnp.zeros(2, jnp.uint32), jnp.zeros((), params.dtype), jnp.zeros_like(params))
 
 
@@ -51,7 +51,7 @@ class Start(NamedTuple):
 
     value_and_gradient: the loss and its gradient as a function of the parameters (P,).
     value, gradient: () and (P,), both at the start.
-    evaluations: () int32, evaluations of both that the start has cost: 0 or 1.
+    evaluations: () int32, evaluations spent to obtain them: 0 or 1.
     """
 
     value_and_gradient: ValueAndGradient
@@ -61,11 +61,11 @@ class Start(NamedTuple):
 
 
 def start_of(objective: Objective, params: Tree, points: Points, last: End) -> Start:
-    """Value and gradient at ``params``: those at the end of the last line search where they are of the same function.
+    """Value and gradient at ``params``, reused from the last line search if they belong to the same function.
 
-    They do if parameters, points and loss weights have the fingerprint of ``last``. Causal row weights keep their
-    values of the start of the step, so that L and its gradient belong to one function; they change with the parameters,
-    and value and gradient are then always computed. Raises nothing.
+    They do if parameters, points and loss weights have the fingerprint of ``last``. Causal row weights are frozen at
+    the start of the step, so that L and its gradient belong to one function. They change from step to step, so value
+    and gradient are then always recomputed. Raises nothing.
 
     >>> line = Objective({"fit": jnp.ones(())}, lambda x, points: {"fit": x - points["fit"]})
     >>> params, points, known = jnp.ones(1), {"fit": jnp.zeros(1)}, End.unknown(jnp.ones(1))
@@ -85,14 +85,14 @@ def start_of(objective: Objective, params: Tree, points: Points, last: End) -> S
 
 
 def end_of(objective: Objective, params: Array, points: Points, accepted: Accepted) -> End:
-    """What the next step can use of a line search that ended at the parameters (P,)."""
+    """What the next step can reuse of a line search that ended at the parameters (P,)."""
     return End(fingerprint((params, points, objective.loss_weights)), accepted.value, accepted.gradient)
 
 
 def fingerprint(tree: Tree) -> Array:
-    """Two sums modulo 2^32 over all 32-bit words of a tree, with odd factors that depend on place: (2,) uint32.
+    """Two hashes of a tree, (2,) uint32: sums modulo 2^32 of its 32-bit words, each mixed with its position.
 
-    Equal trees have equal sums; others have them by chance only. Costs one pass.
+    Equal trees have equal hashes; others collide only by chance. Costs one pass.
 
     >>> one, other = fingerprint(jnp.asarray([1.0, 2.0])), fingerprint(jnp.asarray([2.0, 1.0]))
     >>> one.shape, bool(jnp.all(one == other))
@@ -108,7 +108,7 @@ def _words(leaf: Array) -> Array:
 
 
 def _mixed(words: Array) -> Array:
-    """Every bit of a word spread over the word: multiplications by odd numbers and shifts."""
+    """Every bit spread over its word, by shifts and multiplications by odd numbers."""
     words = (words ^ (words >> 16)) * jnp.uint32(0x9E3779B1)
     words = (words ^ (words >> 15)) * jnp.uint32(0x85EBCA6B)
     return words ^ (words >> 16)
@@ -143,15 +143,16 @@ def strong_wolfe(
 ) -> Accepted:
     """A step length t with f(x + t d) <= f(x) + c1 t g^T d and |g(x + t d)^T d| <= c2 |g^T d|.
 
-    x (P,) is the start, f and g (P,) value and gradient there, d (P,) a direction with g^T d < 0, c1 ``decrease``, c2
-    ``curvature``; all in the dtype of x. Near a minimum, where rounding hides a decrease, |f(x + t d) - f(x)| <=
-    sqrt(u) |f(x)| with (2 c1 - 1) g^T d >= g(x + t d)^T d replaces the first condition (u: the rounding unit; the
-    approximate Wolfe condition of Hager and Zhang 2006, ACM Trans. Math. Softw. 32, equation 23). First lengths grow
-    until an interval holds such a t, then it shrinks around minima of the cubic through values and slopes at its ends
-    (Nocedal and Wright 2006, algorithms 3.5 and 3.6). A trial whose value is not finite counts as too long.
+    x (P,) is the start, f and g (P,) are value and gradient there, d (P,) is a direction with g^T d < 0, c1 is
+    ``decrease`` and c2 ``curvature``; all in the dtype of x. Near a minimum rounding hides a decrease. Where
+    f(x + t d) <= f(x) + sqrt(u) |f(x)|, with the rounding unit u, (2 c1 - 1) g^T d >= g(x + t d)^T d can replace the
+    first condition (the approximate Wolfe condition of Hager and Zhang 2006, ACM Trans. Math. Softw. 32, equation 23).
 
-    After ``most_evaluations`` the best length with the first condition is taken; t is 0, with the value and gradient of
-    the start, where there is none, or where d is no direction of descent. Raises nothing.
+    Trial lengths grow until an interval contains such a t. The interval then shrinks around the minimum of the cubic
+    through values and slopes at its ends (Nocedal and Wright 2006, algorithms 3.5 and 3.6). A trial whose value is not
+    finite counts as too long. After ``most_evaluations`` the best length so far that satisfies the first condition is
+    taken. If there is none, or d is not a descent direction, t is 0, with the value and gradient of the start. Raises
+    nothing.
 
     >>> start, value, gradient, direction = map(jnp.asarray, ([4.0], 16.0, [8.0], [-8.0]))
     >>> found = strong_wolfe(jax.value_and_grad(lambda x: jnp.sum(x**2)), start, value, gradient, direction)
@@ -173,7 +174,7 @@ def strong_wolfe(
         lower = (trial.value <= value + decrease * trial.length * slope) & (trial.value < low.value)
         enough = finite & (lower | flat)
         found = enough & (jnp.abs(trial.slope) <= curvature * jnp.abs(slope))
-        # The end with the lower value is `low`; a minimum lies from it towards `high`, where its slope points downhill
+        # `low` is the end with the lower value; its slope falls towards `high`, so a minimum lies between them
         turned = jnp.where(search.bracketed, trial.slope * (high.length - low.length) >= 0, trial.slope >= 0)
         bracketed = search.bracketed | ~enough | turned
         new_high = _where(enough, _where(turned, low, high), trial)
@@ -211,14 +212,14 @@ def _where(condition: Array, one: _Trial, other: _Trial) -> _Trial:
 
 
 def _extrapolated(before: _Trial, last: _Trial) -> Array:
-    """Where the slope, continued along its secant, vanishes; from 2 to 10 times the last length."""
+    """The zero of the secant through the slopes, from 2 to 10 times the last length."""
     secant = last.length + (last.length - before.length) * last.slope / (before.slope - last.slope)
     usable = jnp.isfinite(secant) & (secant > last.length)
     return jnp.clip(jnp.where(usable, secant, 10 * last.length), 2 * last.length, 10 * last.length)
 
 
 def _interpolated(low: _Trial, high: _Trial) -> Array:
-    """The minimum of the cubic through both ends, a tenth of the interval away from either; else the middle."""
+    """The minimum of the cubic through both ends, at least a tenth of the interval from either; else the midpoint."""
     width = high.length - low.length
     sum_of_slopes = low.slope + high.slope - 3 * (high.value - low.value) / width
     root = jnp.sqrt(sum_of_slopes**2 - low.slope * high.slope) * jnp.sign(width)

@@ -1,4 +1,4 @@
-"""The method contract: an optimizer is a handful of pure functions, and one loop runs them all."""
+"""The method contract: an optimizer is a few pure functions, and one loop runs them all."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -23,27 +23,26 @@ class Method(NamedTuple):
     """One optimizer.
 
     init: ``init(params) -> state``.
-    step: ``step(objective, params, state, points, gradient=None) -> (params, state, metrics)``; metrics are scalars by
+    step: ``step(objective, params, state, points, gradient=None) -> (params, state, metrics)``. Metrics are scalars by
         name, among them ``gradient_evaluations``. ``gradient`` is that of the objective at these parameters and points,
-        where the caller has it already.
-    precondition: ``precondition(objective, params, state, points, gradient) -> direction``: the linear map P
-        of the present state applied to any gradient, without momentum and learning rate. Common-state scores
-        apply one P to all per-loss gradients.
-    observe: ``observe(params, state, gradient) -> state``: let the statistics see a gradient without moving. Own-state
-        scores feed one such state per loss term.
-    enter: ``enter(params, state, steps) -> state``: the state at the start of a stage (a time window, or a stage of a
-        curriculum) of ``steps`` () int32 steps, from the last one of the stage before, or from ``init(params)`` where
-        there is none or the network is new. None: every stage starts with ``init(params)``.
+        if the caller has it already.
+    precondition: ``precondition(objective, params, state, points, gradient) -> direction``: the preconditioner P of the
+        present state applied to any gradient, linear, without momentum and learning rate. Common-state scores apply one
+        P to all per-loss gradients.
+    observe: ``observe(params, state, gradient) -> state``: update the statistics with a gradient, without a step.
+        Own-state scores feed one such state per loss term.
+    enter: ``enter(params, state, steps) -> state``: the state at the start of a stage (a time window or a curriculum
+        stage) of ``steps`` () int32 steps, from the last state of the previous stage, or from ``init(params)`` if there
+        is none or the network is new. None: every stage starts with ``init(params)``.
+    evaluations: gradient evaluations of a step outside its trials (of a line search or of dampings), and of each trial.
+    period: steps after which work scheduled by a counter in the state repeats, such as a refresh of the basis.
 
-    evaluations: gradient evaluations of a step beside its trials (of a line search, of dampings), and of each trial.
-    period: steps after which what a counter of the state decides is done again, such as a new eigenbasis.
-
-    ``gradient_evaluations``, () int32, is what a step cost in passes through the network on all points of the step, in
-    units of a value with its gradient. One each: a value with its gradient, whether the method or the caller computes
-    it; the Jacobian, which is one pass forward and one backward for each row; a value alone; a second derivative of the
-    rows along a direction; each product with the transposed Jacobian beside the gradient. Linear algebra is not
-    counted (``gradalign.training.operations`` does), nor is what is no part of the method: weights of loss terms and of
-    rows, own states, diagnostics. Trials that a step throws away count.
+    ``gradient_evaluations``, () int32, is the cost of a step in passes through the network on all its points, in units
+    of a value with its gradient. Each of these counts as one: a value with its gradient, whether the method or the
+    caller computes it; the Jacobian, one forward pass and one backward pass per row; a value alone; a second derivative
+    of the rows along a direction; each product with the transposed Jacobian beyond the gradient. Rejected trials count.
+    Linear algebra does not (``gradalign.training.operations`` counts it), nor does anything outside the method: weights
+    of loss terms and rows, own states, diagnostics.
     """
 
     init: Callable[[Tree], State]
@@ -56,13 +55,13 @@ class Method(NamedTuple):
 
 
 def first_order(transformation: optax.GradientTransformation, precondition: Callable[[State, Tree], Tree]) -> Method:
-    """A method from an optax transformation and the linear map of its state.
+    """A method from an optax transformation and the preconditioner of its state.
 
     ``precondition(state, gradient)`` must be linear in ``gradient``.
     """
 
     def update(params: Tree, state: State, gradient: Tree) -> tuple[Tree, State]:
-        with jax.numpy_dtype_promotion("standard"):  # optax itself mixes integer counts with floats
+        with jax.numpy_dtype_promotion("standard"):  # optax mixes integer counts with floats
             return transformation.update(gradient, state, params)
 
     def step(
@@ -81,9 +80,9 @@ def first_order(transformation: optax.GradientTransformation, precondition: Call
 
 
 def load_method(name: str) -> ModuleType:
-    """The module of a method; it defines ``Settings`` and ``method(settings, steps) -> Method``.
+    """The module of a method, which defines ``Settings`` and ``method(settings, steps) -> Method``.
 
-    Raises ``ConfigurationError``, with the list of names, for an unknown one.
+    Raises ``ConfigurationError`` for an unknown name, with the list of known ones.
     """
     names = module_names("optimizers")
     if name not in names:

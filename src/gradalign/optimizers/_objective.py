@@ -1,4 +1,4 @@
-"""What a method minimises: the weighted least-squares objective of one problem and one network."""
+"""The objective that a method minimises: weighted least squares of one problem and one network."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -21,14 +21,14 @@ Residuals = Callable[[Tree, Points], dict[str, Array]]
 class Objective:
     """L(θ) = Σ_k λ_k L_k(θ),  L_k = (1/N_k) Σ_i c_ki r_ki(θ)².
 
-    r_k (N_k,) are the residuals of loss term k, λ_k its weight, c_ki the causal row weights (1 without
-    them; treated as constants by differentiation). The weighted rows sqrt(λ_k c_ki / N_k) r_ki have L as
-    the sum of their squares, which is the form that Gauss-Newton methods use. Dimensionless; the dtype is
-    that of the parameters.
+    r_k (N_k,) are the residuals of loss term k, λ_k is its weight, and c_ki are the causal row weights: constant under
+    differentiation, and 1 without causal weighting. L is the sum of squares of the weighted rows
+    sqrt(λ_k c_ki / N_k) r_ki, the form that Gauss-Newton methods use. Dimensionless; the dtype is that of the
+    parameters.
 
-    ``loss_weights`` is data, so that a change of weights does not recompile; the functions are static. ``point_sets``
-    pairs a loss term with the points it is taken at, where these do not have its own name. ``fields`` gives, in the
-    shape of the residuals, the field u_k that each of some loss terms drives (``Problem.driven``).
+    ``loss_weights`` is data, so a change of weights does not recompile; the functions are static. ``point_sets`` pairs
+    a loss term with its point set if the names differ. For the loss terms that drive a field (``Problem.driven``),
+    ``fields`` gives that field u_k in the shape of the residuals.
 
     >>> line = Objective({"fit": jnp.asarray(4.0)}, lambda slope, points: {"fit": slope * points["fit"] - 1.0})
     >>> round(float(line.loss(jnp.asarray(2.0), {"fit": jnp.asarray([1.0, 0.0])})), 6)  # 4 ((2-1)² + (0-1)²) / 2
@@ -42,16 +42,16 @@ class Objective:
     fields: Residuals | None = field(default=None, metadata={"static": True})
 
     def rows(self, params: Tree, points: Points) -> dict[str, Array]:
-        """Weighted residual rows by loss term: L is the sum of their squares."""
+        """Weighted residual rows by loss term; L is the sum of their squares."""
         residuals = {name: r for name, r in self.residuals(params, points).items() if name in self.loss_weights}
         return {name: factor * residuals[name] for name, factor in self._factors(residuals).items()}
 
     def linearisation(self, params: Tree, points: Points) -> tuple[Array, Array]:
         """All weighted rows r (N,) in the order of the loss terms, and their Jacobian J (N, P).
 
-        P counts the parameters in the order of ``jax.flatten_util.ravel_pytree``. Each row of J is the gradient of
-        one point's residual, which needs residual i of a loss term to depend on point i alone, as collocation
-        residuals do; the factors of the rows are constants. The gradient of L is 2 J^T r.
+        P counts the parameters in the order of ``jax.flatten_util.ravel_pytree``. Each row of J is the gradient of one
+        point's residual, so residual i of a loss term must depend on point i alone, as collocation residuals do. The
+        factors of the rows are constants. The gradient of L is 2 J^T r.
         """
         flat, unravel = ravel_pytree(params)
         sets = dict(self.point_sets)
@@ -80,7 +80,7 @@ class Objective:
         }
 
     def losses(self, params: Tree, points: Points) -> dict[str, Array]:
-        """Mean squares of the residuals by loss term, without any weights."""
+        """Unweighted mean squares of the residuals by loss term."""
         return {name: jnp.mean(r**2) for name, r in self.residuals(params, points).items()}
 
     def weighted_losses(self, params: Tree, points: Points) -> dict[str, Array]:
@@ -106,7 +106,7 @@ class Objective:
         groups: dict[str, list[str]] = {}
         for name in self.loss_weights:
             groups.setdefault(sets.get(name, name), []).append(name)
-        # Terms at the same points share their forward pass, and the program that has to be compiled
+        # Terms at the same points share a forward pass and a compiled program
         found: dict[str, Tree] = {}
         for names in groups.values():
             stacked = jax.jacrev(weighted)(params, names)
@@ -114,10 +114,10 @@ class Objective:
         return {name: found[name] for name in self.loss_weights}
 
     def held(self, params: Tree, points: Points) -> "Objective":
-        """The same objective with the causal row weights that it has at ``params``, wherever it is evaluated.
+        """The same objective with the causal row weights frozen at their values at ``params``.
 
-        Value and gradient then belong to one function, as a line search needs it: causal weights that follow the
-        parameters enter the value, but are constants of the gradient.
+        Value and gradient then belong to one function, as a line search requires. Otherwise the weights follow the
+        parameters in the value, but are constants in the gradient.
 
         >>> cube = Objective({"fit": jnp.ones(())}, lambda x, _: {"fit": x}, lambda rows: {"fit": jnp.abs(rows["fit"])})
         >>> [float(one.loss(jnp.asarray([2.0]), {}).round(6)) for one in (cube, cube.held(jnp.asarray([3.0]), {}))]
@@ -132,7 +132,7 @@ class Objective:
     def of_fields(self, params: Tree, points: Points) -> "Objective":
         """The objective whose residuals are the fields u_k, each with weight 1: L is the sum of their mean squares.
 
-        Raises ``ConfigurationError`` where no fields are known.
+        Raises ``ConfigurationError`` if no fields are known.
         """
         fields = self._known_fields()
         weights = {name: jnp.ones((), values.dtype) for name, values in fields(params, points).items()}
@@ -141,8 +141,8 @@ class Objective:
     def in_pseudo_time(self, params: Tree, rate: Array) -> "Objective":
         """The objective of one implicit step of du/dτ = -r from ``params``: r_k + (u_k(θ) - u_k(params)) / Δτ for r_k.
 
-        ``rate`` is 1/Δτ, (). Loss terms that drive no field stay as they are, and so do all residuals at ``params``.
-        Raises ``ConfigurationError`` where no fields are known.
+        ``rate`` is 1/Δτ, (). Loss terms that drive no field are unchanged, and so are all residuals at ``params``.
+        Raises ``ConfigurationError`` if no fields are known.
 
         >>> decay = Objective({"f": jnp.ones(())}, lambda u, _: {"f": 3.0 * u}, fields=lambda u, _: {"f": u})
         >>> step = decay.in_pseudo_time(jnp.asarray([1.0]), jnp.asarray(2.0))  # 3 u + 2 (u - 1)
@@ -167,5 +167,5 @@ class Objective:
         return self.fields
 
     def only(self, name: str) -> "Objective":
-        """The same objective with one loss term, as the own-state scores need it."""
+        """The same objective with one loss term, for the own-state scores."""
         return replace(self, loss_weights={name: self.loss_weights[name]})

@@ -23,11 +23,11 @@ class ScheduleSettings(Options):
 def learning_rate(settings: ScheduleSettings) -> optax.Schedule:
     """The schedule of ``ScheduleSettings`` as a function of the step count t, ().
 
-    A whole number gives a rate () in JAX's default float dtype: float64 where that is enabled, which an update takes
-    over, or rounds once to its own dtype. A float count gives the rate in its dtype. Raises nothing.
+    An integer count gives a rate () in JAX's default float dtype (float64 if enabled), which an update uses as it is or
+    rounds once to its own dtype. A float count gives the rate in its dtype. Raises nothing.
 
-    optax's ``warmup_exponential_decay_schedule`` is the same function, but divides whole numbers in float32, and
-    subtracts nearly equal numbers at the start of the rise.
+    optax's ``warmup_exponential_decay_schedule`` is the same function, but divides integers in float32 and subtracts
+    nearly equal numbers at the start of the warm-up.
 
     >>> schedule = learning_rate(ScheduleSettings(learning_rate=0.5, warmup_steps=10, decay_rate=0.5, decay_steps=4))
     >>> [float(schedule(step)) for step in (0, 5, 10, 14)]

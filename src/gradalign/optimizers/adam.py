@@ -23,7 +23,7 @@ class Settings(ScheduleSettings):
 
 
 def method(settings: Settings, steps: int) -> Method:
-    """Adam from optax, with P = diag(1 / (sqrt(v / (1 - b2^t)) + eps)) as its linear map."""
+    """Adam from optax, with the preconditioner P = diag(1 / (sqrt(v / (1 - b2^t)) + eps))."""
     del steps
 
     def precondition(state: State, gradient: Tree) -> Tree:

@@ -1,8 +1,8 @@
-"""Gauss-Newton steps with the damping of Levenberg and Marquardt, and their acceleration. Cost per step: the Jacobian,
-5/4 N P min(N, P) operations for the smaller Gram matrix of N residuals and P parameters, and for each damping that is
-tried a Cholesky factorisation and about two gradients. Memory: N P + min(N, P)^2. Precision: float64, because normal
-equations square the condition. Use it when there are at most a few thousand parameters and an accurate solution is
-wanted."""
+"""Gauss-Newton with Levenberg-Marquardt damping and geodesic acceleration. Cost per step: the Jacobian,
+5/4 N P min(N, P) operations for the smaller Gram matrix of N residuals and P parameters, and for each damping tried one
+Cholesky factorisation and about two gradients. Memory: N P + min(N, P)^2. Precision: float64, because the normal
+equations square the condition number. Use it when there are at most a few thousand parameters and an accurate solution
+is wanted."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -19,8 +19,8 @@ from gradalign.optimizers._damped_least_squares import DampedSolution, damped, d
 from gradalign.optimizers._method import Method
 from gradalign.optimizers._objective import Objective
 
-GOOD_RATIO = 0.75  # actual / predicted decrease above which the linear model was good, and mu falls
-INCREASE = 2.0  # factor of mu where it was bad
+GOOD_RATIO = 0.75  # actual / predicted decrease above which mu falls
+INCREASE = 2.0  # factor of mu below bad_ratio
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class GaussNewtonState(NamedTuple):
 
 
 class _Trial(NamedTuple):
-    """What a step has come to: parameters (P,), next and used mu, whether it was accepted, attempts, ratio."""
+    """A step in progress: parameters (P,), next and used mu, whether it was accepted, attempts, ratio."""
 
     flat: Array
     damping: Array
@@ -69,41 +69,43 @@ def method(settings: Settings, steps: int) -> Method:
     """One damped Gauss-Newton step at a time, with the first mu that lowers the loss on the points of the step.
 
     v = -(J^T J + mu I)^{-1} J^T r for the weighted rows r (N,) and their Jacobian J (N, P). With ``acceleration`` the
-    step is v + a/2, a = -(J^T J + mu I)^{-1} J^T r_vv, r_vv being the second derivative of r along v, which costs about
-    two gradients and no factorisation; it is v alone where a is too long (arXiv 1201.5885, section III). The ratio of
-    the actual decrease of L = ||r||^2 to -<J^T r, v> + mu ||v||^2, that of the linear model, decides about mu: it is
-    multiplied by ``decrease`` where the ratio exceeds 3/4, by 2 below ``bad_ratio``, and by ``refusal`` where L did
-    not fall; then the same Jacobian is used again, up to ``attempts`` times, after which the parameters stay as they
-    are (Levenberg 1944, Marquardt 1963). Primal or dual, whichever is smaller (``damped_least_squares``).
+    step is v + a/2, a = -(J^T J + mu I)^{-1} J^T r_vv, where r_vv is the second derivative of r along v
+    (arXiv 1201.5885, section III). The correction costs about two gradients and no factorisation, and is left out if a
+    is too long.
 
-    With the norm ``fields`` mu limits the change of the fields instead, a trust region in function space: I becomes
-    C C^T = J_u^T J_u + share tr(J_u^T J_u)/P I, the first part of which gives the mean square over the points of
-    J_u v, the change of the fields ``Problem.driven`` to first order. In y = C^T d that is the same method with the
-    Jacobian J C^{-T}, so that no other coordinates of the parameters change the fields it visits, up to the small
-    ``parameter_share``. It costs a Jacobian of the fields, P^3/3 and (N + N_u) P^2 operations more. The stationary
-    points are those of L.
+    mu follows the ratio of the actual decrease of L = ||r||^2 to that of the linear model, -<J^T r, v> + mu ||v||^2. It
+    is multiplied by ``decrease`` if the ratio exceeds 3/4, by 2 if it is below ``bad_ratio``, and by ``refusal`` if L
+    did not fall. In the last case the same Jacobian is tried again, up to ``attempts`` times; then the parameters stay
+    as they are (Levenberg 1944, Marquardt 1963). The system is primal or dual, whichever is smaller
+    (``_damped_least_squares``).
 
-    With ``pseudo_step`` r is r(θ) + (u(θ) - u(θ_k))/Δτ at step k, for the loss terms that drive a field u: one
-    linearised step of the implicit Euler method for ∂u/∂τ = -r (arXiv 2604.23528), damped in either norm, and all that
-    is said above holds of these rows. They equal r at θ_k, but their gradient 2 (J + J_u/Δτ)^T r does not vanish where
-    that of L does: a flow that no small change of the parameters improves can be left. Δτ is
-    ``pseudo_step`` over sqrt(L) at θ_k, with a growth as in "switched evolution relaxation" (Mulder and van Leer 1985),
-    and the method in the end the plain one. L itself may rise.
+    With the norm ``fields`` mu limits the change of the fields instead, a trust region in function space. I becomes
+    C C^T = J_u^T J_u + share tr(J_u^T J_u)/P I. The first part gives the mean square over the points of J_u v, the
+    first-order change of the fields ``Problem.driven``. In y = C^T d this is the same method with the Jacobian
+    J C^{-T}. A change of coordinates of the parameters does not change the fields it visits, up to the small
+    ``parameter_share``. It costs one more Jacobian, that of the fields, and P^3/3 + (N + N_u) P^2 more operations. The
+    stationary points remain those of L.
 
-    The linear map of the state is (J^T J + mu I)^{-1}, or with C C^T, with the Jacobian of the objective it is asked
-    about; an own-state map keeps ``initial_damping``, since nothing moves along it. Metrics: ``damping``, the last mu
-    that was tried, ``decrease_ratio``, ``attempts``, ``gradient_evaluations``: one for each Jacobian, one for the loss
-    after each attempt and for that of ``pseudo_step``, and one for each r_vv; and in pseudo-time ``pseudo_rate``, 1/Δτ.
-    Raises ``ConfigurationError`` for a problem that does not say what its equations drive, where a setting needs it.
+    With ``pseudo_step`` the rows at step k are r(θ) + (u(θ) - u(θ_k))/Δτ for the loss terms that drive a field u: one
+    linearised implicit Euler step for ∂u/∂τ = -r (arXiv 2604.23528). Damping, in either norm, applies to these rows.
+    They equal r at θ_k, but their gradient 2 (J + J_u/Δτ)^T r need not vanish where that of L does, so the method can
+    leave a stationary point of L. Δτ is ``pseudo_step`` / sqrt(L) at θ_k. It grows as in switched evolution relaxation
+    (Mulder and van Leer 1985), and the method tends to the plain one. L itself may rise.
+
+    The preconditioner is (J^T J + mu I)^{-1}, or with C C^T, with the Jacobian of the objective passed to it. Own
+    states keep ``initial_damping``, because they take no steps. Metrics: ``damping``, the last mu tried;
+    ``decrease_ratio``; ``attempts``; ``gradient_evaluations``: one for each Jacobian, one for the loss after each
+    attempt and for that of ``pseudo_step``, and one for each r_vv; with ``pseudo_step`` also ``pseudo_rate``, 1/Δτ.
+    Raises ``ConfigurationError`` if a setting needs the driven fields and the problem does not name them.
     """
     del steps
-    once = 1 + (settings.norm == "fields") + (settings.pseudo_step is not None)  # gradient evaluations but for attempts
+    once = 1 + (settings.norm == "fields") + (settings.pseudo_step is not None)  # gradient evaluations beside attempts
 
     def init(params: Tree) -> GaussNewtonState:
         return GaussNewtonState(jnp.asarray(settings.initial_damping, ravel_pytree(params)[0].dtype))
 
     def measured(objective: Objective, params: Tree, points: Points, jacobian: Array) -> tuple[Array, Array | None]:
-        """J C^{-T} and C, for y = C^T d whose length is that of d in the norm; C is None where it is the identity."""
+        """J C^{-T} and C, where y = C^T d has the length of d in the norm; C is None for the identity."""
         if settings.norm == "parameters":
             return jacobian, None
         of_fields = objective.of_fields(params, points).linearisation(params, points)[1]
@@ -117,7 +119,7 @@ def method(settings: Settings, steps: int) -> Method:
     def step(
         objective: Objective, params: Tree, state: GaussNewtonState, points: Points, gradient: Tree = None
     ) -> tuple[Tree, GaussNewtonState, dict[str, Array]]:
-        del gradient  # the Jacobian holds it
+        del gradient  # it follows from the Jacobian
         objective = plain = objective.held(params, points)
         pseudo_time = {}
         if settings.pseudo_step is not None:
@@ -148,7 +150,7 @@ def method(settings: Settings, steps: int) -> Method:
             direction = in_parameters(root, accelerated(velocity, found) if settings.acceleration else velocity)
             actual = loss - objective.loss(unravel(flat + direction), points)
             ratio = actual / (used * jnp.sum(velocity**2) - jnp.sum(slope * velocity))
-            accepted = actual > 0  # false for a direction or a loss that is not a number
+            accepted = actual > 0  # false if the direction or the loss is NaN
             factor = jnp.where(ratio > GOOD_RATIO, settings.decrease, 1.0)
             factor = jnp.where(ratio < settings.bad_ratio, INCREASE, factor)
             factor = jnp.where(accepted, factor, settings.refusal).astype(flat.dtype)

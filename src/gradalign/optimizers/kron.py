@@ -1,7 +1,7 @@
-"""Kron: PSGD, a Kronecker-factored preconditioner that is fitted to whiten the momentum (arXiv 1512.04202, 2402.04553).
-Cost per step: one gradient, four products per matrix, and as much again with two triangular solutions when the factors
-are refitted. Memory: P + m^2 + n^2 per (m, n) matrix. Precision: float32 or float64. Use it when SOAP would do and its
-eigenbases, which this method does not need, are too expensive."""
+"""Kron: PSGD, with a Kronecker-factored preconditioner fitted to whiten the momentum (arXiv 1512.04202, 2402.04553).
+Cost per step: one gradient, four products per matrix, and as much again with two triangular solves when the factors are
+refitted. Memory: P + m^2 + n^2 per (m, n) matrix. Precision: float32 or float64. Use it when SOAP would work but its
+eigenbases are too expensive."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,11 +20,11 @@ from gradalign.optimizers._method import Method, State, first_order
 from gradalign.optimizers._schedules import ScheduleSettings, learning_rate
 
 Factors = tuple[Array, ...]
-"""One factor Q per axis of a parameter: upper triangular (d, d), or (d,), the diagonal of a diagonal one."""
+"""One factor Q per axis of a parameter: upper triangular (d, d), or (d,), the diagonal of a diagonal factor."""
 
 
 FIT_RATE = 0.1
-"""Relative step of the factors in a refit."""
+"""Relative step size of a refit of the factors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Settings(ScheduleSettings):
 class ScaleByKronState(NamedTuple):
     """State of ``scale_by_kron``.
 
-    key: (2,) uint32, from which the noise of every refit follows.
+    key: (2,) uint32, which determines the noise of every refit.
     calls: () int32, calls so far.
     mean: like the parameters, the decaying mean of the gradients.
     factors: per parameter one factor per axis.
@@ -56,13 +56,13 @@ class ScaleByKronState(NamedTuple):
 
 
 def noise(key: Array, calls: Array, leaf: int, shape: tuple[int, ...], dtype: jnp.dtype) -> Array:
-    """Standard normal numbers: a function of key data (2,), the call, and the number of the parameter."""
+    """Standard normal numbers, a function of key data (2,), the call, and the index of the parameter."""
     at_call = randomness.at_step(jax.random.wrap_key_data(key, impl="threefry2x32"), calls)
     return jax.random.normal(jax.random.fold_in(at_call, leaf), shape, dtype)
 
 
 def applied(leaf: Array, factors: Factors, transposed: bool = False) -> Array:
-    """Q_1 G Q_2^T for a matrix G, and likewise along every axis of other tensors; ``transposed``: Q_1^T G Q_2.
+    """Q_1 G Q_2^T for a matrix G, and the same along every axis of other tensors; ``transposed``: Q_1^T G Q_2.
 
     >>> applied(jnp.ones((2, 1)), (jnp.asarray([[1.0, 2.0], [0.0, 3.0]]), jnp.asarray([5.0]))).tolist()
     [[15.0], [15.0]]
@@ -76,7 +76,7 @@ def applied(leaf: Array, factors: Factors, transposed: bool = False) -> Array:
 
 
 def solved(leaf: Array, factors: Factors) -> Array:
-    """Q_1^(-T) V Q_2^(-1) for a matrix V, and likewise along every axis of other tensors.
+    """Q_1^(-T) V Q_2^(-1) for a matrix V, and the same along every axis of other tensors.
 
     >>> solved(jnp.ones((2, 1)), (jnp.asarray([[1.0, 2.0], [0.0, 4.0]]), jnp.asarray([0.5]))).tolist()
     [[2.0], [-0.5]]
@@ -92,17 +92,18 @@ def solved(leaf: Array, factors: Factors) -> Array:
 
 
 def refitted(gradient: Array, v: Array, factors: Factors, rate: float) -> Factors:
-    """One step of the factors towards whitening ``gradient``, whose preconditioner is P = Q^T Q, Q = Q_1 x Q_2 x ...
+    """One step of the factors towards whitening ``gradient``, for the preconditioner P = Q^T Q, Q = Q_1 x Q_2 x ...
 
-    The criterion is the mean of g^T P g + v^T P^(-1) v over gradients g and standard normal v; at its minimum P is the
-    inverse root of E[g g^T] among such products. With A = Q g and B = Q^(-T) v, unfolded along the axis of a factor,
+    The criterion is the mean of g^T P g + v^T P^(-1) v over gradients g and standard normal v. Among such products, its
+    minimum is at the inverse root of E[g g^T]. With A = Q g and B = Q^(-T) v, unfolded along the axis of a factor,
 
         Q <- Q - rate / |A A^T + B B^T| triu(A A^T - B B^T) Q
 
-    and its diagonal alone for a diagonal factor (arXiv 2402.04553, the group of triangular matrices). The spectral norm
-    is bounded below by |M c| / |c|, c the longest column of M, which is at most sqrt(d) off and mostly close.
+    and for a diagonal factor only the diagonal (arXiv 2402.04553, the group of triangular matrices). The spectral norm
+    is bounded below by |M c| / |c|, where c is the longest column of M. The bound is off by at most sqrt(d), and mostly
+    close.
 
-    Same shapes and dtypes as ``factors``. The identity is where one gradient is as large as the noise:
+    Same shapes and dtypes as ``factors``. The identity is stationary for a gradient as large as the noise:
 
     >>> refitted(jnp.asarray([2.0]), jnp.asarray([-2.0]), (jnp.ones(1),), 0.1)[0].tolist()
     [1.0]
@@ -124,10 +125,10 @@ def refitted(gradient: Array, v: Array, factors: Factors, rate: float) -> Factor
 
 
 def kron_map(state: ScaleByKronState, gradient: Tree, settings: Settings) -> Tree:
-    """The linear map of a Kron state: c P G, for a matrix c Q_1^T Q_1 G Q_2^T Q_2, and so on for every axis.
+    """The preconditioner of a Kron state: c P G, for a matrix c Q_1^T Q_1 G Q_2^T Q_2, and so on for every axis.
 
-    c is 1, or smaller where the root mean square of P M over a parameter would exceed ``longest``, M the momentum: a
-    number that the state alone determines. Same structure, shapes and dtypes as ``gradient``.
+    c is 1, or smaller where the root mean square of P M over a parameter would exceed ``longest``, with M the momentum.
+    c depends on the state alone. Same structure, shapes and dtypes as ``gradient``.
 
     >>> settings = Settings(learning_rate=1.0)
     >>> state = scale_by_kron(settings).init(jnp.zeros((1, 1)))
@@ -154,10 +155,10 @@ def kron_map(state: ScaleByKronState, gradient: Tree, settings: Settings) -> Tre
 def scale_by_kron(settings: Settings) -> optax.GradientTransformation:
     """PSGD with Kronecker factors that whiten the momentum (arXiv 1512.04202, 2402.04553), deterministic in the calls.
 
-    M <- b1 M + (1 - b1) G. In the first ``first_calls`` calls, and then every ``precondition_frequency``-th, each
-    parameter's factors are refitted once to M / (1 - b1^k) plus ``eps`` times noise (``refitted``). At the first call
-    they are multiples of the identity for which P M has a root mean square of 1, so that the scale of the loss does not
-    matter, but for ``eps``. The direction is ``kron_map`` of M / (1 - b1^k).
+    M <- b1 M + (1 - b1) G. In each of the first ``first_calls`` calls, and then in every ``precondition_frequency``-th,
+    the factors of each parameter are refitted once to M / (1 - b1^k) plus ``eps`` times noise (``refitted``). The first
+    call makes them multiples of the identity for which P M has a root mean square of 1, so the scale of the loss
+    matters only through ``eps``. The direction is ``kron_map`` of M / (1 - b1^k).
 
     Factors are triangular for the axes of matrices and tensors, of length 2 to ``max_precondition_dimension``, and for
     vectors with ``precondition_1d``; diagonal otherwise. Works in the dtype of the gradients.
@@ -219,7 +220,7 @@ def scale_by_kron(settings: Settings) -> optax.GradientTransformation:
 
 
 def method(settings: Settings, steps: int) -> Method:
-    """Kron with ``kron_map`` as its linear map."""
+    """Kron with the preconditioner ``kron_map``."""
     del steps
 
     def precondition(state: State, gradient: Tree) -> Tree:
@@ -230,7 +231,7 @@ def method(settings: Settings, steps: int) -> Method:
 
 
 def _tensor(leaf: Array) -> Array:
-    """The parameter itself, a scalar as a vector of length 1."""
+    """The parameter; a scalar becomes a vector of length 1."""
     return leaf if leaf.ndim else leaf.reshape(1)
 
 
@@ -243,7 +244,7 @@ def _along(diagonal: Array, axis: int, dimensions: int) -> Array:
 
 
 def _balanced(factors: Factors) -> Factors:
-    """The same product with factors whose largest entries are equal, so that none leaves the range of its dtype."""
+    """The same product with factors of equal largest entries, so that none leaves the range of its dtype."""
     largest = jnp.stack([jnp.max(jnp.abs(factor)) for factor in factors])
     mean = jnp.exp(jnp.mean(jnp.log(largest)))
     return tuple(factor * (mean / large) for factor, large in zip(factors, largest, strict=True))

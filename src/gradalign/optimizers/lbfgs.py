@@ -1,8 +1,8 @@
-"""L-BFGS: inverse Hessian from the last moves, and a line search (Liu and Nocedal 1989). Cost per step: a value with
-its gradient at every trial of the line search, mostly one, one more on new points, and 4 ``memory_size`` P products.
-Memory: (2 ``memory_size`` + 2) P. Precision: float64; float32 hides changes of the loss below 1e-7 of it from the line
-search. Use it when the points stay the same for many steps (``points_every``), or for a loss that first-order methods
-have brought close to a minimum."""
+"""L-BFGS: an inverse Hessian from the last steps, and a line search (Liu and Nocedal 1989). Cost per step: a value with
+its gradient at every trial of the line search (mostly one), one more on new points, and 4 ``memory_size`` P products.
+Memory: (2 ``memory_size`` + 2) P. Precision: float64; in float32 the line search cannot see relative changes of the
+loss below 1e-7. Use it when the points stay the same for many steps (``points_every``), or for a loss that first-order
+methods have brought close to a minimum."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from gradalign.optimizers._method import Method
 from gradalign.optimizers._objective import Objective
 
 MOST_EVALUATIONS = 20
-"""Trials of a line search, at most."""
+"""Most trials of a line search."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,18 +42,18 @@ class Settings(Options):
 
 
 class Pairs(NamedTuple):
-    """What L-BFGS remembers: moves s_j and changes of the gradient y_j, oldest first, each (``memory_size``, P).
+    """The memory of L-BFGS: steps s_j and gradient changes y_j, oldest first, each (``memory_size``, P).
 
-    A row of zeros in both is one that holds no pair yet; all others have s_j^T y_j > 0.
+    Where both have a row of zeros there is no pair yet; all others have s_j^T y_j > 0.
     """
 
     moves: Array
     changes: Array
 
     def with_one_more(self, move: Array, change: Array) -> "Pairs":
-        """These with one more pair in place of the oldest; unchanged where that one shows no positive curvature.
+        """The memory with one more pair instead of the oldest; unchanged if that pair shows no positive curvature.
 
-        It does where s^T y exceeds the rounding unit times |s| |y|, and 1 / s^T y and 1 / y^T y are finite.
+        It is kept if s^T y exceeds the rounding unit times |s| |y|, and 1 / s^T y and 1 / y^T y are finite.
         """
         along, squared = move @ change, change @ change
         noise = jnp.finfo(move.dtype).eps * jnp.linalg.norm(move) * jnp.linalg.norm(change)
@@ -67,7 +67,7 @@ class LbfgsState(NamedTuple):
     """State of L-BFGS.
 
     pairs: the memory.
-    params: (P,), the parameters where the last gradient was seen.
+    params: (P,), the parameters of the last gradient.
     end: the loss and its gradient there.
     seen: () bool, whether ``params`` and ``end`` hold anything yet.
     """
@@ -79,12 +79,12 @@ class LbfgsState(NamedTuple):
 
 
 def inverse_hessian(pairs: Pairs, gradient: Array) -> Array:
-    """H g for the inverse-Hessian approximation H of the memory and any gradient g (P,): the two-loop recursion.
+    """H g for the inverse-Hessian approximation H of the memory and any gradient g (P,), by the two-loop recursion.
 
     H = H_k of  H_{j+1} = (I - rho_j s_j y_j^T) H_j (I - rho_j y_j s_j^T) + rho_j s_j s_j^T,  rho_j = 1 / (s_j^T y_j),
-    over the moves s_j and changes of the gradient y_j in the memory, oldest first, from H = gamma I with
-    gamma = s^T y / (y^T y) of the last pair (Liu and Nocedal 1989; Nocedal and Wright, algorithm 7.4). The identity
-    before the first pair.
+    over the steps s_j and gradient changes y_j in the memory, oldest first. It starts from H = gamma I with
+    gamma = s^T y / (y^T y) of the last pair (Liu and Nocedal 1989; Nocedal and Wright, algorithm 7.4). Before the first
+    pair H is the identity.
 
     Linear in ``gradient``, positive definite; (P,), in the dtype of ``gradient``. Raises nothing.
 
@@ -113,23 +113,22 @@ def inverse_hessian(pairs: Pairs, gradient: Array) -> Array:
 
 
 def method(settings: Settings, steps: int) -> Method:
-    """L-BFGS with a strong Wolfe line search; its linear map is ``inverse_hessian``.
+    """L-BFGS with a strong Wolfe line search and the preconditioner ``inverse_hessian``.
 
-    One step: theta <- theta - eta H g, where eta satisfies the strong Wolfe conditions of the loss L on the points of
-    this step, L(theta - eta H g) <= L - c_1 eta g^T H g and |g(theta - eta H g)^T H g| <= c_2 g^T H g (Nocedal and
-    Wright, algorithms 3.5 and 3.6; ``line_search.strong_wolfe``). The first trial is eta = 1, or min(1, 1 / |g|) while
-    the memory is empty, so that the first move is no longer than 1.
+    One step is theta <- theta - eta H g. eta satisfies the strong Wolfe conditions of the loss L on the points of this
+    step, L(theta - eta H g) <= L - c_1 eta g^T H g and |g(theta - eta H g)^T H g| <= c_2 g^T H g (Nocedal and Wright,
+    algorithms 3.5 and 3.6; ``_line_search.strong_wolfe``). The first trial is eta = 1. While the memory is empty it is
+    min(1, 1 / |g|), so that the first step is no longer than 1.
 
-    The value and the gradient that the line search ended with are those that the next step starts with, if it finds
-    parameters, points and loss weights the same (``line_search.start_of``): then a step whose first trial is accepted
-    costs one evaluation.
+    The next step reuses the value and gradient at the end of the line search if parameters, points and loss weights are
+    unchanged (``_line_search.start_of``). A step whose first trial is accepted then costs one evaluation.
 
-    Both gradients of y are taken on the points of the move itself, so that no change from one draw of points to the
-    next enters H. A state that only observes has one gradient a step, and therefore y with that change in it.
+    Both gradients of y are taken on the points of the step, so no change between two draws of points enters H. A state
+    that only observes has one gradient per step, and its y therefore contains that change.
 
-    A pair without positive curvature s^T y > 0, which a line search cut short can leave, is not remembered: H stays
-    positive definite, and H g a direction of descent for g. A line search that finds no step leaves the parameters
-    where they are and empties the memory.
+    A pair without positive curvature s^T y > 0, which a truncated line search can leave, is not stored. H stays
+    positive definite, and -H g is a descent direction. A line search that finds no step leaves the parameters where
+    they are and empties the memory.
     """
     del steps
 
@@ -143,7 +142,7 @@ def method(settings: Settings, steps: int) -> Method:
     def step(
         objective: Objective, params: Tree, state: LbfgsState, points: Points, gradient: Tree = None
     ) -> tuple[Tree, LbfgsState, dict[str, Array]]:
-        del gradient  # the line search wants the value too, and both come from one pass
+        del gradient  # the line search needs the value too, and one pass gives both
         start, unravel = ravel_pytree(params)
         here = start_of(objective, params, points, state.end)
         direction = -inverse_hessian(state.pairs, here.gradient)

@@ -1,6 +1,7 @@
-"""Muon: momentum of matrices made orthogonal, Adam for the rest (Jordan 2024, arXiv 2502.16982). Cost per step: one
+"""Muon: orthogonalised momentum for matrices, Adam for the rest (Jordan 2024, arXiv 2502.16982). Cost per step: one
 gradient and, per (m, n) matrix, 5 iterations of (2 n + m) m^2 products, m <= n. Memory: P for matrices, 2 P for the
-rest. Precision: float32 or float64. Use it when layers are wide, and SOAP's factors too large or their QR too slow."""
+rest. Precision: float32 or float64. Use it when layers are wide, and SOAP's factors are too large or its QR too slow.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,12 +18,13 @@ from gradalign.optimizers._schedules import ScheduleSettings, learning_rate
 
 Coefficients = tuple[float, float, float]
 COEFFICIENTS: dict[str, Coefficients] = {"fast": (3.4445, -4.7750, 2.0315), "convergent": (15 / 8, -10 / 8, 3 / 8)}
-"""a, b, c of x -> a x + b x^3 + c x^5: those of Jordan, who wants no more than singular values near 1, and those that
-converge to 1, with three correct digits becoming nine at each iteration."""
+"""a, b, c of x -> a x + b x^3 + c x^5. Jordan's only bring singular values near 1; the others converge to 1, and each
+iteration turns three correct digits into nine.
+"""
 
 
 ADAM_B1, ADAM_B2 = 0.9, 0.999
-"""Decays of Adam's moments, for what is no matrix."""
+"""Decays of Adam's moments, for parameters that are not matrices."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +46,12 @@ class Settings(ScheduleSettings):
 
 
 def orthogonalising_factor(momentum: Array, coefficients: Coefficients, steps: int, eps: float) -> Array:
-    """The square matrix Q with which Newton-Schulz iteration multiplies M (m, n) on its shorter side.
+    """The square matrix Q by which Newton-Schulz iteration multiplies M (m, n) on its shorter side.
 
-    With m <= n and singular values s_i of M = U S V^T, Q (m, m) = U diag(p(s_i / |M|) / s_i) U^T, where |M| is the norm
-    of Frobenius plus ``eps``, and p is x -> a x + b x^3 + c x^5 applied ``steps`` times. Q M = U p(S / |M|) V^T is what
-    Muon makes of M; where p maps (0, 1] to 1, Q is (M M^T)^(-1/2) and Q M the polar factor U V^T. For m > n, Q (n, n)
-    acts from the right. Finite for every M: directions without momentum get a^steps / |M|.
+    With m <= n and singular values s_i of M = U S V^T, Q (m, m) = U diag(p(s_i / |M|) / s_i) U^T. |M| is the Frobenius
+    norm plus ``eps``, and p is x -> a x + b x^3 + c x^5 applied ``steps`` times. Muon turns M into Q
+    M = U p(S / |M|) V^T. If p maps (0, 1] to 1, Q is (M M^T)^(-1/2) and Q M is the polar factor U V^T. For m > n, Q
+    (n, n) acts from the right. Q is finite for every M: directions without momentum get a^steps / |M|.
 
     Dtype of ``momentum``. Source: K. Jordan, Muon (2024), as in ``optax.contrib.muon``.
 
@@ -69,16 +71,17 @@ def orthogonalising_factor(momentum: Array, coefficients: Coefficients, steps: i
 
 
 def method(settings: Settings, steps: int) -> Method:
-    """Muon from optax, and the linear map that its present momentum defines.
+    """Muon from optax, with the preconditioner that its present momentum defines.
 
-    A matrix W (m, n) moves by -eta sqrt(max(1, n / m)) O, O the momentum after Newton-Schulz iteration. That is not
-    linear in the gradient, since the momentum holds the gradient too. The linear map of a state is the one with which
-    the iteration multiplies its momentum M / (1 - b1^t): G -> sqrt(max(1, n / m)) Q G for m <= n, and G Q for m > n
-    with the same factor (``orthogonalising_factor``). It takes the momentum itself to its O without look-ahead. What is
-    no matrix gets Adam, and diag(1 / (sqrt(v / (1 - b2^t)) + eps)) times ``adam_learning_rate_ratio``.
+    A matrix W (m, n) moves by -eta sqrt(max(1, n / m)) O, where O is the momentum after Newton-Schulz iteration. This
+    is not linear in the gradient, because the momentum contains the gradient. The preconditioner is the map by which
+    the iteration multiplies the momentum M / (1 - b1^t): G -> sqrt(max(1, n / m)) Q G for m <= n, and G Q with the same
+    factor for m > n (``orthogonalising_factor``). It maps the momentum to O without look-ahead. Other parameters get
+    Adam, with the preconditioner diag(1 / (sqrt(v / (1 - b2^t)) + eps)) times ``adam_learning_rate_ratio``.
 
-    Ten iterations in place of five did not lower the error of the wave equation clearly: median 0.102 (range 0.095 to
-    0.125) and 0.107 (0.078 to 0.205), three seeds, 1750 steps of the scale laptop-methods with a quarter of its points.
+    Ten iterations instead of five did not clearly lower the error of the wave equation: median 0.102
+    (range 0.095 to 0.125) and 0.107 (0.078 to 0.205), three seeds, 1750 steps of the scale laptop-methods with a
+    quarter of its points.
     """
     del steps
     schedule = learning_rate(settings)

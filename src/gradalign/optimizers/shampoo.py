@@ -1,7 +1,7 @@
 """Shampoo: inverse roots of a second moment per axis (arXiv 1802.09568). Cost per step: one gradient, two products per
-matrix, an eigendecomposition of either side every ``precondition_frequency`` steps. Memory: 2 P + 2 (m^2 + n^2) per
-(m, n) matrix. Precision: float64; float32 with ``eps`` of at least 1e-6. Use it when the gradients are strongly
-correlated within layers, and for comparison with SOAP, which adds Adam's second moment in the same eigenbasis."""
+matrix, an eigendecomposition of each factor every ``precondition_frequency`` steps. Memory: 2 P + 2 (m^2 + n^2) per
+(m, n) matrix. Precision: float64; float32 with ``eps`` of at least 1e-6. Use it when gradients are strongly correlated
+within layers, and for comparison with SOAP, which adds Adam's second moment in the same eigenbasis."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -39,7 +39,7 @@ class ScaleByShampooState(NamedTuple):
 
     calls: () int32, calls so far.
     first_moment: like the parameters.
-    second_moment: like the parameters, the mean of the squared gradients entry by entry.
+    second_moment: like the parameters, the elementwise mean of the squared gradients.
     factors: per parameter one (d, d) second-moment matrix per preconditioned axis of length d.
     roots: per parameter one (d, d) inverse root per preconditioned axis, the identity before the first call.
     """
@@ -52,10 +52,10 @@ class ScaleByShampooState(NamedTuple):
 
 
 def inverse_root(factor: Array, exponent: float, eps: float) -> Array:
-    """(L + eps lambda_max I)^(-p) for a symmetric L (d, d) with no negative eigenvalue, lambda_max its largest one.
+    """(L + eps lambda_max I)^(-p) for a symmetric positive semidefinite L (d, d), lambda_max its largest eigenvalue.
 
-    The damping is relative, so that the steps do not depend on the scale of the loss; arXiv 1802.09568 starts its sums
-    with an absolute eps I. Negative eigenvalues, which are rounding errors, count as 0. The identity for L = 0.
+    The damping is relative, so the steps do not depend on the scale of the loss; arXiv 1802.09568 instead starts its
+    sums with an absolute eps I. Negative eigenvalues, which are rounding errors, count as 0. The identity for L = 0.
 
     >>> inverse_root(jnp.asarray([[16.0, 0.0], [0.0, 256.0]]), 0.25, 0.0).round(12).tolist()
     [[0.5, 0.0], [0.0, 0.25]]
@@ -67,11 +67,11 @@ def inverse_root(factor: Array, exponent: float, eps: float) -> Array:
 
 
 def shampoo_map(state: ScaleByShampooState, gradient: Tree, settings: Settings) -> Tree:
-    """The linear map of a Shampoo state: c L^(-p) G R^(-p) for the gradient G of a matrix, and so on for every axis.
+    """The preconditioner of a Shampoo state: c L^(-p) G R^(-p) for a matrix gradient G, and so on for every axis.
 
-    With grafting c = |A| / |L^(-p) M R^(-p)|, where M is the first moment, A = M / (sqrt(v) + 1e-8) Adam's direction,
-    v the second moment and || the norm of Frobenius over one parameter: a number that the state alone determines, 1
-    without grafting and where M = 0. A parameter without preconditioned axis is divided by sqrt(v) + 1e-8.
+    With grafting c = |A| / |L^(-p) M R^(-p)|, where M is the first moment, A = M / (sqrt(v) + 1e-8) Adam's direction, v
+    the second moment, and || the Frobenius norm over one parameter. c depends on the state alone; it is 1 without
+    grafting and for M = 0. A parameter without a preconditioned axis is divided by sqrt(v) + 1e-8.
 
     Same structure, shapes and dtypes as ``gradient``.
 
@@ -115,14 +115,14 @@ def scale_by_shampoo(settings: Settings) -> optax.GradientTransformation:
         M <- b1 M + (1 - b1) G,       V <- b2 V + (1 - b2) G^2, entry by entry
         direction = c L'^(-p) [ M / (1 - b1^k) ] R'^(-p)
 
-    where L' = L / (1 - b2^k) (L for b2 = 1) is damped as in ``inverse_root``; p is 1 / 4 unless ``exponent`` is given;
-    c is 1, or with grafting gives the direction the length of Adam's (``shampoo_map``). The roots are those of the
-    last call k with k - 1 a multiple of ``precondition_frequency``.
+    L' = L / (1 - b2^k), or L for b2 = 1, is damped as in ``inverse_root``. p is 1 / 4 unless ``exponent`` is given. c
+    is 1; with grafting it gives the direction the length of Adam's (``shampoo_map``). The roots are those of the last
+    call k for which k - 1 is a multiple of ``precondition_frequency``.
 
-    Tensors of any order get a factor per axis, of the gradient unfolded along it, and p = 1 / (2 k) for k axes that
-    have one. Axes of length 1 and those longer than ``max_precondition_dimension`` have none; so have vectors unless
-    ``precondition_1d`` (then p = 1 / 2, AdaGrad with a full matrix). A parameter without any gets Adam's direction, for
-    b2 = 1 AdaGrad's.
+    Tensors of any order get one factor per axis, of the gradient unfolded along it, and p = 1 / (2 k) for k axes with a
+    factor. Axes of length 1 or longer than ``max_precondition_dimension`` have none; neither have vectors unless
+    ``precondition_1d`` (then p = 1 / 2, full-matrix AdaGrad). A parameter without factors gets Adam's direction, or
+    AdaGrad's for b2 = 1.
 
     Works in the dtype of the gradients.
 
@@ -189,7 +189,7 @@ def scale_by_shampoo(settings: Settings) -> optax.GradientTransformation:
 
 
 def method(settings: Settings, steps: int) -> Method:
-    """Shampoo with ``shampoo_map`` as its linear map."""
+    """Shampoo with the preconditioner ``shampoo_map``."""
     del steps
 
     def precondition(state: State, gradient: Tree) -> Tree:
@@ -200,7 +200,7 @@ def method(settings: Settings, steps: int) -> Method:
 
 
 def _mean(moment: Array, decay: float, calls: Array) -> Array:
-    """A decaying mean without its bias to 0; a sum (decay 1) as it is."""
+    """A decaying mean without its bias towards 0; a sum (decay 1) is unchanged."""
     if decay == 1:
         return moment
     return moment / (1 - jnp.asarray(decay, moment.dtype) ** jnp.maximum(calls, 1).astype(moment.dtype))

@@ -1,6 +1,6 @@
 """SOAP: Adam in the eigenbasis of Shampoo's factors (arXiv 2409.11321). Cost per step: one gradient, two or four
 products per matrix, a QR every ``precondition_frequency`` steps. Memory: 2 P + 2 (m^2 + n^2) per (m, n) matrix.
-Precision: float32 or float64. Use it when Adam is slow and points are drawn anew at every step."""
+Precision: float32 or float64. Use it when Adam is slow and points are redrawn at every step."""
 
 from dataclasses import dataclass, fields
 from typing import Literal, NamedTuple, get_args
@@ -29,13 +29,13 @@ Variant = Literal["soap", "soap-original", "soap-jax-2024"]
 
 
 class _Conventions(NamedTuple):
-    """In what the variants differ; ``scale_by_soap`` says why.
+    """The differences between the variants, which ``scale_by_soap`` explains.
 
     eps_first: eps is added to the root of V before the bias correction, not after it.
     uncounted: calls that the bias corrections do not count.
-    offset: a refresh comes at call k where k - offset is a multiple of ``precondition_frequency``.
-    forgets: a call without a refresh forgets its update of V.
-    vectors: every vector gets a factor, whatever ``precondition_1d``.
+    offset: the basis is refreshed at calls k for which k - offset is a multiple of ``precondition_frequency``.
+    forgets: a call without a refresh discards its update of V.
+    vectors: every vector gets a factor, regardless of ``precondition_1d``.
     """
 
     eps_first: bool
@@ -59,7 +59,7 @@ class ScaleBySoapState(NamedTuple):
     first_moment: like the parameters, in their own coordinates, hence valid in every basis.
     second_moment: like the parameters, in the coordinates of ``bases``.
     factors: per parameter one (d, d) second-moment matrix per preconditioned axis of length d.
-    bases: per parameter one (d, d) orthogonal matrix per preconditioned axis, columns by falling eigenvalue.
+    bases: per parameter one (d, d) orthogonal matrix per preconditioned axis, columns by decreasing eigenvalue.
     """
 
     calls: Array
@@ -83,9 +83,9 @@ def soap(
 ) -> optax.GradientTransformation:
     """SOAP as an optax optimizer: ``scale_by_soap``, decoupled weight decay, learning rate.
 
-    The default values are those of the SOAP paper (arXiv 2409.11321, section 5). See ``scale_by_soap`` for the
-    formulas, the variants, the other arguments and the errors. ``soap-original`` decays after the step and never at the
-    first call, as the authors' program does.
+    The default values are those of the SOAP paper (arXiv 2409.11321, section 5). ``scale_by_soap`` documents the
+    formulas, the variants, the other arguments and the errors. ``soap-original`` decays the parameters after the step
+    and never at the first call, as the authors' program does.
 
     >>> import jax, optax
     >>> transformation = soap(0.1)
@@ -144,41 +144,42 @@ def scale_by_soap(
         direction = Q_L [ (Q_L^T M Q_R) / (1 - b1^t) / (sqrt(V / (1 - b2^t)) + eps) ] Q_R^T
         L <- b2 L + (1 - b2) G G^T,   R <- b2 R + (1 - b2) G^T G
 
-    and every ``precondition_frequency`` calls: columns of Q_L by falling diag(Q_L^T L Q_L), rows of V with them,
-    Q_L <- qr(L Q_L), one step of orthogonal iteration; the same for R. The first call fills L, R and takes their
-    eigenvectors; its direction is zero, and t = k - 1 counts the updates of the moments.
+    Every ``precondition_frequency`` calls the basis is refreshed: the columns of Q_L are sorted by decreasing
+    diag(Q_L^T L Q_L), and the rows of V with them; then Q_L <- qr(L Q_L), one step of orthogonal iteration; the same
+    for R. The first call fills L, R and takes their eigenvectors; its direction is zero, and t = k - 1 counts the
+    updates of the moments.
 
-    Tensors of any order get one factor per axis. Axes of length 1 and those longer than
-    ``max_precondition_dimension`` keep the identity; so do vectors unless ``precondition_1d``; with ``one_sided``
-    only the shortest axis of each parameter is preconditioned. A parameter without a preconditioned axis gets Adam.
+    Tensors of any order get one factor per axis. Axes of length 1 or longer than ``max_precondition_dimension`` keep
+    the identity, and so do vectors unless ``precondition_1d``. With ``one_sided`` only the shortest axis of each
+    parameter is preconditioned. A parameter without a preconditioned axis gets Adam.
 
     ``variant="soap-original"`` has the conventions of the authors' program (PyTorch, github.com/nikhilvyas/SOAP), to
-    1e-14 in float64. They are listed with the size of each: the relative difference that it alone makes to all
-    parameters of small tanh networks, after 50 steps of 3e-3 that moved them by 0.05 to 0.09.
+    1e-14 in float64. Each is listed with its size: the relative difference that it alone makes to all parameters of
+    small tanh networks, after 50 steps of 3e-3 that moved them by 0.05 to 0.09.
 
-    - eps is added before the bias correction, (sqrt(V) + eps) / sqrt(1 - b2^t): 5e-10 to 3e-9. Where factors are
-      singular at a refresh, rounding errors choose a part of the basis, and every such change becomes 1e-3.
-    - A refresh comes after every ``precondition_frequency``-th update of the moments, one call later than here: 0 at
-      frequency 1, else 0.004 to 0.012.
-    - ``soap`` decays no parameter at the first call: learning_rate * weight_decay, 3e-5 at a decay of 0.01. From then
-      on it decays the parameters after the step, not before: 3e-6.
-    - Eigenvectors in the null space of the first factors are arbitrary: every LAPACK has its own, and no setting can
-      reproduce them. 0.001 to 0.008 where the longer axis exceeds the shorter by two or more, 0 where it does not.
+    - eps is added before the bias correction, (sqrt(V) + eps) / sqrt(1 - b2^t): 5e-10 to 3e-9. If factors are singular
+      at a refresh, rounding errors choose part of the basis, and every such change becomes 1e-3.
+    - A refresh comes after every ``precondition_frequency``-th update of the moments, one call later than in ``soap``:
+      0 at frequency 1, else 0.004 to 0.012.
+    - The first call does not decay the parameters: learning_rate * weight_decay, 3e-5 at a decay of 0.01. Later calls
+      decay them after the step, not before: 3e-6.
+    - Eigenvectors in the null space of the first factors are arbitrary. They differ between LAPACK libraries, and no
+      setting can reproduce them: 0.001 to 0.008 if the longer axis exceeds the shorter by two or more, else 0.
 
     ``variant="soap-jax-2024"`` is the JAX port of September 2024 (github.com/haydn-jones/SOAP_JAX), which the public
     code of arXiv 2502.00604 installs. It differs from ``soap`` by 0.016 to 0.045 on the same networks at frequency 2,
-    and its vectors by 0.023 to 0.072. What each part of it is worth there:
+    and its vectors by 0.023 to 0.072. The size of each part there:
 
-    - A call without a refresh uses the new V and then forgets it, so that V sees one gradient in
+    - A call without a refresh uses the new V and then discards it, so V sees one gradient in
       ``precondition_frequency``: 0.013 to 0.025.
-    - Every vector gets a factor, whatever ``precondition_1d`` says: 0.012 to 0.053, for vectors 0.028 to 0.086.
+    - Every vector gets a factor, regardless of ``precondition_1d``: 0.012 to 0.053, for vectors 0.028 to 0.086.
     - The bias corrections count the first call (t = k): 0.003 to 0.007.
-    - eps is added before the bias correction: 1e-10, or 3e-4 where factors are singular at a refresh.
+    - eps is added before the bias correction: 1e-10, or 3e-4 if factors are singular at a refresh.
 
-    What still differs from the port:
+    Remaining differences from the port:
 
-    - Nothing beyond rounding (2e-16) where factors have full rank at a refresh. The factor of a vector of length d has
-      rank k after k calls; below d - 1 rounding errors choose a part of the basis, which differs by 5e-4 to 8e-3.
+    - Nothing beyond rounding (2e-16) if factors have full rank at a refresh. The factor of a vector of length d has
+      rank k after k calls. Below d - 1 rounding errors choose part of the basis, which differs by 5e-4 to 8e-3.
     - A vector longer than ``max_precondition_dimension`` keeps the identity here, and has a factor there.
     - ``one_sided`` is ours. Neither the port nor the original has it.
 
@@ -236,11 +237,12 @@ def scale_by_soap(
 
 
 def whitening(state: ScaleBySoapState, gradient: Tree, b2: float, eps: float, variant: Variant = "soap") -> Tree:
-    """The linear map of a SOAP state: Q_L [ (Q_L^T G Q_R) / (sqrt(V / (1 - b2^t)) + eps) ] Q_R^T for any gradient G.
+    """The preconditioner of SOAP: Q_L [ (Q_L^T G Q_R) / (sqrt(V / (1 - b2^t)) + eps) ] Q_R^T for any gradient G.
 
-    t is the number of calls less one. In ``soap-original`` and ``soap-jax-2024`` the denominator is
+    t is the number of calls minus one. In ``soap-original`` and ``soap-jax-2024`` the denominator is
     (sqrt(V) + eps) / sqrt(1 - b2^t), in the latter with t the number of calls. Same structure, shapes and dtypes as
-    ``gradient``. Before the second call V is zero and the map is a multiple of the identity, 1 / eps in ``soap``.
+    ``gradient``. Before the second call V is zero, and the preconditioner is a multiple of the identity, 1 / eps in
+    ``soap``.
 
     >>> state = scale_by_soap().init(jnp.zeros((2, 2)))
     >>> state = state._replace(calls=jnp.asarray(2), second_moment=0.05 * jnp.asarray([[4.0, 4.0], [4.0, 4.0]]))
@@ -284,7 +286,7 @@ class Settings(ScheduleSettings):
 
 
 def method(settings: Settings, steps: int) -> Method:
-    """SOAP with ``whitening`` as its linear map."""
+    """SOAP with the preconditioner ``whitening``."""
     del steps
     arguments = settings.values(without=[each.name for each in fields(ScheduleSettings)])
 

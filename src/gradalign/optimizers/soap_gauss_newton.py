@@ -1,6 +1,6 @@
-"""SOAP-Gauss-Newton: SOAP (arXiv 2409.11321) with statistics of the Gauss-Newton matrix, from random signs, and steps
-without a root. Cost per step: one pass forward, 1 + ``sketches`` backward, the products of SOAP. Memory: that of SOAP.
-Precision: float32 or float64. Use it when SOAP would do and the loss is a sum of squares with a small minimum."""
+"""SOAP-Gauss-Newton: SOAP (arXiv 2409.11321) with Gauss-Newton curvature, estimated from random signs and used without
+a root. Cost per step: one forward pass, 1 + ``sketches`` backward passes, the products of SOAP. Memory: that of SOAP.
+Precision: float32 or float64. Use it when SOAP would work and the loss is a sum of squares with a small minimum."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -53,12 +53,12 @@ class Settings(ScheduleSettings):
 
 
 class SoapGaussNewtonState(NamedTuple):
-    """State of the method, with the meaning that ``ScaleBySoapState`` has, except that nothing has a root.
+    """State of the method. Names mean what they do in ``ScaleBySoapState``, but nothing has a root.
 
-    key: (2,) uint32, from which the signs of every call follow.
+    key: (2,) uint32, which determines the signs of every call.
     calls: () int32, calls so far; the first one only initialises the factors and the bases.
-    done, steps: () int32, calls so far in the present time window, or stage of a curriculum, and how many it has.
-    averaged: () int32, gradients in ``mean``, which starts again in every window; all else is kept.
+    done, steps: () int32, calls so far in the present stage (a time window or a curriculum stage), and its length.
+    averaged: () int32, gradients in ``mean``, which restarts in every stage; all else is kept.
     mean: like the parameters, of the gradients.
     curvature: like the parameters, in the coordinates of ``bases``: of the squared sketches.
     factors, bases: per parameter one (d, d) matrix per preconditioned axis.
@@ -76,7 +76,7 @@ class SoapGaussNewtonState(NamedTuple):
 
 
 def signs(key: Array, calls: Array, count: int, rows: int, dtype: jnp.dtype) -> Array:
-    """Independent signs +1 and -1 with equal chances, (count, rows): a function of key data (2,) and the call.
+    """Independent signs +1 and -1 with equal probability, (count, rows): a function of key data (2,) and the call.
 
     >>> found = signs(jnp.zeros(2, jnp.uint32), jnp.asarray(1), 2, 3, jnp.dtype("float64"))
     >>> found.shape, bool(jnp.all(found**2 == 1))
@@ -89,10 +89,10 @@ def signs(key: Array, calls: Array, count: int, rows: int, dtype: jnp.dtype) -> 
 def gradient_and_sketches(objective: Objective, params: Tree, points: Points, signs: Array) -> tuple[Tree, Tree]:
     """The gradient 2 J^T r and the sketches s_k = sqrt(2) J^T e_k for rows e_k of ``signs``, (K, N).
 
-    r (N,) are the weighted rows of the objective, in its order of terms, J (N, P) their Jacobian, which is never
-    formed: all products share one pass forward. With independent signs the mean of s_k s_k^T over the draws is 2 J^T J,
-    the Gauss-Newton matrix of L = ||r||^2, which is the Hessian where the residuals vanish. Gradient like the
-    parameters; sketches with a leading axis K. In the dtype of the rows. Raises nothing.
+    r (N,) are the weighted rows of the objective in its order of terms. Their Jacobian J (N, P) is never formed: all
+    products share one forward pass. For independent signs the expectation of s_k s_k^T is 2 J^T J, the Gauss-Newton
+    matrix of L = ||r||^2, which is the Hessian where the residuals vanish. The gradient is shaped like the parameters;
+    sketches have a leading axis K. In the dtype of the rows. Raises nothing.
 
     >>> line = Objective({"fit": jnp.ones(())}, lambda slope, points: {"fit": slope * points["fit"] - 1.0})
     >>> points = {"fit": jnp.asarray([3.0])}
@@ -111,7 +111,7 @@ def gradient_and_sketches(objective: Objective, params: Tree, points: Points, si
 
 
 def method(settings: Settings, steps: int) -> Method:
-    """Newton's step in SOAP's eigenbasis, with curvatures and factors of sketches of the Gauss-Newton matrix.
+    """Newton steps in SOAP's eigenbasis, with curvatures and factors from sketches of the Gauss-Newton matrix.
 
     For a matrix parameter with gradient G and sketches S_j (m, n), j = 1 ... K, at call k, in the basis of call k - 1:
 
@@ -120,16 +120,16 @@ def method(settings: Settings, steps: int) -> Method:
         direction = Q_L clip[ (Q_L^T M Q_R) / (1 - b1^t) / (C / (1 - b2^t) + eps) ] Q_R^T
         L <- b2 L + (1 - b2) mean_j S_j S_j^T,   R <- b2 R + (1 - b2) mean_j S_j^T S_j
 
-    with clip to [-``trust``, ``trust``] entry by entry, since a curvature seen in few sketches can be anything: a step
-    moves every coordinate in the eigenbasis by at most learning_rate * ``trust`` (the form of the bound is that of
-    Sophia, arXiv 2305.14342). The step is minus learning_rate * direction. First call, refreshes, tensors of other
-    orders: as in ``soap.scale_by_soap``. Where the layer's block of 2 J^T J is a Kronecker product, its eigenvectors
-    are those of the factors and the direction is Newton's, up to the noise of C, which is about sqrt((1 - b2) / K).
+    clip acts entry by entry, to [-``trust``, ``trust``], because a curvature from few sketches can take any value. A
+    step therefore moves every coordinate in the eigenbasis by at most learning_rate * ``trust`` (a bound of the form of
+    Sophia, arXiv 2305.14342). The step is -learning_rate * direction. First call, refreshes and tensors of other orders
+    are as in ``soap.scale_by_soap``. If a layer's block of 2 J^T J is a Kronecker product, its eigenvectors are those
+    of the factors, and the direction is Newton's up to the noise of C, which is about sqrt((1 - b2) / K).
 
-    The next time window starts with factors, bases and curvatures of the last one, whose network is its first.
+    The next time window keeps factors, bases and curvatures, because it starts with the network of the last one.
 
-    The linear map of the state is the direction of a gradient without mean and clip. An own-state map stays 1 / eps
-    times the identity, since a gradient holds no sketch.
+    The preconditioner gives the direction of a gradient without momentum and clip. Own states stay at 1 / eps times the
+    identity, because a gradient holds no sketch.
     """
     schedule = learning_rate(settings)
 
@@ -148,14 +148,14 @@ def method(settings: Settings, steps: int) -> Method:
         )
 
     def enter(params: Tree, state: SoapGaussNewtonState, steps: Array) -> SoapGaussNewtonState:
-        # arrays of their own, because the loop donates all of them
+        # separate arrays, because the loop donates all of them
         done, averaged, mean = jax.tree.map(jnp.zeros_like, (state.done, state.averaged, params))
         return state._replace(done=done, steps=steps, averaged=averaged, mean=mean)
 
     def rate(state: SoapGaussNewtonState, dtype: jnp.dtype) -> Array:
-        """The step size of the present call."""
+        """The learning rate of the present call."""
         done = state.done.astype(dtype)
-        with jax.numpy_dtype_promotion("standard"):  # optax itself mixes integer counts with floats
+        with jax.numpy_dtype_promotion("standard"):  # optax mixes integer counts with floats
             scheduled = jnp.asarray(schedule(done), dtype)
         if settings.last_share is None:
             return scheduled
@@ -164,7 +164,7 @@ def method(settings: Settings, steps: int) -> Method:
         return jnp.where(done < rise, scheduled, settings.learning_rate * last**passed)
 
     def scaled(state: SoapGaussNewtonState, gradient: Tree) -> Tree:
-        """The gradient in the basis, over the curvatures."""
+        """The gradient in the basis, divided by the curvatures."""
 
         def over_curvature(g: Array, c: Array) -> Array:
             return g / (c / bias_correction(settings.b2, state.calls - 1, c.dtype) + settings.eps)
@@ -208,7 +208,7 @@ def method(settings: Settings, steps: int) -> Method:
     def step(
         objective: Objective, params: Tree, state: SoapGaussNewtonState, points: Points, gradient: Tree = None
     ) -> tuple[Tree, SoapGaussNewtonState, dict[str, Array]]:
-        del gradient  # costs one pass backward more beside the sketches
+        del gradient  # with the sketches it costs only one more backward pass
         calls = optax.safe_increment(state.calls)
         rows = jax.eval_shape(objective.rows, params, points)
         count = sum(row.size for row in rows.values())

@@ -1,7 +1,7 @@
-"""SOAP, then Gauss-Newton: a hand-over once Gauss-Newton steps need little damping, or after so many steps. Cost per
-step: that of SOAP, and of Gauss-Newton at every ``probe_every``-th step, then of Gauss-Newton alone. Memory: that of
-both. Precision: float64, as Gauss-Newton needs it. Use it when Gauss-Newton alone is caught early, far from a solution,
-at a large damping."""
+"""SOAP, then Gauss-Newton: a hand-over once Gauss-Newton steps need little damping, or after a given number of steps.
+Cost per step: that of SOAP, or of Gauss-Newton at every ``probe_every``-th step; after the hand-over that of
+Gauss-Newton. Memory: that of both. Precision: float64, as Gauss-Newton needs. Use it when Gauss-Newton alone gets stuck
+early, far from a solution, at a large damping."""
 
 import math
 from dataclasses import dataclass, replace
@@ -43,14 +43,13 @@ class HandOverState(NamedTuple):
 
 
 def method(settings: Settings, steps: int) -> Method:
-    """SOAP until a Gauss-Newton step with mu = ``damping`` succeeds, as a trial, or for ``longest`` steps; then
-    Gauss-Newton.
+    """SOAP until a trial step of Gauss-Newton succeeds, or for ``longest`` steps; then Gauss-Newton.
 
-    Every ``probe_every``-th step is such a trial, with this one mu. It succeeds where the loss falls by at least
-    ``bad_ratio`` of what the linear model predicts (see ``gauss_newton``); else a step that lowers the loss is kept,
-    and SOAP goes on with its state as it was. Metrics are those of Gauss-Newton, with ``attempts`` zero in a step of
-    SOAP, and ``handed_over``, 0 or 1. The linear map of the state is that of the method in charge; only SOAP's state
-    observes gradients.
+    Every ``probe_every``-th step is such a trial, with mu = ``damping`` alone. It succeeds if the loss falls by at
+    least ``bad_ratio`` of the decrease that the linear model predicts (see ``gauss_newton``). A failed trial that
+    lowers the loss is kept, and SOAP resumes with its state unchanged. Metrics are those of Gauss-Newton, with zero
+    ``attempts`` in a step of SOAP, and ``handed_over``, 0 or 1. The preconditioner is that of the active method; only
+    SOAP's state observes gradients.
     """
     once = replace(settings.gauss_newton, attempts=1, initial_damping=settings.damping)
     trial = second_method.method(once, steps)
@@ -100,7 +99,7 @@ def method(settings: Settings, steps: int) -> Method:
     def observe(params: Tree, state: HandOverState, gradient: Tree) -> HandOverState:
         return state._replace(soap=first.observe(params, state.soap, gradient))
 
-    # A trial that no stage is long enough for is none of the work of a period
+    # If no stage is long enough for a trial, the period leaves trials out
     trials = settings.probe_every if settings.probe_every <= steps else 1
     period = math.lcm(first.period, trials)
     return Method(init, step, precondition, observe, evaluations=second.evaluations, period=period)

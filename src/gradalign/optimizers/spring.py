@@ -1,7 +1,7 @@
-"""SPRING: Gauss-Newton steps whose momentum gives way to the batch (arXiv 2505.12149, 2401.10190). Cost per step: the
-Jacobian, N P min(N, P) for the Gram matrix and one Cholesky factorisation. Memory: N P + min(N, P)^2 + P. Precision:
-float64; in float32 the damping must exceed about 1e-7 ||J||^2. Use it when N is at most a few hundred and the points
-are drawn anew at every step."""
+"""SPRING: Gauss-Newton with momentum in the directions that the batch leaves free (arXiv 2505.12149, 2401.10190). Cost
+per step: the Jacobian, N P min(N, P) for the Gram matrix and one Cholesky factorisation. Memory: N P + min(N, P)^2 + P.
+Precision: float64; in float32 the damping must exceed about 1e-7 ||J||^2. Use it when N is at most a few hundred and
+the points are redrawn at every step."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -39,11 +39,11 @@ class SpringState(NamedTuple):
 
 
 def spring_direction(jacobian: Array, damping: Array, residuals: Array, previous: Array) -> Array:
-    """d (P,) with the least ||J d + r||^2 + mu ||d - p||^2, p (P,) being beta times the last one.
+    """The d (P,) that minimises ||J d + r||^2 + mu ||d - p||^2, where p (P,) is beta times the last one.
 
-    J (N, P) and r (N,) are Jacobian and residuals of the batch: d = p - J^T (J J^T + mu I)^-1 (r + J p), by whichever
-    of J J^T and J^T J is smaller (arXiv 2401.10190; for PINNs arXiv 2505.12149). What the batch does not see of p is
-    kept, what it sees is replaced by its Gauss-Newton step, which d is for p = 0. In the dtype of J.
+    J (N, P) and r (N,) are Jacobian and residuals of the batch. d = p - J^T (J J^T + mu I)^-1 (r + J p), by the smaller
+    of J J^T and J^T J (arXiv 2401.10190; for PINNs arXiv 2505.12149). The part of p that the batch does not see is
+    kept; the rest is replaced by the Gauss-Newton step of the batch. For p = 0, d is that step. In the dtype of J.
 
     >>> J, r, p = jnp.asarray([[2.0, 0.0]]), jnp.asarray([4.0]), jnp.asarray([5.0, 3.0])
     >>> spring_direction(J, jnp.asarray(1e-9), r, p).round(6).tolist()
@@ -56,9 +56,9 @@ def spring_direction(jacobian: Array, damping: Array, residuals: Array, previous
 def method(settings: Settings, steps: int) -> Method:
     """SPRING without a line search: theta <- theta + eta_k d_k, eta_k from the schedule, d_k from ``spring_direction``.
 
-    A step longer than ``longest_step`` is shortened to that norm; the direction that is remembered is not. Without this
-    bound the first steps, each of which fits one small batch, can saturate a network for good. The linear map of the
-    state is (J^T J + mu I)^-1, with the Jacobian of the objective it is asked about; no gradient changes the state.
+    A step longer than ``longest_step`` is shortened to that norm; the stored direction is not. Without this bound the
+    first steps, each of which fits one small batch, can saturate a network for good. The preconditioner is
+    (J^T J + mu I)^-1 with the Jacobian of the objective passed to it. Observed gradients do not change the state.
     """
     del steps
     schedule = learning_rate(settings)
@@ -69,12 +69,12 @@ def method(settings: Settings, steps: int) -> Method:
     def step(
         objective: Objective, params: Tree, state: SpringState, points: Points, gradient: Tree = None
     ) -> tuple[Tree, SpringState, dict[str, Array]]:
-        del gradient  # the Jacobian holds it
+        del gradient  # it follows from the Jacobian
         residuals, jacobian = objective.linearisation(params, points)
         flat, unravel = ravel_pytree(params)
         damping = jnp.asarray(settings.damping, flat.dtype)
         direction = spring_direction(jacobian, damping, residuals, settings.momentum * state.direction)
-        with jax.numpy_dtype_promotion("standard"):  # optax itself mixes integer counts with floats
+        with jax.numpy_dtype_promotion("standard"):  # optax mixes integer counts with floats
             rate = jnp.asarray(schedule(state.done.astype(flat.dtype)), flat.dtype)
         norm = jnp.linalg.norm(direction)
         if settings.longest_step is not None:

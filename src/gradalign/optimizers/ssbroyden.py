@@ -1,6 +1,6 @@
 """SSBroyden: self-scaled Broyden, dense quasi-Newton with a line search (arXiv 2405.04230, 2501.16371). Cost per step:
 about 2 values with gradients, one more on new points, and 3 passes over P^2 numbers. Memory: 2 P^2 in a step.
-Precision: float64. Use it when P is at most a few thousand and points stay for ten steps or more."""
+Precision: float64. Use it when P is at most a few thousand and points are kept for ten steps or more."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -35,7 +35,7 @@ class QuasiNewtonState(NamedTuple):
     """State of the method.
 
     inverse_hessian: (P, P) symmetric and positive definite, P parameters in the order of ``ravel_pytree``.
-    fresh: () bool, whether ``inverse_hessian`` has seen no step yet and its scale means nothing.
+    fresh: () bool, whether ``inverse_hessian`` has seen no step yet, so that its scale means nothing.
     end: the loss and its gradient where the last step ended.
     resets: () int32, line searches that failed.
     """
@@ -56,8 +56,8 @@ def updated_inverse_hessian(
 ) -> Array:
     """H_+ = [H - H y y^T H / (y^T H y) + phi (y^T H y) v v^T] / tau + rho s s^T, a self-scaled Broyden update.
 
-    H (P, P) is ``scale`` times the given matrix, s (P,) the step, y (P,) the change of the gradient,
-    ``curvature_along_step`` the number s^T H^-1 s, which is -t s^T g for a step s = -t H g; rho = 1 / (y^T s) and
+    H (P, P) is ``scale`` times the given matrix, s (P,) the step, y (P,) the change of the gradient, and
+    ``curvature_along_step`` the number s^T H^-1 s, which is -t s^T g for a step s = -t H g. rho = 1 / (y^T s) and
     v = rho s - H y / (y^T H y). With
 
         h = rho y^T H y,  b = rho s^T H^-1 s,  a = h b - 1,  r = min(1, h (1 - sqrt(a / (1 + a)))),
@@ -65,15 +65,15 @@ def updated_inverse_hessian(
         phi = (1 - theta) / sigma,
         tau = min(min(1, 1 / b) w, sigma) where theta <= 0, else min(1, 1 / b) min(w, 1 / theta)
 
-    for "ssbroyden" (arXiv 2405.04230, formulas 13 to 23), phi = 1 and tau = min(1, 1 / b) for "ssbfgs" (its formula
-    11), phi = tau = 1 for "bfgs". Whatever phi and tau are, H_+ y = s, since v^T y = 0; a >= 0 by the inequality of
-    Cauchy and Schwarz; and H_+ is positive definite if H is, y^T s > 0 and sigma > 0, which r > 0 ensures. As theta is
-    the parameter of the update of H^-1 and phi that of H, det(H_+) = b det(H) / (sigma tau^(P - 1)). Since
-    r = min(1, 1 / (b (1 + sqrt(a / (1 + a))))), theta is at most 1, and 1 / theta in tau never less than w. The tests
-    hold the update to all of this.
+    for "ssbroyden" (arXiv 2405.04230, formulas 13 to 23), phi = 1 and tau = min(1, 1 / b) for "ssbfgs"
+    (its formula 11), phi = tau = 1 for "bfgs". The tests hold the update to the following. H_+ y = s for any phi and
+    tau, since v^T y = 0. a >= 0 by the Cauchy-Schwarz inequality. H_+ is positive definite if H is, y^T s > 0 and
+    sigma > 0, which r > 0 ensures. As theta is the parameter of the update of H^-1 and phi that of H,
+    det(H_+) = b det(H) / (sigma tau^(P - 1)). Since r = min(1, 1 / (b (1 + sqrt(a / (1 + a))))), theta is at most 1,
+    and the 1 / theta in tau is never less than w.
 
-    H comes back unchanged where y^T s is not larger than the rounding unit times ||y|| ||s||, or a factor overflows.
-    Exactly symmetric where H is. Works in the dtype of H. Raises nothing.
+    H is returned unchanged if y^T s does not exceed the rounding unit times ||y|| ||s||, or if a factor overflows. H_+
+    is exactly symmetric if H is. Works in the dtype of H. Raises nothing.
 
     >>> s, y = jnp.asarray([1.0, 0.0]), jnp.asarray([4.0, 2.0])
     >>> (updated_inverse_hessian(jnp.eye(2), s, y, jnp.asarray(1.0)) @ y).round(12).tolist()
@@ -85,7 +85,7 @@ def updated_inverse_hessian(
         rho, squared = 1 / along, change @ image
         phi, tau = _factors(rho * squared, rho * curvature_along_step, len(step), variant)
         v = rho * step - image / squared
-        # Products of one vector with itself: rounding, fused or not, treats (i, j) and (j, i) alike
+        # Outer products of one vector: rounding, fused or not, treats (i, j) and (j, i) alike
         outer = jnp.outer(image, image) / squared - (phi * squared) * jnp.outer(v, v)
         scaled = scale * inverse_hessian
         updated = (scaled - outer) / tau + rho * jnp.outer(step, step)
@@ -102,7 +102,7 @@ def _factors(h: Array, b: Array, count: int, variant: Variant) -> tuple[Array, A
     scale = jnp.minimum(1, 1 / b)
     if variant == "ssbfgs":
         return one, scale
-    a = jnp.maximum(h * b - 1, jnp.finfo(h.dtype).tiny)  # 0 where H y is parallel to s, and then theta changes nothing
+    a = jnp.maximum(h * b - 1, jnp.finfo(h.dtype).tiny)  # 0 if H y is parallel to s; theta then has no effect
     r = jnp.minimum(1, h * (1 - jnp.sqrt(a / (1 + a))))
     theta = jnp.maximum((r - 1) / a, jnp.minimum(1 / r, (1 - b) / b))
     sigma = 1 + a * theta
@@ -112,16 +112,16 @@ def _factors(h: Array, b: Array, count: int, variant: Variant) -> tuple[Array, A
 
 
 def method(settings: Settings, steps: int) -> Method:
-    """Steps -t H g with a strong Wolfe line search for t and H from ``updated_inverse_hessian``.
+    """Steps -t H g, with t from a strong Wolfe line search and H from ``updated_inverse_hessian``.
 
-    Both gradients of y are taken at the points of the step, so that H survives a redraw of the points. The gradient at
-    the end of a line search is kept, and used again if the next step finds parameters, points and loss weights with the
-    same fingerprint; causal row weights are held fixed within a step, and always cost a new gradient.
+    Both gradients of y are taken on the points of the step, so H survives a redraw of the points. The next step reuses
+    the gradient at the end of the line search if parameters, points and loss weights have the same fingerprint. Causal
+    row weights are frozen within a step and always cost a new gradient.
 
-    The first trial is t = 1, or min(1, 1 / ||g||) while H is the identity for want of a step; before its first update H
-    then becomes y^T s / (y^T y) I with ``scale_first`` (Nocedal and Wright 2006, equation 6.20). A line search that
-    fails leaves the parameters where they are, H starts anew, and ``resets`` counts it. The linear map of the state is
-    H; an own-state map stays the identity, since one gradient per draw of points shows no curvature.
+    The first trial is t = 1, or min(1, 1 / ||g||) while H is the initial identity. With ``scale_first`` H becomes
+    y^T s / (y^T y) I before its first update (Nocedal and Wright 2006, equation 6.20). A failed line search leaves the
+    parameters where they are, resets H to the identity and adds one to ``resets``. The preconditioner is H; that of an
+    own state stays the identity, because one gradient per draw of points shows no curvature.
     """
     del steps
 
@@ -137,7 +137,7 @@ def method(settings: Settings, steps: int) -> Method:
     def step(
         objective: Objective, params: Tree, state: QuasiNewtonState, points: Points, gradient: Tree = None
     ) -> tuple[Tree, QuasiNewtonState, dict[str, Array]]:
-        del gradient  # the line search wants the value too
+        del gradient  # the line search needs the value too
         start, unravel = ravel_pytree(params)
         here = start_of(objective, params, points, state.end)
         with jax.default_matmul_precision("highest"):

@@ -1,6 +1,6 @@
-"""Trees of arrays in safetensors files: parameters, and everything a run needs to go on as if never interrupted.
+"""Trees of arrays in safetensors files: parameters, and checkpoints from which a run resumes as if never interrupted.
 
-Every file carries a SHA-256 checksum of its content, so that no damaged number is ever used. Nothing is unpickled.
+Every file carries a SHA-256 checksum of its content, so a damaged number is never used. Nothing is unpickled.
 """
 
 import hashlib
@@ -23,10 +23,10 @@ from gradalign.base.files import write_atomically
 from gradalign.base.trees import Tree, named_leaves
 
 LARGEST = 15_000_000
-"""Bytes of arrays in one file of a checkpoint; what is larger is split, so that every file stays below 16 MB."""
+"""Most bytes of arrays in one file of a checkpoint. A larger state is split, so that every file stays below 16 MB."""
 
 KEPT = 2
-"""Checkpoints of a run that are kept: the last one, and the one before it in case that one is damaged."""
+"""Checkpoints kept per run: the last one, and the one before it in case that one is damaged."""
 
 Arrays = dict[str, np.ndarray]
 Say = Callable[[str], object]
@@ -35,7 +35,7 @@ Say = Callable[[str], object]
 def save(path: Path, tree: Tree, metadata: dict[str, Any]) -> None:
     """Write every array of ``tree``, named by its path, and the JSON-serialisable ``metadata``; all or nothing.
 
-    Arrays keep shape, dtype and every bit. Floats in the metadata survive exactly (shortest round-trip form).
+    Arrays keep shape, dtype and every bit. Floats in the metadata are restored exactly (shortest round-trip form).
     """
     _write(path, named_leaves(jax.device_get(tree)), metadata)
 
@@ -43,7 +43,7 @@ def save(path: Path, tree: Tree, metadata: dict[str, Any]) -> None:
 def load(path: Path, like: Tree) -> tuple[Tree, dict[str, Any]]:
     """The tree and the metadata of a file written by ``save``; ``like`` gives structure, shapes and dtypes.
 
-    Raises ``CheckpointError`` where the file is damaged, or holds other arrays than ``like``.
+    Raises ``CheckpointError`` if the file is damaged or its arrays differ from those of ``like``.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "state.safetensors"
@@ -57,10 +57,10 @@ def load(path: Path, like: Tree) -> tuple[Tree, dict[str, Any]]:
 
 
 def save_step(directory: Path, step: int, tree: Tree, log: dict[str, np.ndarray], metadata: dict[str, Any]) -> None:
-    """Write a checkpoint of a run at a step: its state, its log by column, metadata; then remove all but the last two.
+    """Write a checkpoint of a run: state, log by column, metadata. Then remove all but the last two checkpoints.
 
-    The file is ``step-<step>.safetensors``; a larger state is split into ``step-<step>-part-<n>.safetensors``, each
-    below 16 MB, of which that file is written last: without it the parts count for nothing.
+    The file is ``step-<step>.safetensors``. A larger state continues in ``step-<step>-part-<n>.safetensors``, each
+    below 16 MB. The main file is written last; without it the parts count for nothing.
     """
     named = named_leaves(jax.device_get(tree)) | {f"log/{name}": np.asarray(column) for name, column in log.items()}
     parts = [{name: named[name] for name in names} for names in split({n: a.nbytes for n, a in named.items()})]
@@ -76,7 +76,7 @@ def save_step(directory: Path, step: int, tree: Tree, log: dict[str, np.ndarray]
 def split(sizes: dict[str, int]) -> list[list[str]]:
     """Names of arrays by file, in order, for arrays of these ``sizes`` in bytes.
 
-    A file holds at most ``LARGEST`` bytes of arrays, unless one array alone is larger.
+    A file holds at most ``LARGEST`` bytes of arrays, unless a single array is larger.
 
     >>> split({"a": 9_000_000, "b": 6_000_000, "c": 1})
     [['a', 'b'], ['c']]
@@ -95,10 +95,10 @@ def split(sizes: dict[str, int]) -> list[list[str]]:
 def load_last(
     directory: Path, like: Tree, identity: str, say: Say
 ) -> tuple[Tree, dict[str, list[float]], dict[str, Any]] | None:
-    """State, log and metadata of the last sound checkpoint with this ``identity``; None where there is none.
+    """State, log and metadata of the last sound checkpoint with this ``identity``; None if there is none.
 
-    ``say`` hears of every damaged file that was passed over. Checkpoints of another identity are passed over silently:
-    they belong to other settings, sources or references.
+    ``say`` hears of every damaged file that is skipped. Checkpoints with another identity are skipped silently: they
+    belong to other settings, sources or references.
     """
     for path in _main_files(directory):
         try:
@@ -125,12 +125,12 @@ def _main_file(directory: Path, step: int) -> Path:
 
 
 def _main_files(directory: Path) -> list[Path]:
-    """The files that complete a checkpoint, the latest first."""
+    """The main files of all checkpoints, the latest first."""
     return sorted((path for path in _files(directory) if "-part-" not in path.name), reverse=True)
 
 
 def _files(directory: Path) -> list[Path]:
-    """The files of all checkpoints: those that ``save_step`` wrote, and not those of other programs."""
+    """The files of all checkpoints that ``save_step`` wrote, without those of other programs."""
     named = re.compile(r"step-\d{12}(-part-\d+)?\.safetensors")
     return [path for path in directory.glob("step-*.safetensors") if named.fullmatch(path.name)]
 
@@ -146,22 +146,22 @@ def _write(path: Path, arrays: Arrays, metadata: dict[str, Any]) -> str:
     arrays = {name: np.array(array, order="C", ndmin=0) for name, array in arrays.items()}
     text = json.dumps(metadata)
     checksum = _checksum(arrays, text)
-    # One entry: safetensors writes several in an order that changes, and equal runs should leave equal files
+    # One entry: safetensors writes several in a varying order, and equal runs should leave equal files
     content = serialised(arrays, metadata={"gradalign": json.dumps({"checksum": checksum, "metadata": text})})
     write_atomically(path, lambda temporary: temporary.write_bytes(content))
     return checksum
 
 
 def _read(path: Path, checksum: str | None = None) -> tuple[Arrays, dict[str, Any]]:
-    """Arrays and metadata of a file, which must be the one with ``checksum`` where that is given.
+    """Arrays and metadata of a file, which must have the ``checksum`` if one is given.
 
-    Raises ``OSError`` where the system does not let it read: that file need not be damaged, and no state is given up.
+    Raises ``OSError`` if the system refuses to read the file: it need not be damaged, so its state is not given up.
     """
-    # The reader below maps the file: it calls too many open files "No such file", and a disk that fails would end us
+    # The reader below maps the file: it reports too many open files as "No such file", and a failing disk would kill us
     with suppress(FileNotFoundError, ForeignFileError), untrusted.opened(path) as readable:
         readable.read()
     try:
-        with untrusted.opened(path), safe_open(path, framework="numpy") as file:  # which would wait for a named pipe
+        with untrusted.opened(path), safe_open(path, framework="numpy") as file:  # safe_open would wait on a named pipe
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
             entry = json.loads((file.metadata() or {}).get("gradalign", "{}"))
         if entry["checksum"] != _checksum(arrays, entry["metadata"]):
@@ -169,7 +169,7 @@ def _read(path: Path, checksum: str | None = None) -> tuple[Arrays, dict[str, An
         if checksum not in (None, entry["checksum"]):
             raise ValueError("it belongs to another checkpoint")
         return arrays, json.loads(entry["metadata"])
-    except Exception as error:  # a damaged header can make the reader fail in any way, a wrong dtype's name included
+    except Exception as error:  # a damaged header can make the reader raise anything
         raise CheckpointError(
             f"{path} cannot be read as a checkpoint ({error}); it is damaged or was written by another program: "
             "delete it to start anew"

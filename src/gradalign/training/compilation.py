@@ -1,6 +1,6 @@
-"""Options of XLA for programs that run a few times: less of what makes machine code fast, and half the compilation.
+"""XLA options for programs that run only a few times: a low optimisation level, which halves the compilation time.
 
-No JAX here: whoever sets ``XLA_FLAGS`` does so before JAX is imported.
+Imports no JAX, because ``XLA_FLAGS`` must be set before JAX is imported.
 """
 
 from importlib.metadata import version
@@ -10,13 +10,13 @@ QUICK: dict[str, str | bool] = {
     "xla_cpu_use_fusion_emitters": False,
     "xla_cpu_parallel_codegen_split_count": "1",
 }
-"""Options of a compilation by their names, each of which some versions of XLA do not have."""
+"""Compiler options by name. Some versions of XLA lack some of them."""
 
 
 def quick_flags(jaxlib: str = version("jaxlib")) -> str:
-    """The same for ``XLA_FLAGS``, where XLA stops at a name that it does not know.
+    """The same options for ``XLA_FLAGS``, in which XLA stops at an unknown name.
 
-    The older way to write fused loops was seen in jaxlib 0.10 and no more in 0.12.
+    The option for fusion emitters was seen in jaxlib 0.10 and no longer in 0.12.
 
     >>> quick_flags("0.10.2")
     '--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1'

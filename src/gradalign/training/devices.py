@@ -1,10 +1,10 @@
-"""Training on several devices: each takes an equal part of every set of points and holds all the rest.
+"""Data-parallel training: each device holds an equal part of every point set, and a copy of all the rest.
 
-All devices that JAX sees take part; fewer are chosen before it starts, with ``CUDA_VISIBLE_DEVICES`` or JAX's own
-options. Losses and gradients are sums over the points, which the compiler adds up across the devices: the same numbers
-as on one device up to rounding, at the same points, because every device draws its own part of one stream. Where a
-method amplifies rounding, runs on other numbers of devices differ as runs on other types of devices do: SOAP's first
-basis is arbitrary where the first gradient of a layer leaves its factors several zero eigenvalues.
+All devices that JAX sees take part. To use fewer, restrict them before JAX starts, with ``CUDA_VISIBLE_DEVICES`` or
+JAX's own options. Losses and gradients are sums over the points, which the compiler adds up across the devices. Every
+device draws its own part of one stream, so the points are those of a single device, and the numbers too up to rounding.
+Where a method amplifies rounding, runs on different numbers of devices differ as runs on different types of devices do:
+SOAP's first basis is arbitrary where the first gradient of a layer leaves its factors several zero eigenvalues.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,10 +21,10 @@ AXIS = "points"
 
 
 def mesh_for(counts: Mapping[str, int], devices: Sequence[jax.Device] | None = None) -> Mesh | None:
-    """The mesh (number of devices,) over which the points are shared out; None for one device, which needs none.
+    """The mesh (number of devices,) over which the points are sharded; None for a single device.
 
-    ``counts`` is the number of points by point set, ``devices`` all that JAX sees where left out. Raises
-    ``ConfigurationError`` for a set that cannot be cut into equal parts.
+    ``counts`` is the number of points by point set; ``devices`` defaults to all that JAX sees. Raises
+    ``ConfigurationError`` for a set that cannot be split into equal parts.
 
     >>> mesh_for({"pde": 1023}, jax.devices()[:1]) is None
     True
@@ -50,7 +50,7 @@ def mesh_for(counts: Mapping[str, int], devices: Sequence[jax.Device] | None = N
 
 
 def shared_out(points: Points, mesh: Mesh | None) -> Points:
-    """The same points, each set cut along its rows over the mesh; as they are without one. Traceable."""
+    """The same points, each set sharded along its rows over the mesh; unchanged without a mesh. Traceable."""
     if mesh is None:
         return points
     sharding = NamedSharding(mesh, PartitionSpec(AXIS))
@@ -58,7 +58,7 @@ def shared_out(points: Points, mesh: Mesh | None) -> Points:
 
 
 def replicated(mesh: Mesh | None) -> dict[str, Any]:
-    """Arguments of ``jax.jit`` for a function whose inputs and outputs every device holds as a whole."""
+    """Arguments of ``jax.jit`` for a function whose inputs and outputs are replicated on every device."""
     if mesh is None:
         return {}
     everywhere = NamedSharding(mesh, PartitionSpec())
@@ -66,5 +66,5 @@ def replicated(mesh: Mesh | None) -> dict[str, Any]:
 
 
 def held_by_all(tree: Any, mesh: Mesh | None) -> Any:
-    """The tree with every array on all devices of the mesh; as it is without one."""
+    """The tree with every array replicated over the mesh; unchanged without a mesh."""
     return tree if mesh is None else jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 def row(experiment: "Experiment", key: Array, loop: "LoopState") -> dict[str, Array]:
     """The diagnostics of the present state, as scalars by name: losses, weights, scores, gains, metrics.
 
-    The inter-step scores are cosines between this step and the next: of the gradients as the optimizer meets them
+    The inter-step scores are cosines between this step and the next: of the gradients as the optimizer sees them
     (``score_inter_gradient``), of the gradients of one function, on the points of this step
-    (``score_inter_gradient_same_points``), and of the updates (``score_inter_update``). They look two steps ahead;
-    the state itself does not move.
+    (``score_inter_gradient_same_points``), and of the updates (``score_inter_update``). They look two steps ahead
+    without changing the state.
     """
     points, objective = experiment.points(key, loop), experiment.objective(loop.loss_weights, loop.start)
     losses, constraint = objective.losses(loop.params, points), experiment.model.constraint
@@ -49,7 +49,7 @@ def row(experiment: "Experiment", key: Array, loop: "LoopState") -> dict[str, Ar
 def _intra_step(
     experiment: "Experiment", objective: Objective, loop: "LoopState", points: Points, gradients: dict[str, Tree]
 ) -> dict[str, Array]:
-    """The scores of ``diagnostics.intra_step``; one loss term has none, and only the norm of its gradient."""
+    """The scores of ``diagnostics.logged.intra_step``; for a single loss term only the norm of its gradient."""
     if len(gradients) == 1:
         return logged.gradient_norms(gradients)
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *gradients.values())
@@ -67,7 +67,7 @@ def _intra_step(
 
 
 def _look(experiment: "Experiment", key: Array, loop: "LoopState") -> tuple["LoopState", dict[str, Tree]]:
-    """One step, with the gradients of one and the same function before and after it."""
+    """One step, with the gradients of the same function before and after it."""
     points, objective = experiment.points(key, loop), experiment.objective(loop.loss_weights, loop.start)
     after, metrics = experiment.step(key, loop)
     return after, {

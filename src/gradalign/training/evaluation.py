@@ -24,13 +24,13 @@ Fields = dict[str, np.ndarray]
 Row = dict[str, Any]
 
 SNAPSHOTS = 11
-"""Times of a field over (t, x, y) that are kept for figures, first and last included."""
+"""Times of a field over (t, x, y) that are kept for figures, including the first and the last."""
 
 
 class Scores(NamedTuple):
-    """What is found about one run.
+    """The errors of one run.
 
-    main: a row per seed, with the errors of the quantity that stands in the main table and that of the reference.
+    main: a row per seed, with the errors of the main quantity and the stated error of the reference.
     quantities: a row per seed and quantity, with the same errors. in_time: a row per seed, quantity and time.
     arrays: coordinates by name, ``reference_<field>``, ``predicted_<field>`` of the first seed.
     """
@@ -42,10 +42,10 @@ class Scores(NamedTuple):
 
 
 def errors(predicted: np.ndarray, reference: np.ndarray, coordinates: Fields) -> Row:
-    """The errors of one quantity: relative L2 over the grid and at the last time, largest error, its place.
+    """The errors of one quantity: relative L2 over the grid and at the last time, the largest error, and its place.
 
-    Both arrays span the coordinates with their last axes. ``relative_l2`` is ||p - r||_2 / ||r||_2 over all entries,
-    in float64; ``relative_l2_final_time`` the same at the last time, NaN without time; ``largest_error`` is
+    Both arrays span the coordinates with their last axes. ``relative_l2`` is ||p - r||_2 / ||r||_2 over all entries, in
+    float64. ``relative_l2_final_time`` is the same at the last time, NaN without time. ``largest_error`` is
     max |p - r|, not relative. Raises ``ValueError`` for unequal shapes or a zero reference.
 
     >>> row = errors(np.asarray([3.0, 5.0]), np.asarray([3.0, 4.0]), {"x": np.asarray([0.0, 0.5])})
@@ -86,12 +86,12 @@ def relative_l2_in_time(predicted: np.ndarray, reference: np.ndarray, dimensions
 
 
 def quantities(problem: Problem, fields: Fields) -> Fields:
-    """What is scored, by name, from the observed fields."""
+    """The evaluated quantities by name, from the observed fields."""
     return {name: quantity(fields) for name, quantity in problem.quantities.items()}
 
 
 def thinned(reference: Reference, limit: int) -> tuple[Fields, Fields]:
-    """Coordinates and fields at every k-th point of each spatial axis, with the least k that leaves ``limit``."""
+    """Coordinates and fields at every k-th point of each spatial axis, with the least k that keeps ``limit``."""
     grids, fields = dict(reference.coordinates), dict(reference.fields)
     step = 1
     while np.prod([-(-grid.size // (1 if name == "t" else step)) for name, grid in grids.items()]) > limit:
@@ -102,9 +102,9 @@ def thinned(reference: Reference, limit: int) -> tuple[Fields, Fields]:
 
 
 def window_of(times: np.ndarray, problem: Problem, windows: int) -> np.ndarray:
-    """The window of each time, from 0: the one that starts at or before it; the last time belongs to the last window.
+    """The window of each time, from 0: the one that starts at or before it. The last time belongs to the last window.
 
-    So every sample of a grid is scored, also the very last.
+    So every sample of a grid is evaluated, including the last.
 
     >>> from gradalign.problems.burgers import Settings, problem
     >>> window_of(np.asarray([0.0, 0.2, 0.25, 1.0]), problem(Settings(), 4), 4).tolist()
@@ -117,7 +117,7 @@ def window_of(times: np.ndarray, problem: Problem, windows: int) -> np.ndarray:
 def predictor(experiment: Experiment, coordinates: Fields, block: int = 16384) -> Callable[[Tree], Fields]:
     """A function from the solution of a run (``Experiment.solution``) to the observed fields on a grid.
 
-    Compiled once, at most ``block`` points at a time. With several windows, times are given to them by ``window_of``.
+    Compiled once; evaluates at most ``block`` points at a time. With several windows, ``window_of`` assigns the times.
     """
     problem, windows = experiment.problem, experiment.windows
     grids = [np.asarray(coordinates[name], np.float64) for name in problem.coordinates]
@@ -127,7 +127,7 @@ def predictor(experiment: Experiment, coordinates: Fields, block: int = 16384) -
     if windows > 1:
         window = window_of(nodes[:, 0], problem, windows)
         nodes[:, 0] -= window * (problem.domain[0][1] - problem.domain[0][0])
-    # Blocks of one window each: the rows of a window, repeated up to a whole number of blocks
+    # Each block belongs to one window, whose rows are repeated up to a whole number of blocks
     rows = [np.flatnonzero(window == index) for index in range(windows)]
     block = min(block, max(found.size for found in rows))
     rows = [np.resize(found, -(-found.size // block) * block) for found in rows]
@@ -154,10 +154,10 @@ def predictor(experiment: Experiment, coordinates: Fields, block: int = 16384) -
 
 
 def evaluate(specification: RunSpecification, directory: Path, reference: Reference) -> Scores:
-    """Score the final parameters of every seed of a finished run, in all quantities of the problem.
+    """The errors of the final parameters of every seed of a finished run, in all quantities of the problem.
 
-    Raises ``RunRecordError`` where a file of the run is not the one that was written, ``ConfigurationError`` where the
-    run has other settings than ``specification``, or the reference another equation.
+    Raises ``RunRecordError`` if a file of the run has changed since it was written, ``ConfigurationError`` if the run
+    has other settings than ``specification`` or the reference solves another equation.
     """
     require_sound(directory)
     require_same_settings(directory, specification)
@@ -201,12 +201,12 @@ def tables(scores: Scores, directory: Path) -> dict[str, pd.DataFrame]:
 
 def save_arrays(path: Path, arrays: Fields) -> None:
     """Write named arrays as one compressed ``.npz`` file, all or nothing."""
-    named: dict[str, Any] = {**arrays}  # its types have a name for a flag of NumPy, which old versions store
+    named: dict[str, Any] = {**arrays}  # Any: NumPy's types reserve a name for a flag, which old versions would store
     write_atomically(path, lambda temporary: np.savez_compressed(temporary, **named))
 
 
 def _for_figures(reference: Reference, predicted: Fields) -> Fields:
-    """Both fields with their grid; of fields over (t, x, y) a few times, as a figure shows them."""
+    """Both fields with their grid; fields over (t, x, y) only at ``SNAPSHOTS`` times."""
     grids = dict(reference.coordinates)
     times: slice | np.ndarray = slice(None)
     if "t" in grids and len(grids) > 2:

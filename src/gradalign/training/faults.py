@@ -1,4 +1,4 @@
-"""Where a number that is not finite came from."""
+"""The origin of a number that is not finite."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ from gradalign.training.loop import Experiment, LoopState
 def origin(experiment: Experiment, key: jax.Array, loop: LoopState) -> str:
     """The first tensor that was not finite, for a loop that ended with ``failed_step`` set.
 
-    The failing step is looked at again, from the parameters before it: those parameters, the loss weights, the residual
-    of each loss term, the gradient of each, then the state of the method and the update. ``key`` is the run's stream
-    "points". The state of the method is the one after the step; where it alone is not finite, it is the origin.
+    The failing step is repeated from the parameters before it. These are checked first, then the loss weights, the
+    residual of each loss term, the gradient of each, the state of the method and the update. The state is the one after
+    the step; if it alone is not finite, it is the origin. ``key`` is the run's stream "points".
     """
     before = loop._replace(step=jnp.maximum(loop.step - 1, 0), params=loop.previous)
     points, objective = experiment.points(key, before), experiment.objective(loop.loss_weights, loop.start)
@@ -36,7 +36,7 @@ def origin(experiment: Experiment, key: jax.Array, loop: LoopState) -> str:
 
 
 def not_finite(tree: Any) -> list[str]:
-    """Names of the arrays of a tree that hold a number that is not finite, by their path.
+    """Paths of the arrays of a tree that hold a number that is not finite.
 
     >>> not_finite({"a": jnp.zeros(2), "b": [jnp.asarray([1.0, jnp.inf])]})
     ['b/0']

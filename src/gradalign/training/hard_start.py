@@ -1,11 +1,12 @@
-"""Hard-constrained initial conditions, and windows of time that pass them on exactly.
+"""Hard-constrained initial conditions, and time windows that pass them on exactly.
 
     u_f(t, x) = B_f(t, x) + t N_f(t, x),   B_f(0, x) = s_f(x)
 
-N is the network and s the trigonometric interpolant of the fields at the start of the window, on 2K + 1 equidistant
-nodes along each axis. B is s carried on by a linear flow that is diagonal in its waves, B_f = exp(t L_f) s_f, or s
-itself: what a stiff linear term does alone need not be learned. At the end of a window the fields are interpolated
-again, which starts the next one. No loss term for the initial condition is left. All quantities are dimensionless.
+N is the network, and s the trigonometric interpolant of the fields at the start of the window, on 2K + 1 equidistant
+nodes along each axis. B is s propagated by a linear flow that is diagonal in Fourier space, B_f = exp(t L_f) s_f, or s
+itself. The network then need not learn what a stiff linear term does alone. At the end of a window the fields are
+interpolated again, and the interpolant starts the next one. No loss term for the initial condition remains. All
+quantities are dimensionless.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +30,7 @@ from gradalign.problems._contract import Growth, HardStart
 
 @dataclass(frozen=True)
 class Constraint:
-    """The hard constraint of a problem, with the interpolant of any start."""
+    """The hard-constrained initial condition of a problem, with the interpolant of any initial fields."""
 
     given: HardStart
 
@@ -40,13 +41,14 @@ class Constraint:
         return jnp.asarray(np.stack([grid.ravel() for grid in np.meshgrid(*axes, indexing="ij")], axis=1), dtype)
 
     def first(self, dtype: jnp.dtype) -> Array:
-        """The coefficients of the interpolant at the start of the first window: (F, 2K + 1) or (F, 2K + 1, 2K + 1)."""
+        """The coefficients of the initial condition of the first window: (F, 2K + 1) or (F, 2K + 1, 2K + 1)."""
         return self.interpolated(jnp.stack(self.given.initial(*self.nodes(dtype).T), axis=1))
 
     def interpolated(self, values: Array) -> Array:
         """The coefficients by field of the interpolant of values (M, F') on the nodes, F' >= F.
 
-        An axis has the waves 1, cos(2πk y/P), k = 1..K, sin(2πk y/P), k = 1..K, with y the distance from its low end.
+        The waves of an axis are 1, cos(2πk y/P), k = 1..K, and sin(2πk y/P), k = 1..K, with y the distance from its low
+        end.
         """
         low, high = self.given.box[-1]
         distance = self.nodes(values.dtype)[: 2 * self.given.harmonics + 1, -1:] - low
@@ -62,11 +64,11 @@ class Constraint:
         return jnp.stack(found)
 
     def tail(self, start: Array) -> Array:
-        """What the start has in the highest tenth of its waves: the largest coefficient there, relative to the largest.
+        """The largest coefficient in the highest tenth of the waves of the initial condition, relative to the largest.
 
-        max |c_k| over k > 0.9 K, over max |c_k|; in the plane, k is the larger wave number of the two axes. Of several
-        fields the largest value. (), from 0 to 1. What lies beyond K is about as large and is cut off, and a derivative
-        of order m makes it (2πK/P)^m times larger: a floor of the residual under which no network gets.
+        max |c_k| over k > 0.9 K, divided by max |c_k|; in the plane, k is the larger wave number of the two axes. The
+        largest value over the fields. (), from 0 to 1. The waves beyond K are about as large and are cut off. A
+        derivative of order m multiplies them by (2πK/P)^m, which bounds the residual of every network from below.
 
         >>> from gradalign.problems._contract import at_rest
         >>> wave = Constraint(HardStart(((0.0, 1.0),), 10, lambda x: [jnp.sin(2 * jnp.pi * x)], (at_rest,)))
@@ -79,14 +81,14 @@ class Constraint:
         """
         k = np.concatenate(
             [np.arange(self.given.harmonics + 1), np.arange(1, self.given.harmonics + 1)]
-        )  # as the waves of an axis
+        )  # in the order of the waves
         k = k if len(self.given.box) == 1 else np.maximum.outer(k, k)
         size = jnp.abs(start).reshape(len(start), -1)
         high, whole = jnp.max(size[:, k.ravel() > 0.9 * self.given.harmonics], axis=1), jnp.max(size, axis=1)
         return jnp.max(jnp.where(whole > 0, high / jnp.where(whole > 0, whole, 1), 0))
 
     def fields(self, start: Array, outputs: Array, coordinates: Array) -> Array:
-        """The fields (N, F'') at coordinates (N, D) from the coefficients of the start and the network's outputs.
+        """The fields (N, F'') at coordinates (N, D), from the coefficients ``start`` and the outputs of the network.
 
         >>> from gradalign.problems._contract import diffusion
         >>> sine = Constraint(HardStart(((0.0, 1.0),), 1, lambda x: [jnp.sin(2 * jnp.pi * x)], (diffusion(1.0),)))
@@ -106,7 +108,7 @@ class Constraint:
         return jnp.asarray([low for low, _ in box], dtype), k, rates
 
     def _joined(self, base: Array, time: Array | float, outputs: Array) -> Array:
-        """B + t N for the fields that have a start, N for the others."""
+        """B + t N for the fields with an initial condition, N for the others."""
         count = len(self.given.growth)
         moved = base + time * outputs[:, :count]
         return moved if outputs.shape[1] == count else jnp.concatenate([moved, outputs[:, count:]], axis=1)
@@ -145,6 +147,6 @@ class ConstrainedFields:
 
 
 def _rates(growth: Growth, k: Array) -> Array:
-    """ρ of every wave of an axis with the wave numbers k (K,): (2K + 1,)."""
+    """The growth rate ρ of every wave of an axis with the wave numbers k (K,): (2K + 1,)."""
     rates = growth(jnp.insert(k, 0, 0))
     return jnp.concatenate([rates, rates[1:]])

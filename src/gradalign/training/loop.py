@@ -1,4 +1,4 @@
-"""The one training loop: pure functions of a run, compiled once for all its seeds."""
+"""The training loop: pure functions of a run, compiled once for all its seeds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,20 +30,21 @@ from gradalign.training.settings import RunSpecification
 
 
 class LoopState(NamedTuple):
-    """Everything that changes along a run; a checkpoint holds just this.
+    """Everything that changes during a run; a checkpoint holds exactly this.
 
     step: () int32, optimizer steps done.
-    stage: () int32, the present time window or stage of a curriculum; 0 where there is only one.
+    stage: () int32, the present time window or curriculum stage; 0 if there is only one.
     stage_start: () int32, steps done before the present stage.
     params: parameters of the network.
     previous: the parameters before the last step, from which the origin of a fault is found.
-    start: coefficients of what the present window starts from, where the problem builds it in; else empty.
+    start: coefficients of the initial condition of the present window, if it is hard-constrained; else empty.
     finished: solutions of the windows, leading axis the window, filled up to the present one; empty for one window.
     state: state of the method.
-    own_states: by loss term, a state of the method that saw only that term; empty unless asked for.
+    own_states: by loss term, a state of the method that saw only that term; empty unless requested.
     loss_weights: by loss term, ().
-    gradient_evaluations: () int32, what all steps so far cost, counted as ``Method`` says; goes on from stage to stage.
-    failed_step: () int32, the first step after which a parameter was not finite; -1 while all are.
+    gradient_evaluations: () int32, the cost of all steps so far, over all stages, counted as ``Method`` says.
+    failed_step: () int32, the first step after which a parameter, or at the end of ``advance`` a state, was not finite;
+        -1 while all are.
     """
 
     step: Array
@@ -64,7 +65,7 @@ class LoopState(NamedTuple):
 class Experiment:
     """A problem, a network and a method put together; all methods are pure and can be compiled.
 
-    Over the devices of ``mesh``, if there is one, the points of a step are shared out (see ``parallel``).
+    With a ``mesh``, the points of a step are sharded over its devices (see ``devices``).
     """
 
     specification: RunSpecification
@@ -82,12 +83,12 @@ class Experiment:
 
     @property
     def windows(self) -> int:
-        """The number of time windows, each with parameters of its own."""
+        """The number of time windows, each with its own parameters."""
         given = self.specification.training.windows
         return 1 if given is None else given.count
 
     def start(self, seed: int) -> LoopState:
-        """The state before the first step, from the streams of ``seed``."""
+        """The state before the first step, from the random streams of ``seed``."""
         params = self.model.network.init(randomness.stream(seed, "parameters"))
         constraint = self.model.constraint
         start = () if constraint is None else constraint.first(self.dtype)
@@ -99,9 +100,9 @@ class Experiment:
     def next_stage(self, key: Array, loop: LoopState) -> LoopState:
         """The state before the first step of the next stage; ``key`` is the run's stream "parameters".
 
-        The parameters are kept, or for windows with fresh networks drawn anew. Optimizer states and loss weights start
-        again, but for what a method keeps beside the parameters (``Method.enter``). With windows, the solution of the
-        one that ends is stored: it gives the next initial condition.
+        The parameters are kept, or drawn anew for windows with fresh networks. Optimizer states and loss weights
+        restart, except for what ``Method.enter`` keeps. With windows, the solution of the one that ends is stored, and
+        gives the next initial condition.
         """
         stage = loop.stage + 1
         windows = self.specification.training.windows
@@ -119,7 +120,7 @@ class Experiment:
         return after._replace(gradient_evaluations=loop.gradient_evaluations, failed_step=loop.failed_step)
 
     def solution(self, loop: LoopState) -> Tree:
-        """What a run leaves: what ``fields`` takes, for several windows stacked along a leading axis of that length."""
+        """The result of a run, as ``Model.fields_of`` takes it; several windows are stacked along a leading axis."""
         present = self.model.solution(loop.params, loop.start)
         if self.windows == 1:
             return present
@@ -138,7 +139,7 @@ class Experiment:
         return LoopState(
             step=step,
             stage=stage,
-            stage_start=step + 0,  # an array of its own, because the loop donates all of them
+            stage_start=step + 0,  # a separate array, because the loop donates all of them
             params=params,
             previous=jax.tree.map(jnp.copy, params),
             start=jax.tree.map(jnp.copy, start),
@@ -152,16 +153,18 @@ class Experiment:
 
     @property
     def source(self) -> PointSource:
-        """Where the points of a step come from."""
+        """The source of the points of a step."""
         return PointSource(self.specification, self.model, self.dtype, self.mesh)
 
     def points(self, key: Array, loop: LoopState) -> Points:
-        """The points of a step, with what is given there in the present stage; ``key`` is the run's stream "points"."""
+        """The points of a step, with the values given there in this stage; ``key`` is the run's stream "points"."""
         return self.source.draw(key, loop.step, loop.stage, loop.finished)
 
     def objective(self, loss_weights: dict[str, Array], start: Tree = ()) -> Objective:
-        """The objective with these loss weights, the causal row weights of the specification, and ``LoopState.start``
-        where the problem builds the initial condition in."""
+        """The objective with these loss weights and the causal row weights of the specification.
+
+        ``start`` is ``LoopState.start``, the coefficients of a hard-constrained initial condition.
+        """
         return Objective(
             loss_weights,
             residuals=partial(self._residuals, start),
@@ -171,7 +174,7 @@ class Experiment:
         )
 
     def step(self, key: Array, loop: LoopState) -> tuple[LoopState, dict[str, Array]]:
-        """One optimizer step, preceded by an update of the loss weights where one is due; also the method's metrics."""
+        """One optimizer step, after an update of the loss weights if one is due; also the method's metrics."""
         return self._step(self.points(key, loop), loop)
 
     def _step(self, points: Points, loop: LoopState) -> tuple[LoopState, dict[str, Array]]:
@@ -202,11 +205,11 @@ class Experiment:
     def advance(self, key: Array, loop: LoopState, steps: Array) -> LoopState:
         """Up to ``steps`` steps on the device; stops after a step whose parameters are not finite.
 
-        At the end the states of the method are looked at too: a number in them that is not finite need not have reached
-        the parameters yet.
+        At the end the states of the method are checked too: a number that is not finite there need not have reached the
+        parameters yet.
 
-        Steps on the same points have a loop of their own: XLA moves out of it what does not depend on the parameters,
-        above all a start that is built in, with its derivatives, which is then computed once for these points.
+        Steps on the same points run in an inner loop. XLA moves out of it what does not depend on the parameters, above
+        all a hard-constrained initial condition with its derivatives, which is then computed once for these points.
         """
         last, every = loop.step + steps, self.specification.training.points_every
 
@@ -262,7 +265,7 @@ class Experiment:
 
 
 def build(specification: RunSpecification, mesh: Mesh | None = None) -> Experiment:
-    """Put the experiment of a specification together; with a ``mesh``, one that trains on all its devices.
+    """The experiment of a specification; with a ``mesh``, one that trains on all its devices.
 
     Raises ``ConfigurationError`` for a name or a setting that is not allowed.
     """

@@ -1,4 +1,4 @@
-"""The trained model: a network, with what the problem builds into its fields."""
+"""The trained model: a network, with the hard constraints and the ansatz of the problem."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ from gradalign.training.hard_start import ConstrainedFields, Constraint
 class Model:
     """The fields of a problem, made of the outputs of a network.
 
-    precision: of the network's products in training. A *solution* of one window of time is the tree that ``values``
-    takes: the parameters, with the start of the window where the problem constrains it.
+    precision: of the network's products in training. A *solution* of one time window is the tree that ``values`` takes:
+    the parameters, with the initial condition of the window if it is hard-constrained.
     """
 
     problem: Problem
@@ -30,12 +30,12 @@ class Model:
 
     @property
     def constraint(self) -> Constraint | None:
-        """The hard constraint of the start of a window; None where the problem has none."""
+        """The hard-constrained initial condition of a window; None if the problem has none."""
         given = self.problem.hard_start
         return None if given is None else Constraint(given)
 
     def solution(self, params: Tree, start: Tree) -> Tree:
-        """The solution of one window from its parameters and its start."""
+        """The solution of one window from its parameters and its initial condition."""
         return params if self.constraint is None else {"network": params, "start": start}
 
     def values(self, solution: Tree, coordinates: Array) -> Array:
@@ -48,11 +48,11 @@ class Model:
         return self._fields(partial(self.network.apply, params), start)
 
     def fields(self, params: Tree, start: Tree = ()) -> Fields:
-        """The fields as training sees them, with the products of the run's precision."""
+        """The fields in training, with products at the run's precision."""
 
         def outputs(coordinates: Array) -> Array:
-            # A product keeps its algorithm when it is differentiated; nothing else takes the run's algorithm: not what
-            # is given at the points or built in, not the optimizer, not the error
+            # A product keeps this algorithm when it is differentiated. Nothing else uses it: not given values, not hard
+            # constraints, not the optimizer, not the error
             with jax.default_matmul_precision(products_of(self.precision)):
                 return self.network.apply(params, coordinates)
 
@@ -65,7 +65,7 @@ class Model:
 
 
 def fields_from(problem: Problem, outputs: Callable[[Array], Array]) -> Fields:
-    """The fields of a problem whose network has these outputs, (N, D) to (N, F): with its ansatz, if it has one."""
+    """The fields of a problem from the outputs of its network, (N, D) to (N, F), with its ansatz if it has one."""
     ansatz = problem.ansatz
     return FieldsOf(outputs if ansatz is None else lambda z: ansatz(z, outputs(z)), problem.coordinates)
 
@@ -84,6 +84,6 @@ def residuals_of(problem: Problem, apply: Apply, params: Tree, points: Points) -
 
 
 def observed_of(problem: Problem, apply: Apply, params: Tree, coordinates: Array) -> Array:
-    """What is observed of the outputs ``apply(params, coordinates)``: (N, number of observed fields)."""
+    """The observed fields for the outputs ``apply(params, coordinates)``: (N, number of observed fields)."""
     assert problem.observe is not None  # filled in by the problem itself
     return problem.observe(fields_from(problem, partial(apply, params)), At(coordinates, problem.coordinates))

@@ -1,8 +1,8 @@
-"""Operations of an optimizer step, counted in the program that JAX traces, as XLA counts them.
+"""Operations of an optimizer step, counted in the program that JAX traces, by XLA's conventions.
 
-XLA's own count (``jax.stages.Lowered.cost_analysis``) takes the dearer branch of a condition at every step and a loop
-once, and leaves out what LAPACK does. Here a branch that a counter of the state decides is the one that is taken,
-trials of a line search or of dampings are counted apart, and factorisations have the counts of the textbooks.
+XLA's own count (``jax.stages.Lowered.cost_analysis``) takes the more expensive branch of a condition at every step,
+counts a loop once, and omits LAPACK. Here a condition on a counter of the state counts the branch that is taken, trials
+of a line search or of dampings are counted separately, and factorisations have their textbook counts.
 """
 
 from collections.abc import Sequence
@@ -65,30 +65,30 @@ LEFT_OUT = frozenset(
         "transpose",
     ]
 )
-"""No operations: moves of data, random numbers, and transcendental functions, which XLA counts apart."""
+"""Not operations: data movement, random numbers, and transcendental functions, which XLA counts separately."""
 
 
 class Counted(NamedTuple):
-    """steps: operations beside the trials. trial: those of one trial of the loop that looks for a step."""
+    """step: operations outside the trials. trial: those of one trial of the loop that searches for a step."""
 
     step: float
     trial: float
 
 
 class OperationCount:
-    """What steps of an experiment cost in operations, from their gradient evaluations, which the run counts anyway.
+    """Operations of the steps of an experiment, from their gradient evaluations, which the run counts anyway.
 
-    Traced once; nothing is compiled. A multiplication and an addition are two operations. As in
-    ``Method.step``'s gradient evaluations, what is no part of the method does not count: points, weights of loss terms,
-    own states, diagnostics. With s steps and e evaluations the operations are
+    Traced once; nothing is compiled. A multiplication and an addition are two operations. As for the gradient
+    evaluations of ``Method``, only the method counts: no points, weights of loss terms, own states or diagnostics. The
+    operations of s steps with e evaluations are
 
         s c + (e - s e_0) t / e_1
 
-    where c is a step without trials, t a trial, and e_0 and e_1 the evaluations of both (``Method.evaluations``). c is
-    the mean over a period of the counters in the state, as of SOAP's refreshes. Loops within a trial, which repeat a
-    factorisation that failed, are left out. A Cholesky factorisation of n x n costs n^3/3, a triangular solution with
-    k sides n^2 k, QR of m x n with both factors 4 m n^2 - 4 n^3/3, all eigenvectors of a symmetric matrix 9 n^3
-    (Golub and Van Loan 2013, sections 4.2, 3.1, 5.2, 8.3).
+    where c is a step without trials, t a trial, and e_0 and e_1 are their evaluations (``Method.evaluations``). c is
+    the mean over a period of the counters in the state, such as that of SOAP's refreshes. Loops within a trial, which
+    repeat a failed factorisation, are left out. A Cholesky factorisation of n x n costs n^3/3, a triangular solve with
+    k right-hand sides n^2 k, QR of m x n with both factors 4 m n^2 - 4 n^3/3, all eigenvectors of a symmetric matrix
+    9 n^3 (Golub and Van Loan 2013, sections 4.2, 3.1, 5.2, 8.3).
     """
 
     def __init__(self, experiment: Experiment) -> None:
@@ -109,7 +109,7 @@ class OperationCount:
         self.before, self.after = (self._mean(period, handed_over) for handed_over in (False, True))
 
     def _mean(self, period: int, handed_over: bool) -> Counted:
-        """The mean over ``period`` late steps: what is done at the first ones alone is left out."""
+        """The mean over ``period`` late steps, without the work of the first steps only."""
         found = []
         for counter in range(1000 * period, 1001 * period):
             known = [
@@ -122,19 +122,19 @@ class OperationCount:
         return Counted(float(np.mean([one.step for one in found])), max(one.trial for one in found))
 
     def between(self, steps: int, evaluations: int, handed_over: bool = True) -> float:
-        """Operations of so many steps with so many gradient evaluations."""
+        """Operations of ``steps`` steps with ``evaluations`` gradient evaluations."""
         counted = self.after if handed_over else self.before
         beside, of_trial = self.evaluations if counted.trial else (1, 1)
         return steps * counted.step + (evaluations - steps * beside) / of_trial * counted.trial
 
 
 def _count(jaxpr: core.Jaxpr, consts: Sequence[Any], given: Sequence[Any], inner: bool = False) -> Counted:
-    """Operations of a program some of whose inputs are known integers; ``inner`` where a loop is around it."""
+    """Operations of a program with some known integer inputs; ``inner`` if the program is inside a loop."""
     return _walk(jaxpr, consts, given, inner)[0]
 
 
 def _walk(jaxpr: core.Jaxpr, consts: Sequence[Any], given: Sequence[Any], inner: bool) -> tuple[Counted, list[Any]]:
-    """What ``_count`` returns, and the outputs, None where they are not known."""
+    """The result of ``_count``, and the outputs, None if unknown."""
     known: dict[Any, Any] = {}
     for variable, value in [*zip(jaxpr.constvars, consts, strict=True), *zip(jaxpr.invars, given, strict=True)]:
         if value is not None and _is_integer(variable):
@@ -155,7 +155,7 @@ def _walk(jaxpr: core.Jaxpr, consts: Sequence[Any], given: Sequence[Any], inner:
             found = max(counted for counted, _ in taken)
             results = taken[0][1] if index is not None else results
         elif name == "while":
-            if not inner:  # the trials of the step: what they are made of counts apart
+            if not inner:  # the trials of the step; loops inside them are left out
                 found = Counted(0.0, _unknown(parameters["body_jaxpr"]).step)
         elif name == "scan":
             found = Counted(parameters["length"] * _unknown(parameters["jaxpr"]).step, 0.0)
@@ -175,18 +175,18 @@ def _walk(jaxpr: core.Jaxpr, consts: Sequence[Any], given: Sequence[Any], inner:
 
 
 def _unknown(body: core.ClosedJaxpr) -> Counted:
-    """Operations of one turn of a loop."""
+    """Operations of one iteration of a loop."""
     return _count(body.jaxpr, body.consts, [None] * len(body.jaxpr.invars), inner=True)
 
 
 def _is_integer(variable: Any) -> bool:
-    """Whether it is a single integer or truth value, such as a counter."""
+    """Whether it is a single integer or boolean, such as a counter."""
     found = variable.aval
     return getattr(found, "shape", None) == () and getattr(found, "dtype", np.dtype(float)).kind in "iub"
 
 
 def _inside(parameters: dict[str, Any]) -> core.ClosedJaxpr | None:
-    """The program that a call, a checkpoint or a custom derivative holds; None for a primitive of arrays."""
+    """The program inside a call, a checkpoint or a custom derivative; None for a primitive of arrays."""
     for found in parameters.values():
         if isinstance(found, core.ClosedJaxpr):
             return found

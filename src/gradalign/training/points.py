@@ -21,8 +21,11 @@ from gradalign.training.settings import RunSpecification
 
 @dataclass(frozen=True)
 class PointSource:
-    """Draws the points of a run: at random or as a lattice, moved to the faces where coordinates are stretched, shared
-    out over the devices, with the values that are given at them."""
+    """Draws the points of a run.
+
+    They are random or a lattice, moved towards the faces where coordinates are stretched, sharded over the devices, and
+    completed with the values given at them.
+    """
 
     specification: RunSpecification
     model: Model
@@ -30,9 +33,9 @@ class PointSource:
     mesh: Mesh | None = None
 
     def draw(self, key: Array, step: Array, stage: Array, finished: Tree) -> Points:
-        """The points of a step of a stage; ``finished`` are the solutions of the windows before. Traceable.
+        """The points of a step of a stage; ``finished`` are the solutions of the previous windows. Traceable.
 
-        ``key`` is the run's stream "points". Steps share a draw where the settings say so.
+        ``key`` is the run's stream "points". ``points_every`` steps share a draw.
         """
         problem, given = self.model.problem, self.specification
         key = randomness.at_step(key, step // given.training.points_every)
@@ -49,7 +52,7 @@ class PointSource:
         return points | known
 
     def _known(self, points: Array, names: tuple[str, ...], stage: Array, finished: Tree) -> Array:
-        """Points of one set with the values of the stage: from the window before, or from the curriculum."""
+        """The points of one set with the values of this stage: from the previous window, or from the curriculum."""
         problem, count = self.model.problem, len(self.model.problem.coordinates)
         curriculum = self.specification.training.curriculum
         if curriculum is not None and curriculum.parameter in names:
@@ -64,6 +67,6 @@ class PointSource:
 
 
 def stretched(problem: Problem) -> list[tuple[int, tuple[float, float], float]]:
-    """Index, side and factor of the coordinates that the problem stretches."""
+    """Index, interval and factor of the coordinates that the problem stretches."""
     sides = enumerate(zip(problem.coordinates, problem.domain, strict=True))
     return [(index, side, problem.stretching[name]) for index, (name, side) in sides if name in problem.stretching]

@@ -1,8 +1,8 @@
-"""What a run leaves on the disk, and whether it is still what was written.
+"""The files that a run leaves, and whether they are still as written.
 
 ``checksums.sha256`` lists every file of a finished run in the format of ``sha256sum``, so that ``sha256sum --check`` in
-the run's directory finds the same. It is written last: without it a run is not finished. One of these files,
-``specification.json``, has the settings of the run.
+the run's directory gives the same verdict. It is written last: without it a run is not finished. One of the listed
+files, ``specification.json``, holds the settings of the run.
 """
 
 import hashlib
@@ -26,10 +26,10 @@ CHECKPOINT = re.compile(r"checkpoints/seed-\d+/step-\d{12}(-part-\d+)?\.safetens
 LEFTOVER = re.compile(
     r"\.lock|reference\.npz|curves-failed-\d+\.csv|parameters|checkpoints|checkpoints/seed-\d+|(parameters/)?\.snakemake_timestamp"
 )
-"""Paths in the directory of a run that has no checkpoint yet: its lock, its own reference, what Snakemake prepared."""
+"""Paths in the directory of a run without a checkpoint yet: its lock, its own reference, what Snakemake prepared."""
 
 FREE = {"seeds", "name", "changed"}
-"""Settings that change nothing in what one seed computes: a run may be gone on with when they differ."""
+"""Settings that change nothing in the computation of one seed: a run may resume when they differ."""
 
 
 def record(directory: Path, specification: RunSpecification) -> Path:
@@ -40,11 +40,11 @@ def record(directory: Path, specification: RunSpecification) -> Path:
 
 
 def require_run_directory(directory: Path) -> None:
-    """Raise ``ConfigurationError`` where ``directory`` may not become, or remain, that of a run.
+    """Raise ``ConfigurationError`` if ``directory`` may not become, or remain, that of a run.
 
-    It may where it does not exist or is empty, and where training made it: it has checkpoints, or checksums that list
-    ``runs.csv``, or a specification. Other files beside those are left alone. Symbolic links are refused, and so are
-    those of its own folders: what is outside of a directory is not a run's to remove.
+    It may if it does not exist, is empty, or was made by training: it has checkpoints, or checksums that list
+    ``runs.csv``, or a specification. Other files beside those are left alone. The directory and its own folders must
+    not be symbolic links, because a run must not remove files outside its directory.
     """
     for path in (directory, *_folders(directory)):
         if path.is_symlink():
@@ -68,18 +68,18 @@ def require_run_directory(directory: Path) -> None:
 
 
 def _folders(directory: Path) -> list[Path]:
-    """The folders in the directory of a run, links among them included."""
+    """The folders of a run in its directory, including symbolic links."""
     checkpoints = directory / "checkpoints"
     return [directory / "parameters", checkpoints, *sorted(checkpoints.glob("seed-*"))]
 
 
 def _within(directory: Path) -> list[Path]:
-    """All that lies in a directory and in the folders of a run in it."""
+    """All files in a directory and in the folders of a run in it."""
     return [path for folder in (directory, *_folders(directory)) if folder.is_dir() for path in folder.iterdir()]
 
 
 def _made_by_training(directory: Path) -> bool:
-    """Whether anything in a directory says so that nothing but training writes."""
+    """Whether a directory holds something that only training writes."""
     if any(CHECKPOINT.fullmatch(path.relative_to(directory).as_posix()) for path in directory.glob("checkpoints/*/*")):
         return True
     for name in (CHECKSUMS, DAMAGED):
@@ -94,18 +94,18 @@ def _made_by_training(directory: Path) -> bool:
 
 
 def remove_partial(directory: Path) -> None:
-    """Remove what killed trainings left of unfinished files in the directory of a run, and in its own folders alone."""
+    """Remove unfinished files that killed trainings left in the directory of a run and in its own folders alone."""
     for folder in (directory, *_folders(directory)):
         if folder.is_dir():
             files.remove_partial(folder)
 
 
 def require_same_settings(directory: Path, specification: RunSpecification) -> None:
-    """Raise ``ConfigurationError``, naming what differs, where a directory holds a finished run of other settings.
+    """Raise ``ConfigurationError``, naming the differences, if a directory holds a finished run with other settings.
 
-    The settings named in ``FREE`` may differ. A run that was not finished is let through: its checkpoints have an
-    identity of their own. So is one with damaged files that does not say its settings, which is to be trained again.
-    The pipeline removes the outputs of a run before it trains it with other settings.
+    The settings in ``FREE`` may differ. An unfinished run passes: its checkpoints have their own identity. So does a
+    run with damaged files and without readable settings, which is to be trained again. The pipeline removes the outputs
+    of a run before it trains it with other settings.
     """
     if not (directory / CHECKSUMS).exists():
         return
@@ -147,9 +147,9 @@ def seal(directory: Path, files: Iterable[Path]) -> None:
 
 
 def damage(directory: Path) -> str:
-    """What is wrong with the files of a run; an empty text where all are those that were written.
+    """What is wrong with the files of a run; an empty string if all are as written.
 
-    Raises ``OSError`` where the system does not let it see: a file that cannot be read now need not be damaged.
+    Raises ``OSError`` if the system refuses to read a file: it need not be damaged.
     """
     try:
         lines = untrusted.contents(directory / CHECKSUMS).decode("utf-8").splitlines()
@@ -162,7 +162,7 @@ def damage(directory: Path) -> str:
     if not lines:
         return f"{CHECKSUMS} is empty"
     listed = {line.partition("  ")[2] for line in lines}
-    if len(listed) < len(lines):  # one large file a thousand times
+    if len(listed) < len(lines):  # else one large file could be read a thousand times
         return f"{CHECKSUMS} lists a file twice"
     for line in lines:
         digest, _, name = line.partition("  ")
@@ -183,7 +183,7 @@ def damage(directory: Path) -> str:
 
 
 def require_sound(directory: Path) -> None:
-    """Raise ``RunRecordError`` where a file of a run is missing, damaged, or newer than its checksum."""
+    """Raise ``RunRecordError`` if a file of a run is missing, damaged, or newer than its checksum."""
     if found := damage(directory):
         raise RunRecordError(
             f"{directory}: {found}. The usual causes are a damaged disk, an edited file, or a training that was "
@@ -193,11 +193,11 @@ def require_sound(directory: Path) -> None:
 
 
 def set_aside(directory: Path) -> str:
-    """Take back that a run with a damaged file is finished; returns what was wrong and done, or an empty text.
+    """Mark a run with a damaged file as unfinished; returns what was wrong and done, or an empty string.
 
-    ``checksums.sha256`` gets the name ``checksums.damaged.sha256``, so that the pipeline, which asks for it, trains the
-    run again. A run without that file is left alone: it was never finished. Raises ``ConfigurationError`` where the
-    directory is no run's (see ``require_run_directory``), and ``OSError`` where a file cannot be read.
+    ``checksums.sha256`` is renamed to ``checksums.damaged.sha256``. The pipeline asks for the former and trains the run
+    again. A run without checksums was never finished and is left alone. Raises ``ConfigurationError`` if the directory
+    is not that of a run (see ``require_run_directory``), and ``OSError`` if a file cannot be read.
     """
     require_run_directory(directory)
     path = directory / CHECKSUMS

@@ -30,17 +30,18 @@ from gradalign.training.settings import RunSpecification
 Row = dict[str, float]
 
 LOGGED_POINTS = 32_768
-"""Most points of the grid on which the error is logged along a run; the final error is taken on the whole grid."""
+"""Most points of the grid on which the error is logged during a run. The final error uses the whole grid."""
 
 
 FEW_LOGS = 50
-"""Logs of a seed up to which the diagnostics are compiled in a hurry on a CPU: 3 to 23 s of compilation saved where a
-call took 0 to 0.1 s longer [measured, ten runs of the scale laptop]. One seed gains; three with 41 logs each came out
-even on the wave equation, where calls are slowest."""
+"""Most logs of a seed for which the diagnostics are compiled at a low optimisation level on a CPU. This saves 3 to 23 s
+of compilation and makes a call 0 to 0.1 s longer [measured, ten runs of the scale laptop]. One seed gains; three with
+41 logs each break even on the wave equation, where calls are slowest.
+"""
 
 
 class Progress(NamedTuple):
-    """What a listener hears after every logged step."""
+    """What the listener receives after every logged step."""
 
     run: str
     seed: int
@@ -51,7 +52,7 @@ class Progress(NamedTuple):
 
 
 def require_device(device: str, scale: str) -> None:
-    """Refuse to start where the settings ask for a GPU and JAX sees none (``DeviceError``), or NPROC is no number."""
+    """Refuse to start without the GPU that the settings ask for (``DeviceError``), or with a wrong NPROC."""
     device_name()
     platforms = sorted({found.platform for found in jax.devices()})
     if device == "gpu" and "gpu" not in platforms:
@@ -66,7 +67,8 @@ def require_device(device: str, scale: str) -> None:
 def device_name() -> str:
     """The devices of a run as the tables name them, for instance ``cpu (2 cores)``; all that JAX sees take part.
 
-    Cores are those that XLA's threads get (``machine.cores``, which raises ``ConfigurationError`` for a wrong NPROC).
+    Cores are those available to XLA's threads (``machine.cores``, which raises ``ConfigurationError`` for a wrong
+    NPROC).
     """
     devices = jax.devices()
     if devices[0].platform != "cpu":
@@ -76,9 +78,9 @@ def device_name() -> str:
 
 
 def require_memory(run: str, programs: Iterable[Any]) -> None:
-    """Refuse to start where a compiled program of a run needs more memory than can be had (``MemoryLimitError``).
+    """Raise ``MemoryLimitError`` if a compiled program of a run needs more memory than is available.
 
-    XLA knows before it runs a program how much that takes: its arguments, results and all in between, on each device.
+    XLA knows the need before it runs a program: arguments, results and temporaries, on each device.
     """
     needed, devices = 0, jax.devices()
     for program in programs:
@@ -110,18 +112,17 @@ def train(
 
     Files: ``runs.csv`` (a row per seed), ``curves.csv`` (long: a row per seed, logged step and quantity),
     ``parameters/seed-<seed>.safetensors``, ``specification.json`` (the settings), and their ``checksums.sha256``. The
-    last two checkpoints of a seed, in ``checkpoints/seed-<seed>/``, let a run that was killed go on where it was, bit
-    for bit on a CPU; they count only for the same settings, sources and reference. ``say`` hears of a damaged one,
-    which is passed over.
+    last two checkpoints of a seed, in ``checkpoints/seed-<seed>/``, let a killed run resume, bit for bit on a CPU. They
+    count only for the same settings, sources and reference. ``say`` hears of a damaged one, which is skipped.
 
-    After ``max_seconds`` on the wall's clock the run stops at the next logged step, with a checkpoint there.
+    After ``max_seconds`` of wall-clock time the run stops at the next logged step, with a checkpoint there.
 
-    Raises, before any compute, ``DeviceError`` or ``ConfigurationError``: for points that the devices cannot share out
-    (see ``parallel``), for a reference of another equation (see ``equation``), and where ``directory`` holds a finished
-    run of other settings, or files that no training wrote (see ``run_records``). After compilation,
-    ``MemoryLimitError`` where the programs need more memory than there is. Then ``NonFiniteLossError`` with step,
-    problem, method, seed and tensor after saving the log so far as ``curves-failed-<seed>.csv``, ``TimeLimitError``
-    when the time is used up.
+    Raises before any compute ``DeviceError``, or ``ConfigurationError`` for points that cannot be split over the
+    devices (see ``devices``), for a reference of another equation (see ``references._equation``), and for a
+    ``directory`` that holds a finished run with other settings or files that no training wrote (see ``records``). After
+    compilation it raises ``MemoryLimitError`` if the programs need more memory than there is. During training it raises
+    ``NonFiniteLossError`` with step, problem, method, seed and tensor, after saving the log so far as
+    ``curves-failed-<seed>.csv``, and ``TimeLimitError`` when the time is used up.
     """
     require_device(specification.device, specification.scale)
     require_precision(specification.training.precision)
@@ -129,7 +130,7 @@ def train(
     records.require_run_directory(directory)
     deadline = time.monotonic() + max_seconds
     experiment = build(specification, devices.mesh_for(specification.points))
-    # A pipeline that was killed may have left a training behind that still runs
+    # A killed pipeline may have left a training that still runs
     with exclusive(directory / ".lock", say):
         records.remove_partial(directory)
         records.require_same_settings(directory, specification)
@@ -143,7 +144,7 @@ def train(
 
 
 class _Runner:
-    """The compiled functions of an experiment and where its files go."""
+    """The compiled functions of an experiment, and the files of its run."""
 
     def __init__(
         self,
@@ -171,7 +172,7 @@ class _Runner:
         require_memory(self.specification.name, (self.advance, self.diagnose, self.next_stage, self.solution))
 
     def finish(self, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """Train one seed to its end, or take it from its checkpoint; returns its row and its curves."""
+        """Train one seed to its end, or load it from its checkpoint; returns its row and its curves."""
         training = self.specification.training
         key, parameters_key = (randomness.stream(seed, name) for name in ("points", "parameters"))
         loop, seconds, log = self._resume(seed)
@@ -220,11 +221,11 @@ class _Runner:
         self.listen(Progress(self.specification.name, seed, step, steps, scalars["loss"], error))
 
     def _error(self, loop: LoopState) -> float:
-        """The relative L2 error of the main quantity so far: over the windows up to the present one."""
+        """The relative L2 error of the main quantity so far, over the windows up to the present one."""
         problem = self.experiment.problem
         found, exact = quantities(problem, self.predict(self.solution(loop)))[problem.main_quantity], self.exact
         if self.experiment.windows > 1:
-            assert self.times is not None  # windows are windows of time
+            assert self.times is not None  # only problems with time have windows
             reached = int(np.sum(window_of(self.times, problem, self.experiment.windows) <= int(loop.stage)))
             time = exact.ndim - len(problem.coordinates)
             found, exact = (np.take(values, range(reached), axis=time) for values in (found, exact))
@@ -243,7 +244,7 @@ class _Runner:
         return self.directory / f"curves-failed-{seed}.csv"
 
     def parameters(self, seed: int) -> Path:
-        """The file with what a seed leaves."""
+        """The file with the solution of a seed."""
         return self.directory / "parameters" / f"seed-{seed}.safetensors"
 
     def _checkpoints(self, seed: int) -> Path:
@@ -312,10 +313,10 @@ class _Runner:
 
 
 def _compiled(experiment: Experiment) -> tuple[Callable[..., Any], ...]:
-    """``advance``, ``diagnose``, ``next_stage`` and ``solution`` of an experiment as programs for its devices.
+    """``advance``, ``diagnose``, ``next_stage`` and ``solution`` of an experiment, compiled for its devices.
 
-    The solution of one window is the parameters as they are; of several, one program puts it together. Diagnostics that
-    are logged a few times are compiled in a hurry; what a step computes is not.
+    The solution of one window needs no program; one program assembles that of several. Diagnostics that are logged a
+    few times are compiled at a low optimisation level; steps never are.
     """
     everywhere = devices.replicated(experiment.mesh)
     key, loop = randomness.stream(0, "points"), jax.eval_shape(lambda: experiment.start(0))
@@ -334,7 +335,7 @@ def _compiled(experiment: Experiment) -> tuple[Callable[..., Any], ...]:
 
 
 def _known(options: dict[str, str | bool]) -> dict[str, str | bool]:
-    """Those of the options that this version of XLA has."""
+    """The options that this version of XLA has."""
     trivial, known = jax.jit(lambda: 0).lower(), {}
     for name, value in options.items():
         try:
@@ -348,7 +349,7 @@ def _known(options: dict[str, str | bool]) -> dict[str, str | bool]:
 
 
 def _identity(specification: RunSpecification, reference: Reference) -> str:
-    """A digest of all that decides the outcome of one seed: settings, sources, reference."""
+    """A digest of all that determines the result of one seed: settings, sources, reference."""
     settings = specification.model_dump(exclude=records.FREE)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     modules = ["training.runner", f"problems.{specification.problem}", f"optimizers.{specification.method}"]

@@ -1,4 +1,4 @@
-"""Settings of one training run, and all that it depends on."""
+"""The settings of one training run, and all that it depends on."""
 
 from typing import Any, Literal
 
@@ -39,17 +39,17 @@ class CurriculumStage(StrictModel):
 
 
 class CurriculumSettings(StrictModel):
-    """A parameter of the equation that grows in stages, the network being kept (arXiv 2308.08468, section 3.7)."""
+    """A parameter of the equation that grows in stages while the network is kept (arXiv 2308.08468, section 3.7)."""
 
     parameter: Name = Field(description="setting of the problem that changes, for instance reynolds")
     stages: list[CurriculumStage] = Field(min_length=2, description="in order; the last value is that of the problem")
 
 
 class TrainingSettings(StrictModel):
-    """The loop of one run. It has one stage, or one for each time window, or those of a curriculum.
+    """The training loop of one run, with one stage, one for each time window, or those of a curriculum.
 
-    Every stage starts the learning-rate schedule, the first weights and the state of the optimizer again; only
-    ``soap_gauss_newton`` keeps what it knows of the curvature.
+    Every stage restarts the learning-rate schedule, the loss weights and the state of the optimizer; only
+    ``soap_gauss_newton`` keeps its curvature.
     """
 
     steps: PositiveInt = Field(description="optimizer steps of the run, all stages together")
@@ -94,7 +94,7 @@ class TrainingSettings(StrictModel):
         if ratio == 1:
             return alone + [left // others] * others
         shares = np.cumsum(ratio ** np.arange(others))
-        rows = np.rint(left * shares / shares[-1] / self.log_every).astype(int)  # at the ends: the sum stays the steps
+        rows = np.rint(left * shares / shares[-1] / self.log_every).astype(int)  # at the ends, so the sum is kept
         return alone + (np.diff(rows, prepend=0) * self.log_every).tolist()
 
 
@@ -116,9 +116,9 @@ class RunSpecification(StrictModel):
 
     @property
     def recipe(self) -> str:
-        """What a run has beside its method, in words: precision, network, points, weights, windows.
+        """Everything of a run except its method, in words: precision, network, points, weights, windows.
 
-        Methods of one problem are compared with recipes of their own, which is no comparison of methods alone.
+        Methods of one problem run with different recipes, so a comparison of runs is not one of methods alone.
         """
         given = self.training
         held = "redrawn every step" if given.points_every == 1 else f"held {given.points_every} steps"

@@ -7,21 +7,21 @@ With a stream function ψ, u = ∂ψ/∂y, v = -∂ψ/∂x, vorticity w = ∂v/�
 
     ψ = Σ_k a_k(y) sin(α_k x),   T = Σ_k b_k(y) cos(α_k x),   α_k = 2πk,   k = 0..K-1,   K = modes/2
 
-a_k being combinations of clamped polynomials h_i(η), b_k of vanishing ones φ_i(η), both up to ``degree``
-(``solvers.wall_polynomials``). In such a flow u is odd and v, T are even in x, a property that the equations keep. The
-velocity has no divergence and obeys its boundary conditions exactly, and no pressure is needed: for test functions χ in
-the space of ψ and θ in that of T,
+The a_k are combinations of clamped polynomials h_i(η), the b_k of vanishing ones φ_i(η), both up to ``degree``
+(``solvers.wall_polynomials``). u is then odd and v, T are even in x, which the equations preserve. The velocity is
+divergence-free and satisfies its boundary conditions exactly, and no pressure is needed. For test functions χ in the
+space of ψ and θ in that of T,
 
     (∇∂ψ/∂t, ∇χ) = -ν (Δψ, Δχ) + (w u - T, ∂χ/∂x) + (w v, ∂χ/∂y)
     (∂T/∂t, θ)   = -κ (∇T, ∇θ) + (u T, ∂θ/∂x) + (v T, ∂θ/∂y)
 
-Per wavenumber one symmetric-definite eigenproblem diagonalises each linear term, so that ``solvers.spectral`` can take
-exponential steps. Products are integrated exactly: on 3/2 times as many points in x, by Gauss quadrature in y. Hence
-the kinetic energy E changes exactly as it should,
+For each wavenumber a symmetric-definite eigenproblem diagonalises each linear term, so that ``solvers.spectral`` can
+take exponential steps. Products are integrated exactly: on 3/2 times as many points in x, by Gauss quadrature in y. The
+kinetic energy E therefore obeys its balance
 
     dE/dt = (v, T) - ν (w, w),   E = (1/2) (|u|², 1),
 
-up to errors in time; the heat (T, 1) changes by κ ∫ [∂T/∂y]_0^2 dx up to errors in space. Both rates are integrated
+up to errors in time. The heat (T, 1) changes by κ ∫ [∂T/∂y]_0^2 dx up to errors in space. Both rates are integrated
 along with the solution. All quantities are dimensionless.
 """
 
@@ -41,7 +41,7 @@ from gradalign.references.solvers import spectral
 from gradalign.references.solvers.wall_polynomials import clamped, evaluate, vanishing
 
 States = NDArray[np.complex128]
-"""Coefficients of ψ and T in the eigenvectors, then the two integrated rates: (..., S), with zero imaginary parts."""
+"""Coefficients of ψ and T in the eigenvectors, followed by the two integrated rates: (..., S), zero imaginary parts."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Convection:
             raise ValueError(f"degree {self.degree}; allowed: 4 or more, the degree of the first clamped polynomial")
 
     def initial(self, temperature: Callable[[Values, Values], Values]) -> States:
-        """The fluid at rest with T(x, y), even in x, which is projected in the mean square: (S,).
+        """The fluid at rest with temperature T(x, y), even in x, by an L2 projection: (S,).
 
         ``temperature`` maps arrays x and y that broadcast to values.
         """
@@ -81,7 +81,7 @@ class Convection:
     def solve(
         self, initial: States, times: Values, longest_step: float, progress: Progress = lambda share, text: None
     ) -> States:
-        """States at ``times``, the first of which is that of ``initial``, by ETDRK4: (T, S)."""
+        """States at ``times`` by ETDRK4, the first being ``initial``: (T, S)."""
         return spectral.solve(self._symbol, self._explicit, initial, times, longest_step, progress)
 
     def tendency(self, state: States) -> States:
@@ -97,7 +97,7 @@ class Convection:
         )
 
     def fields(self, states: States, x: Values, y: Values) -> dict[str, Values]:
-        """u, v, w and T by their exact series: (..., S), (X,), (Y,) -> (..., X, Y) each."""
+        """u, v, w and T from their exact series: (..., S), (X,), (Y,) -> (..., X, Y) each."""
         a, b = self.legendre(states)
         alpha = self.wavenumbers[:, None]
         sines, cosines = np.sin(x[:, None] * self.wavenumbers), np.cos(x[:, None] * self.wavenumbers)
@@ -110,12 +110,12 @@ class Convection:
         }
 
     def energy(self, states: States) -> tuple[Values, Values]:
-        """The kinetic energy, and what the rates along the run make of the initial one: (times,) each."""
+        """The kinetic energy, and its initial value plus the integrated rate: (times,) each."""
         found = np.sum(self._parts(states)[0] ** 2, axis=(-2, -1)) / 4  # vectors of norm 1; the mean of sin² is 1/2
         return found, found[0] + states[:, -2].real
 
     def heat(self, states: States) -> tuple[Values, Values]:
-        """The integral of T, and what the flux through the walls makes of the initial one: (times,) each."""
+        """The integral of T, and its initial value plus the integrated flux through the walls: (times,) each."""
         found = 2 * self.legendre(states)[1][..., 0, 0]  # the integral of L_0 is 2, those of all others are 0
         return found, found[0] + states[:, -1].real
 
@@ -149,7 +149,7 @@ class Convection:
         return velocity.reshape(*others, *first), temperature.reshape(*others, *second)
 
     def _explicit(self, state: States) -> States:
-        """Transport and buoyancy, and the two rates that are integrated along; no diffusion of ψ and T."""
+        """Transport, buoyancy and the two integrated rates; without the diffusion of ψ and T."""
         table, alpha = self._tables, self.wavenumbers[:, None]
         velocity, temperature = self._parts(state)
         a, b = self._velocity.out_of(velocity), self._temperature.out_of(temperature)
@@ -165,26 +165,27 @@ class Convection:
 
         swirl = alpha * even(w * u - T) @ table.clamped[0].T + odd(w * v) @ table.clamped[1].T
         heating = even(v * T) @ table.vanishing[1].T - alpha * odd(u * T) @ table.vanishing[0].T
-        heating[0] /= 2  # the mean of cos² is 1/2, but for k = 0
+        heating[0] /= 2  # the mean of cos² is 1/2, except for k = 0
         power = float(np.sum((v * T - self.viscosity * w**2) * table.weights))
         flux = float(self.diffusivity * b[0] @ table.flux)
         return _joined(self._velocity.into(swirl), self._temperature.into(heating), power, flux)
 
 
 def velocity_forms(degree: int, wavenumber: float) -> tuple[Values, Values]:
-    """(∇ψ, ∇χ) and (Δψ, Δχ) over y for ψ = h_i(y - 1) sin(αx), χ = h_j(y - 1) sin(αx), over the mean of sin² and cos².
+    """(∇ψ, ∇χ) and (Δψ, Δχ) in y for ψ = h_i(y - 1) sin(αx), χ = h_j(y - 1) sin(αx).
 
-    With primes for d/dy: (h_i', h_j') + α² (h_i, h_j), and (h_i'', h_j'') + 2α² (h_i', h_j') + α⁴ (h_i, h_j); each
-    (degree - 3, degree - 3), symmetric and positive definite.
+    Divided by the mean of sin² and cos² over x. With primes for d/dy: (h_i', h_j') + α² (h_i, h_j), and
+    (h_i'', h_j'') + 2α² (h_i', h_j') + α⁴ (h_i, h_j); each (degree - 3, degree - 3), symmetric and positive definite.
     """
     zero, first, second = (_products(clamped(degree - 3), order) for order in range(3))
     return first + wavenumber**2 * zero, second + 2 * wavenumber**2 * first + wavenumber**4 * zero
 
 
 def temperature_forms(degree: int, wavenumber: float) -> tuple[Values, Values]:
-    """(T, θ) and (∇T, ∇θ) over y for T = φ_i(y - 1) cos(αx), θ = φ_j(y - 1) cos(αx), over the mean of cos² and sin².
+    """(T, θ) and (∇T, ∇θ) in y for T = φ_i(y - 1) cos(αx), θ = φ_j(y - 1) cos(αx).
 
-    (φ_i, φ_j), and (φ_i', φ_j') + α² (φ_i, φ_j); each (degree - 1, degree - 1), symmetric and positive definite.
+    Divided by the mean of cos² and sin² over x: (φ_i, φ_j), and (φ_i', φ_j') + α² (φ_i, φ_j); each
+    (degree - 1, degree - 1), symmetric and positive definite.
     """
     zero, first = (_products(vanishing(degree - 1), order) for order in range(2))
     return zero, first + wavenumber**2 * zero
@@ -202,8 +203,10 @@ def _joined(velocity: Values, temperature: Values, energy: float, heat: float) -
 
 
 def _points(count: int, nodes: int) -> tuple[Values, Values, Values]:
-    """x of ``count`` midpoints of half a period, y of Gauss nodes between the walls, and weights of the mean over x
-    and the integral over y: (count,), (nodes,), (nodes,). Exact for cos(2πkx), |k| < 2 count, and degree 2 nodes - 1.
+    """Quadrature points x (count,) and y (nodes,), and weights (nodes,) of the mean over x and the integral over y.
+
+    x are the midpoints of half a period, y Gauss nodes between the walls. Exact for cos(2πkx), |k| < 2 count, and
+    degree 2 nodes - 1.
     """
     nodes_, weights = legendre.leggauss(nodes)
     return (np.arange(count) + 0.5) / (2 * count), 1 + nodes_, weights / count
@@ -212,7 +215,7 @@ def _points(count: int, nodes: int) -> tuple[Values, Values, Values]:
 class _Eigenvectors(NamedTuple):
     """Eigenvectors V of stiffness against mass by wavenumber, V' mass V = 1, V' stiffness V = rates.
 
-    rates: (K, n). vectors: (K, n, n), one vector a column.
+    rates: (K, n). vectors: (K, n, n), one vector per column.
     """
 
     rates: Values
@@ -220,7 +223,7 @@ class _Eigenvectors(NamedTuple):
 
     @classmethod
     def of(cls, forms: Sequence[tuple[Values, Values]]) -> "_Eigenvectors":
-        """From (mass, stiffness) by wavenumber. The inverse rates are computed, because the small rates matter most."""
+        """From (mass, stiffness) by wavenumber. Computes the inverse rates, because the small rates matter most."""
         pairs = [eigh(mass, stiffness) for mass, stiffness in forms]
         inverse = np.array([values for values, _ in pairs])
         return cls(1 / inverse, np.array([vectors for _, vectors in pairs]) / np.sqrt(inverse)[:, None])
@@ -235,7 +238,7 @@ class _Eigenvectors(NamedTuple):
 
 
 class _Tables(NamedTuple):
-    """Values at the points of the products, which are as many as their exact integrals need.
+    """Values at the quadrature points of the products, as many as exact integrals need.
 
     sines, cosines: (X, K). clamped: h, h', h'', vanishing: φ, φ', (n, Y) each. weights: (Y,). flux: φ'(1) - φ'(-1).
     """

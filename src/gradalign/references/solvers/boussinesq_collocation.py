@@ -1,15 +1,14 @@
-"""The flow of ``solvers.boussinesq`` by another route: Fourier-Chebyshev collocation and Runge-Kutta steps; float64.
+"""The flow of ``solvers.boussinesq`` by a second method: Fourier-Chebyshev collocation and Runge-Kutta steps; float64.
 
-The vorticity equation is taken pointwise, in its advective form, on equidistant points in x and at the extrema
-η = cos(πj/N) of a Chebyshev polynomial in y = 1 + η. The stream function is ψ = (1 - η²) q with q = 0 at both walls,
-so that ψ and ∂ψ/∂y vanish there (as in Trefethen, Spectral Methods in MATLAB, SIAM 2000, program 38). With w = -Δψ,
+The vorticity equation holds pointwise, in its advective form, on equidistant points in x and at the Chebyshev extrema
+η = cos(πj/N) in y = 1 + η. The stream function is ψ = (1 - η²) q with q = 0 at both walls, so that ψ and ∂ψ/∂y vanish
+there (as in Trefethen, Spectral Methods in MATLAB, SIAM 2000, program 38). With w = -Δψ,
 
     Δ ∂ψ/∂t = u·∇w + ν Δ²ψ - ∂T/∂x,   ∂T/∂t = κ ΔT - u·∇T    at the interior points
 
 No symmetry in x is assumed, products are not dealiased, and time steps are explicit (``scipy.integrate.solve_ivp``,
-Runge-Kutta 8(5,3)). It shares neither functions, nor equations, nor time steps with the Galerkin method. The mean of u
-over the height is kept at its initial value, zero, as it is for every mirror-symmetric flow. All quantities are
-dimensionless.
+Runge-Kutta 8(5,3)). The two methods share neither functions, nor equations, nor time steps. The mean of u over the
+height keeps its initial value, zero, as in every mirror-symmetric flow. All quantities are dimensionless.
 """
 
 from collections.abc import Callable
@@ -24,12 +23,12 @@ from gradalign.references._contract import Progress, Values
 from gradalign.references.solvers.method_of_lines import integrate
 
 STABLE = 5.0
-"""Steps times the fastest decay rate; the steps of DOP853 are stable up to about 6."""
+"""Step size times the fastest decay rate; DOP853 is stable up to about 6."""
 
 
 @dataclass(frozen=True)
 class CollocatedConvection:
-    """``points`` in x and polynomials of ``degree`` N in y; an even number of points.
+    """The flow with an even number of ``points`` in x and polynomials of ``degree`` N in y.
 
     >>> flow = CollocatedConvection(points=4, degree=12, viscosity=0.1, diffusivity=0.1)
     >>> grid = np.array([0.0, 1.0]), np.array([0.3]), np.array([1.0])
@@ -52,10 +51,10 @@ class CollocatedConvection:
         tolerance: float,
         progress: Progress = lambda share, text: None,
     ) -> dict[str, Values]:
-        """u, v, w, T at times t, from rest and T(x, y) at the first of them, by their exact series: (T, X, Y) each.
+        """u, v, w, T at times t from their exact series, from rest and T(x, y) at the first time: (T, X, Y) each.
 
-        ``tolerance`` is the relative and absolute tolerance of the Runge-Kutta steps. Raises ``FloatingPointError``
-        if they fail.
+        ``tolerance`` is the relative and absolute tolerance of the Runge-Kutta steps. Raises ``FloatingPointError`` if
+        they fail.
         """
         start = temperature(np.arange(self.points)[:, None] / self.points, 1 + self._nodes[1:-1])
         state = np.stack([np.zeros_like(start), start])
@@ -63,7 +62,7 @@ class CollocatedConvection:
 
         def rate(time: float, values: Values) -> Values:
             nonlocal reached
-            reached = max(reached, float(time))  # the stages of a step are not in order
+            reached = max(reached, float(time))  # the stages of a step are not in order of time
             progress((reached - t[0]) / (t[-1] - t[0]), f"collocation, {self.points} points, degree {self.degree}")
             return self._rate(values.reshape(state.shape)).ravel()
 
@@ -78,14 +77,14 @@ class CollocatedConvection:
 
     @cached_property
     def _wavenumbers(self) -> Values:
-        """2πk, k = 0..points/2, as a column; the last has no conjugate partner and is taken as 0, as its mode is."""
+        """2πk, k = 0..points/2, as a column; the last has no conjugate partner and is set to 0, as its mode is."""
         k = np.arange(self.points // 2 + 1, dtype=np.float64)
         k[-1] = 0
         return 2 * np.pi * k[:, None]
 
     @cached_property
     def _slopes(self) -> list[Values]:
-        """d^n/dη^n of a polynomial by its values at all nodes, from those at the interior nodes; n = 0..4."""
+        """d^n/dη^n at all nodes of the polynomial with given values at the interior nodes, as matrices; n = 0..4."""
         eta, n = self._nodes, self.degree
         ends = np.where(np.arange(n + 1) % n == 0, 2, 1) * (-1.0) ** np.arange(n + 1)
         gaps = eta[:, None] - eta + np.eye(n + 1)
@@ -100,7 +99,7 @@ class CollocatedConvection:
 
     @cached_property
     def _operators(self) -> tuple[Values, Values]:
-        """By wavenumber, at the interior nodes: the inverse of Δ, and ν Δ² after it; (K, N - 1, N - 1) each."""
+        """By wavenumber, at the interior nodes: Δ^-1, and ν Δ^-1 Δ²; (K, N - 1, N - 1) each."""
         s0, _, s2, _, s4 = (values[1:-1] for values in self._stream)
         alpha2 = self._wavenumbers[:, :, None] ** 2
         inverse = np.asarray(np.linalg.inv(s2 - alpha2 * s0), np.float64)
@@ -129,7 +128,7 @@ class CollocatedConvection:
         return np.fft.irfft(np.stack([q_t[..., 0], T_t]), self.points, axis=1)
 
     def _coefficients(self, values: Values) -> NDArray[np.complex128]:
-        """Fourier coefficients, unnormalised, without the last: (..., points, N - 1) -> (..., points/2 + 1, N - 1)."""
+        """Unnormalised Fourier coefficients, the last zero: (..., points, N - 1) -> (..., points/2 + 1, N - 1)."""
         found = np.fft.rfft(values, axis=-2)
         found[..., -1, :] = 0
         return found
@@ -154,7 +153,7 @@ class CollocatedConvection:
 
 
 def _with_bubble(eta: Values, slopes: list[Values]) -> list[Values]:
-    """d^n/dη^n of (1 - η²) q from d^n q/dη^n, rows being points η, for as many n: by the product rule."""
+    """d^n/dη^n of (1 - η²) q from d^n q/dη^n by the product rule, for as many n; one row per point η."""
     column, known = eta[:, None], [*slopes, 0 * slopes[0], 0 * slopes[0]]  # known[-1] and known[-2] are zero
     return [
         (1 - column**2) * known[n] - 2 * n * column * known[n - 1] - n * (n - 1) * known[n - 2]

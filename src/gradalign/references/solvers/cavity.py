@@ -6,8 +6,9 @@ With u = ∂ψ/∂y and v = -∂ψ/∂x, so that the vorticity ∂v/∂x - ∂u/
 
     (Δψ, Δχ) + Re (Δψ, ∂ψ/∂y ∂χ/∂x - ∂ψ/∂x ∂χ/∂y) = 0   for all χ = h_i(x) h_j(y),
 
-with ψ = lifting + Σ c_kl h_k(x) h_l(y): the lifting has the boundary values and the leading corner singularities
-(``cavity_lids``), the h_k vanish with their slopes at both ends (``wall_polynomials``). All quantities dimensionless.
+with ψ = lifting + Σ c_kl h_k(x) h_l(y). The lifting has the boundary values and the leading corner singularities
+(``cavity_lids``); the h_k vanish with their slopes at both ends (``wall_polynomials``). All quantities are
+dimensionless.
 """
 
 import math
@@ -24,19 +25,19 @@ from gradalign.references.solvers import wall_polynomials
 from gradalign.references.solvers.cavity_lids import Derivatives, Lid, lifting, speed
 
 COARSE = 40
-"""Degree at which the Reynolds number is raised step by step; higher degrees start from its solutions."""
+"""Degree at which the Reynolds number is raised step by step; higher degrees start from these solutions."""
 
 FIRST_STEP, LARGEST_STEP = 100.0, 2.0
-"""The Reynolds number is raised to 100 at once, and then by this factor at most."""
+"""The Reynolds number is raised to 100 at once, then by this factor at most."""
 
 CONVERGED = 1e-10
-"""Newton's method ends when the largest change is this share of the largest coefficient; rounding is below 1e-12."""
+"""Newton's method stops when the largest change is this share of the largest coefficient; rounding is below 1e-12."""
 
 ITERATIONS = 30
 
 
 class Extremum(NamedTuple):
-    """A value and the coordinate at which it is taken."""
+    """A value and the coordinate at which it is attained."""
 
     value: float
     place: float
@@ -51,7 +52,7 @@ class CentrelineExtrema(NamedTuple):
 
 
 class Vortex(NamedTuple):
-    """Centre of the primary vortex: the place where ψ is smallest, ψ and the vorticity there (both negative)."""
+    """Centre of the primary vortex: where ψ is smallest, with ψ and the vorticity there (both negative)."""
 
     x: float
     y: float
@@ -75,14 +76,14 @@ class Flow:
         return self._psi(x, y).value
 
     def velocity(self, x: Values, y: Values) -> tuple[Values, Values]:
-        """(u, v) = (∂ψ/∂y, -∂ψ/∂x); exact on the walls up to rounding, the lid with its two ends has the lid's."""
+        """(u, v) = (∂ψ/∂y, -∂ψ/∂x), exact on the walls up to rounding; on the lid and its two ends, the lid's."""
         psi = self._psi(x, y)
         u, v, top = psi.y, -psi.x, np.asarray(y) == 1
         u[:, top], v[:, top] = speed(self.lid, x)[:, None], 0.0  # in the corners the series itself has no value
         return u, v
 
     def vorticity(self, x: Values, y: Values) -> Values:
-        """∂v/∂x - ∂u/∂y = -Δψ; in the two upper corners it is not defined: NaN or infinite."""
+        """∂v/∂x - ∂u/∂y = -Δψ; undefined in the two upper corners: NaN or infinite there."""
         psi = self._psi(x, y)
         return -psi.xx - psi.yy
 
@@ -116,15 +117,15 @@ class Flow:
 def solve(
     reynolds: Sequence[float], lid: Lid, degree: int, progress: Progress = lambda share, text: None
 ) -> list[Flow]:
-    """The flows at all Reynolds numbers, in the order in which they are given.
+    """The flows at all Reynolds numbers, in the given order.
 
-    The Reynolds number is raised from 0 in steps, which are halved where Newton's method fails, at a degree of 40 at
-    most; each of the wanted flows is then solved for at ``degree``, the number of functions h_k in each direction,
-    starting from that solution. Converges algebraically in the degree, because of the corners; time grows as degree⁶
+    The Reynolds number is raised from 0 in steps, at a degree of at most 40; steps are halved where Newton's method
+    fails. Each requested flow is then computed at ``degree``, the number of functions h_k in each direction, starting
+    from that solution. Convergence in the degree is algebraic, because of the corners. Time grows as degree⁶
     (about 20 s at 96 on one core) and memory as 8 degree⁴ bytes.
 
-    Raises ``ValueError`` for Reynolds numbers that are not positive, none at all, or a degree below 4,
-    ``ConfigurationError`` for an unknown lid, ``FloatingPointError`` where no step in the Reynolds number converges.
+    Raises ``ValueError`` for no Reynolds number or one that is not positive, or a degree below 4,
+    ``ConfigurationError`` for an unknown lid, ``FloatingPointError`` if no step in the Reynolds number converges.
 
     >>> [flow] = solve([1.0], "regularised", 20)
     >>> u, v = flow.velocity(np.array([0.3, 0.7]), np.array([0.0, 0.5]))
@@ -178,7 +179,7 @@ def _required(c: Values | None, reynolds: float, degree: int) -> Values:
 
 @dataclass(frozen=True)
 class _Space:
-    """Everything of the weak form that does not depend on the coefficients, on a tensor grid of Q x Q nodes."""
+    """The parts of the weak form that do not depend on the coefficients, on a tensor grid of Q x Q nodes."""
 
     degree: int
     weights: Values
@@ -188,22 +189,22 @@ class _Space:
 
     @classmethod
     def of(cls, degree: int, lid: Lid) -> "_Space":
-        # A product of three functions has degree 3 (degree + 3); the rest is for the lifting, which is no polynomial
+        # A product of three functions has degree 3 (degree + 3); more nodes are for the lifting, which is no polynomial
         nodes, weights = clustered_quadrature(math.ceil(2.25 * (degree + 3)) + 24)
         basis = _basis(degree, nodes)
         h0, h1, h2 = (h.T @ (weights[:, None] * h) for h in basis)
         return cls(degree, weights, basis, (h0, h1, h2), lifting(lid, nodes, nodes))
 
     def newton(self, c: Values, reynolds: float) -> Values | None:
-        """The solution near the coefficients c; None where the iteration does not converge.
+        """The solution near the coefficients c; None if the iteration does not converge.
 
-        A factorised Jacobian serves as long as it shrinks the change at least fivefold per step.
+        A factorised Jacobian is reused as long as it shrinks the change at least fivefold per step.
         """
         factors, last = None, math.inf
         for _ in range(ITERATIONS):
             psi = self.lift + _series(c, self.basis, self.basis)
             if factors is None:
-                # LAPACK wants columns: factorise the transpose in place
+                # LAPACK stores matrices by column: factorise the transpose in place
                 factors = lu_factor(self.jacobian(psi, reynolds).T, overwrite_a=True, check_finite=False)
             step = lu_solve(factors, self.residual(psi, reynolds).ravel(), trans=1, check_finite=False)
             c = c - step.reshape(c.shape)
@@ -228,9 +229,9 @@ class _Space:
         )
 
     def jacobian(self, psi: Derivatives, reynolds: float) -> Values:
-        """Derivative of the residual (i, j) by the coefficient (k, l): (degree², degree²), rows first.
+        """Derivative of the residual (i, j) by the coefficient (k, l): (degree², degree²), residuals along the rows.
 
-        Sums over the nodes in y come first, for all pairs (j, l); then those over the nodes in x, row by row in i.
+        Sums over the nodes in y come first, for all pairs (j, l); then those over the nodes in x, for one i at a time.
         """
         n, w = self.degree, self.weights
         h0, h1, h2 = self.basis
@@ -256,10 +257,10 @@ class _Space:
 
 
 def clustered_quadrature(count: int) -> tuple[Values, Values]:
-    """Nodes x and weights of the Gauss-Legendre rule in s on [0, 1], carried over by x = s²(3 - 2s): two (count,).
+    """Nodes x and weights of the Gauss-Legendre rule in s on [0, 1], mapped by x = s²(3 - 2s): (count,) each.
 
-    The map has slope 0 at both ends and 3/2 in the middle: a singularity x^a at an end is integrated like one of
-    x^(2a + 1), and polynomials of degree d need about 3d/4 nodes.
+    The map has slope 0 at both ends and 3/2 in the middle. A singularity x^a at an end is integrated like x^(2a + 1),
+    and a polynomial of degree d needs about 3d/4 nodes.
 
     >>> x, w = clustered_quadrature(20)
     >>> bool(abs(w @ x**5 - 1 / 6) < 1e-15)
@@ -284,7 +285,7 @@ def _series(c: Values, hx: tuple[Values, Values, Values], hy: tuple[Values, Valu
 
 
 def _smallest(function: Callable[[Values], Values]) -> Extremum:
-    """The smallest value of a function of [0, 1], which takes arrays."""
+    """The smallest value on [0, 1] of a function that takes arrays."""
     grid = np.linspace(0, 1, 257)
     nearest = int(np.clip(np.argmin(function(grid)), 1, len(grid) - 2))
     found = minimize_scalar(

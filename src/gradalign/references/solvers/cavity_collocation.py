@@ -1,11 +1,11 @@
-"""Steady flow in the lid-driven cavity by collocation with splines, in float64: a second opinion on ``cavity``.
+"""Steady flow in the lid-driven cavity by spline collocation, in float64: an independent check of ``cavity``.
 
     Δ²ψ = Re (∂ψ/∂y Δ∂ψ/∂x - ∂ψ/∂x Δ∂ψ/∂y),   u = ∂ψ/∂y,   v = -∂ψ/∂x
 
-ψ is a tensor product of splines of degree 7 with three continuous derivatives, whose elements shrink towards the walls.
-The equation holds at the 4 x 4 Gauss points of each element (C. de Boor and B. Swartz, SIAM J. Numer. Anal. 10, 1973),
-in its strong form: no weak form, no quadrature, no corner terms. Every step is one sparse LU factorisation.
-All quantities dimensionless.
+ψ is a tensor product of splines of degree 7 with three continuous derivatives, on elements that shrink towards the
+walls. The equation holds in its strong form at the 4 x 4 Gauss points of each element (C. de Boor and B. Swartz, SIAM
+J. Numer. Anal. 10, 1973): no weak form, no quadrature, no corner terms. Every step is one sparse LU factorisation. All
+quantities are dimensionless.
 """
 
 import math
@@ -21,7 +21,7 @@ from gradalign.references._contract import Values
 from gradalign.references.solvers.cavity_lids import Lid, speed
 
 DEGREE, PER_ELEMENT = 7, 4
-"""Degree of the splines, and collocation points per element: 4 conditions at the ends leave 4 unknowns an element."""
+"""Degree of the splines, and collocation points per element: 4 conditions at the ends leave 4 unknowns per element."""
 
 CONVERGED = 1e-10
 ITERATIONS = 15
@@ -32,14 +32,14 @@ Spline = list[sparse.csr_matrix]
 
 @dataclass(frozen=True)
 class SplineFlow:
-    """A steady flow as splines: their knots, and their coefficients (splines, splines)."""
+    """A steady flow as splines: their knots and coefficients (splines, splines)."""
 
     lid: Lid
     knots: Values
     coefficients: Values
 
     def velocity(self, x: Values, y: Values) -> tuple[Values, Values]:
-        """(u, v) on the tensor grid of x (X,) and y (Y,): (X, Y) each; the lid with its two ends has the lid's."""
+        """(u, v) on the tensor grid of x (X,) and y (Y,): (X, Y) each; on the lid and its two ends, the lid's."""
         (x0, x1), (y0, y1) = (_splines(self.knots, z, 1) for z in (x, y))
         u, v, top = x0 @ self.coefficients @ y1.T, -(x1 @ self.coefficients @ y0.T), np.asarray(y) == 1
         u[:, top], v[:, top] = speed(self.lid, x)[:, None], 0.0
@@ -51,12 +51,12 @@ def solve(
 ) -> SplineFlow:
     """The flow with ``elements`` elements in each direction, by Newton's method from a stream function.
 
-    ``start(x, y) -> (X, Y)`` gives that stream function on a tensor grid, zero where left out, which is enough up to
-    Re = 100. What it converges to does not depend on it, unless there are several steady flows. The lid is
-    interpolated, but for its ends, where v = 0 on the walls asks for u = 0 with slope 0.
+    ``start(x, y) -> (X, Y)`` gives that stream function on a tensor grid. By default it is zero, which suffices up to
+    Re = 100. The solution does not depend on it unless there are several steady flows. The speed of the lid is
+    interpolated except at its ends, where v = 0 on the walls requires u = 0 with slope 0.
 
-    Raises ``ValueError`` for a Reynolds number that is not positive or fewer than 4 elements, ``FloatingPointError``
-    where Newton's method does not converge.
+    Raises ``ValueError`` for a Reynolds number that is not positive or fewer than 4 elements, ``FloatingPointError`` if
+    Newton's method does not converge.
 
     >>> flow = solve(1.0, "regularised", 6)
     >>> u, v = flow.velocity(np.array([0.3, 0.7]), np.array([0.0, 0.5]))
@@ -88,7 +88,7 @@ def solve(
             - sparse.diags(minus_v) @ laplacian_dy
             - sparse.diags(gy) @ dx
         )
-        # Fourth derivatives in a small element are larger than in a large one by many decades
+        # Fourth derivatives are larger in small elements than in large ones, by many orders of magnitude
         scale = 1 / np.abs(linear).max(axis=1).toarray().ravel()
         step = splu((sparse.diags(scale) @ linear[:, inner]).tocsc()).solve(scale * left)
         c[inner] -= step
@@ -105,7 +105,7 @@ def solve(
 
 
 def _breaks(elements: int) -> Values:
-    """Ends of the elements: b(s) = s²(3 - 2s)/2 + s³(10 - 15s + 6s²)/2 at equidistant s, in [0, 1]."""
+    """Ends of the elements in [0, 1]: b(s) = s²(3 - 2s)/2 + s³(10 - 15s + 6s²)/2 at equidistant s."""
     s = np.arange(elements + 1) / elements
     return (s**2 * (3 - 2 * s) + s**3 * (10 - 15 * s + 6 * s**2)) / 2
 
@@ -117,12 +117,12 @@ def _splines(knots: Values, points: Values, order: int) -> list[Values]:
 
 
 def _boundary(lid: Lid, knots: Values, start: Callable[[Values, Values], Values] | None) -> tuple[Values, np.ndarray]:
-    """Coefficients to start from, with the boundary conditions in them, and which of them are free: (splines²,) each.
+    """Initial coefficients with the boundary conditions imposed, and which of them are free: (splines²,) each.
 
     Two rows along each wall are fixed: ψ = 0 sets the outer one, the slope the inner one.
     """
     size = len(knots) - DEGREE - 1
-    averages = np.array([knots[i + 1 : i + DEGREE + 1].mean() for i in range(size)])  # one to each spline (Greville)
+    averages = np.array([knots[i + 1 : i + DEGREE + 1].mean() for i in range(size)])  # Greville points, one per spline
     interpolation = np.linalg.inv(_splines(knots, averages, 0)[0])
     c = np.zeros((size, size))
     if start is not None:

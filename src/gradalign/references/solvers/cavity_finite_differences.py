@@ -4,16 +4,16 @@
 
 ψ = 0 on all walls; u is that of the lid at y = 1, and u = v = 0 on the three other walls. ζ = Δψ is minus the vorticity
 ∂v/∂x - ∂u/∂y. On a grid of n by n cells of size h = 1/n, all derivatives are central differences over one cell on
-either side. On a wall, ζ follows from the wall's velocity U along it by the formula of Thom (1933), for the lid
-ζ = 2 (ψ_below + h U)/h²; it is of first order in ζ, yet the flow is of second order (W. E and J.-G. Liu, J. Comput.
-Phys. 124, 1996). With ζ eliminated, the inner values of ψ are the only unknowns, (n - 1)² of them.
+either side. On a wall, ζ follows from the tangential velocity U by the formula of Thom (1933), for the lid
+ζ = 2 (ψ_below + h U)/h². The formula is first-order accurate in ζ, yet the flow is second-order accurate (W. E and
+J.-G. Liu, J. Comput. Phys. 124, 1996). ζ is eliminated, which leaves the (n - 1)² interior values of ψ as unknowns.
 
-Two lids. ``sharp``: u = 1 all along the lid, so that the velocity jumps at its corners, where the velocity on the
-nodes next to them does not converge and the L2 error of the velocity is of first order. ``regularised``:
-u = 1 - cosh(50 (x - 1/2))/cosh(25), smooth, of second order once its edges of width 1/50 are resolved.
+There are two lids. ``sharp``: u = 1 along the whole lid. The velocity jumps at its corners. At the nodes next to them
+it does not converge, and the L2 error of the velocity is of first order. ``regularised``:
+u = 1 - cosh(50 (x - 1/2))/cosh(25), smooth, and of second order once the edges of width 1/50 are resolved.
 
-This is the classical scheme, of the accuracy of much published data; ``gradalign.references.solvers.cavity`` is the
-accurate one, with which it shares the lids alone. All quantities are dimensionless.
+This is the classical scheme, as accurate as much published data. The accurate solver is
+``gradalign.references.solvers.cavity``; the two share only the lids. All quantities are dimensionless.
 """
 
 from collections.abc import Sequence
@@ -27,18 +27,20 @@ from gradalign.references._contract import Progress, Values
 from gradalign.references.solvers.cavity_lids import Lid, speed
 
 CONVERGED = 1e-10
-"""Newton's method stops after a step of ψ below this; the next would be five times shorter at least."""
+"""Newton's method stops after a step of ψ below this; the next would be at least five times shorter."""
 
 CLOSE = 1e-3
-"""Steps of ψ below this, a hundredth of the vortex, no longer lead astray."""
+"""A factorised Jacobian is reused only after steps of ψ below this, a hundredth of the vortex."""
 
 LARGEST_COUNT = 30
-"""Newton steps after which it gives up; from a flow at a third of the Reynolds number it takes about ten."""
+"""Most Newton steps; from a flow at a third of the Reynolds number about ten suffice."""
 
 
 class GridFlow(NamedTuple):
-    """ψ, u and v at the nodes (i/n, j/n), i the first index: (n + 1, n + 1) each. Walls hold the prescribed velocity,
-    the two corners of the lid that of the lid."""
+    """ψ, u and v at the nodes (i/n, j/n), i the first index: (n + 1, n + 1) each.
+
+    Walls have the prescribed velocity, and the two corners of the lid that of the lid.
+    """
 
     stream_function: Values
     u: Values
@@ -48,11 +50,11 @@ class GridFlow(NamedTuple):
 def solve(
     reynolds: Sequence[float], lid: Lid, cells: int, progress: Progress = lambda share, text: None
 ) -> list[GridFlow]:
-    """The flow at each of the Reynolds numbers, each found from the one before, the first from creeping flow.
+    """The flow at each Reynolds number, started from the previous one, the first from creeping flow.
 
-    reynolds: positive; increasing by factors of up to about three or four, or Newton's method may not converge.
-    cells: n >= 4 a side. Cost per Reynolds number: about 0.1 s for 64 cells, 3 s and 0.5 GB for 256. Raises
-    ``ValueError`` for numbers out of range, ``ConfigurationError`` for an unknown lid, ``FloatingPointError`` where
+    reynolds: positive, increasing by factors of at most about three or four, or Newton's method may not converge.
+    cells: n >= 4 per side. Cost per Reynolds number: about 0.1 s for 64 cells, 3 s and 0.5 GB for 256. Raises
+    ``ValueError`` for numbers out of range, ``ConfigurationError`` for an unknown lid, ``FloatingPointError`` if
     Newton's method does not converge.
 
     >>> (flow,) = solve([100.0], "sharp", 32)
@@ -74,7 +76,7 @@ def solve(
 class Scheme:
     """The discrete equations for a lid with the given velocity at its n + 1 nodes, n >= 4.
 
-    Vectors ψ hold the inner nodes, ζ all nodes, row by row in x.
+    Vectors ψ hold the interior nodes, ζ all nodes, row by row in x.
 
     >>> still = Scheme(np.zeros(9))
     >>> float(np.abs(still.newton(still.creeping(), 100.0)).max())
@@ -101,7 +103,7 @@ class Scheme:
         self.inclusion = _product(spread, spread)
         self.x_of_psi, self.y_of_psi = self.x_slope @ self.inclusion, self.y_slope @ self.inclusion
         moving = np.zeros((nodes, nodes))
-        moving[1:-1, -1] = 2 * lid[1:-1] / h  # the slope of ψ at the lid, which the mirror image leaves out
+        moving[1:-1, -1] = 2 * lid[1:-1] / h  # the slope of ψ at the lid, which the mirror image omits
         self.zeta_of_lid = moving.ravel()
         self.viscous = self.laplacian @ self.zeta_of_psi
 
@@ -110,9 +112,10 @@ class Scheme:
         return _factors(self.viscous).solve(-(self.laplacian @ self.zeta_of_lid))
 
     def newton(self, psi: Values, reynolds: float, force: Values | float = 0.0) -> Values:
-        """ψ at a Reynolds number, from a guess. ``force``: added to the left of the equation, at the inner nodes.
+        """ψ at a Reynolds number, from an initial guess.
 
-        Close to the solution, a factorised Jacobian serves as long as it makes the steps at least five times shorter.
+        ``force`` is added to the left-hand side at the interior nodes. Close to the solution, a factorised Jacobian is
+        reused as long as each step is at least five times shorter.
         """
         factors, last = None, np.inf
         for _ in range(LARGEST_COUNT):
@@ -136,7 +139,7 @@ class Scheme:
         )
 
     def _convection(self, psi_y: Values, zeta_x: Values, psi_x: Values, zeta_y: Values) -> sparse.csr_array:
-        """Derivative of ∂ψ/∂y ∂ζ/∂x - ∂ψ/∂x ∂ζ/∂y by ψ."""
+        """Derivative of ∂ψ/∂y ∂ζ/∂x - ∂ψ/∂x ∂ζ/∂y with respect to ψ."""
 
         def times(factor: Values, operator: sparse.csr_array) -> sparse.csr_array:
             return sparse.csr_array(sparse.diags_array(factor) @ operator)
@@ -160,12 +163,12 @@ def _banded(diagonals: dict[int, float], rows: int, columns: int) -> sparse.csr_
 
 
 def _product(along_x: sparse.csr_array, along_y: sparse.csr_array) -> sparse.csr_array:
-    """The operator on the grid that acts with one matrix along x and with the other along y."""
+    """The grid operator that applies one matrix along x and the other along y."""
     return sparse.csr_array(sparse.kron(along_x, along_y))
 
 
 def _factors(matrix: sparse.csr_array) -> SuperLU:
-    # The pattern is symmetric, and an order for A + Aᵀ leaves few entries if all pivots lie on the diagonal. Others
-    # leave twenty times as many far from a solution. Newton's method mends what rounding spoils.
+    # The pattern is symmetric, and the ordering for A + Aᵀ gives little fill-in if all pivots lie on the diagonal.
+    # Other pivots give twenty times as many entries far from a solution. Newton's method corrects the rounding errors.
     options = {"SymmetricMode": True}
     return splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)

@@ -3,10 +3,11 @@
     sharp        u(x, 1) = 1
     regularised  u(x, 1) = 1 - cosh(50 (x - 1/2)) / cosh(25)
 
-Both make the flow singular in the two upper corners, which polynomials approximate poorly. Near such a corner, in polar
-coordinates r, θ with θ = 0 along the lid and θ = π/2 along the wall, the flow of the leading order is a Stokes flow of
-stream function r^m F(θ): m = 1 where the velocity of the lid jumps from 0 to 1 (G. I. Taylor, 1962; H. K. Moffatt,
-J. Fluid Mech. 18, 1964), m = 2 where it rises as 50 x. What is left is smooth enough. All quantities dimensionless.
+Both make the flow singular in the two upper corners, where polynomials approximate it poorly. Take polar coordinates
+r, θ at such a corner, with θ = 0 along the lid and θ = π/2 along the wall. To leading order the flow is a Stokes flow
+with stream function r^m F(θ): m = 1 where the velocity of the lid jumps from 0 to 1 (G. I. Taylor, 1962; H. K. Moffatt,
+J. Fluid Mech. 18, 1964), m = 2 where it rises as 50 x. The remainder is smooth enough. All quantities are
+dimensionless.
 """
 
 from collections.abc import Callable
@@ -28,10 +29,10 @@ SLOPE = STEEPNESS * np.tanh(STEEPNESS / 2)
 """du/dx of the regularised lid at x = 0."""
 
 WINDOW = Polynomial([1, 0, 0, -10, 15, -6])
-"""Falls from 1 at 0 to 0 at 1, with two derivatives 0 at both ends; WINDOW(x) + WINDOW(1 - x) = 1."""
+"""Falls from 1 at 0 to 0 at 1, with two vanishing derivatives at both ends; WINDOW(x) + WINDOW(1 - x) = 1."""
 
 RISE = Polynomial([0, 0, -1, 1])
-"""y²(y - 1): vanishes at 0 with its slope and at 1, where its slope is 1."""
+"""y²(y - 1): at 0 it vanishes with its slope, at 1 it vanishes with slope 1."""
 
 Angular = tuple[Callable[[Values], Values], Callable[[Values], Values], Callable[[Values], Values]]
 """F, F', F''."""
@@ -55,7 +56,7 @@ class Derivatives:
         return Derivatives(self.value, -self.x if x else self.x, -self.y if y else self.y, self.xx, self.yy)
 
     def times(self, f: tuple[Values, Values, Values], g: tuple[Values, Values, Values]) -> "Derivatives":
-        """The product with f(x) g(y), both given with two derivatives."""
+        """The product with f(x) g(y), each given with two derivatives."""
         (f0, f1, f2), (g0, g1, g2) = (a[:, None] for a in f), (b[None, :] for b in g)
         return Derivatives(
             self.value * f0 * g0,
@@ -67,7 +68,9 @@ class Derivatives:
 
 
 def speed(lid: Lid, x: Values) -> Values:
-    """u on the lid at x in [0, 1], of the shape of x. The lid includes its two ends. Raises for an unknown lid.
+    """u on the lid at x in [0, 1], in the shape of x. The lid includes its two ends.
+
+    Raises ``ConfigurationError`` for an unknown lid.
 
     >>> speed("sharp", np.array([0.0, 0.5])).tolist(), speed("regularised", np.array([0.0, 0.5])).tolist()
     ([1.0, 1.0], [0.0, 0.9999999999722241])
@@ -80,10 +83,10 @@ def speed(lid: Lid, x: Values) -> Values:
 def lifting(lid: Lid, x: Values, y: Values) -> Derivatives:
     """A stream function with ψ = 0 and ∂ψ/∂n = 0 on all walls but the lid, where ψ = 0 and ∂ψ/∂y is its speed.
 
-    The corner terms r^m F(θ) of both corners, each times a smooth window in x and y; for the regularised lid, also
-    y²(y - 1) times what is left of its speed, which vanishes with its slope at both ends. The arrays x and y span a
-    tensor grid in [0, 1]²; in the two upper corners themselves derivatives are not defined, and are NaN where they
-    have no limit.
+    It is the sum of the corner terms r^m F(θ) of both corners, each times a smooth window in x and y. For the
+    regularised lid it also has y²(y - 1) times the rest of the speed, which vanishes with its slope at both ends. The
+    arrays x and y span a tensor grid in [0, 1]². In the two upper corners the derivatives are not defined, and NaN
+    where they have no limit.
     """
     _check(lid)
     power, angular = (1, _jump()) if lid == "sharp" else (2, _ramp(SLOPE))
@@ -144,7 +147,7 @@ def _ramp(slope: float) -> Angular:
 
 
 def _remainder(x: Values) -> tuple[Values, Values, Values]:
-    """The speed of the regularised lid less that of both corner terms, with two derivatives: of order x² at x = 0."""
+    """The speed of the regularised lid minus that of both corner terms, with two derivatives: of order x² at x = 0."""
     angle, scale = STEEPNESS * (x - 0.5), 1 / np.cosh(STEEPNESS / 2)
     near, mirrored = _ramp_speed(x), _ramp_speed(1 - x)
     return (

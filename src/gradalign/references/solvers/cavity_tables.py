@@ -1,8 +1,8 @@
-"""Published velocities on the centre lines of the cavity with the sharp lid, and differences of a flow to them.
+"""Published velocities on the centre lines of the cavity with the sharp lid, and their differences from a flow.
 
 U. Ghia, K. N. Ghia and C. T. Shin (J. Comput. Phys. 48, 1982, Tables I and II) with their known misprints, and
 E. Erturk, T. C. Corke and C. Gökçöl (Int. J. Numer. Meth. Fluids 48, 2005). The files in ``data`` state their sources.
-Both are finite differences of low order: their errors are 1e-3 to 3e-2, far above those of ``cavity``.
+Both used finite differences of low order: their errors are 1e-3 to 3e-2, far above those of ``cavity``.
 """
 
 import csv
@@ -40,7 +40,7 @@ class Table:
 
 
 def load(source: Source, component: Component) -> Table:
-    """The published table, places in the printed order; ``ConfigurationError`` for a name that there is not.
+    """The published table, with places in the printed order. Raises ``ConfigurationError`` for an unknown name.
 
     >>> table = load("ghia1982", "u")
     >>> list(table.values), float(table.places[8]), float(table.values[100][8])
@@ -58,9 +58,9 @@ def load(source: Source, component: Component) -> Table:
 
 
 def table_differences(flow: HasVelocity, reynolds: float) -> dict[tuple[Source, Component], Values]:
-    """Published less computed velocity, in the order of the table, for every table that has the Reynolds number.
+    """Published minus computed velocity, in the order of the table, for every table that has the Reynolds number.
 
-    The flow must be that of the sharp lid. ``ConfigurationError`` where no table has the Reynolds number.
+    The flow must be that of the sharp lid. Raises ``ConfigurationError`` if no table has the Reynolds number.
 
     >>> class Rest:
     ...     def velocity(self, x, y):

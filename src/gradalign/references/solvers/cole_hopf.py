@@ -1,4 +1,4 @@
-"""Closed form of Burgers' equation by the Cole-Hopf transformation, in float64. All quantities dimensionless."""
+"""The Cole-Hopf closed form of Burgers' equation, in float64. All quantities are dimensionless."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,9 @@ def burgers(
 
         u(t, x) = - ∫ sin(πy) E dη / ∫ E dη,   E = exp(-cos(πy)/(2πν) - η²/(4νt)).
 
-    The trapezoid rule on |η| <= t + 9 sqrt(4νt) with ``nodes`` nodes: E has fallen by exp(-81) at the ends (|u| <= 1
-    moves its peak by at most t), so that the rule converges faster than any power of the spacing. The largest
-    exponent of each point is subtracted before it is taken. cos(πy) and sin(πy) come from the addition theorem,
+    The trapezoidal rule takes ``nodes`` nodes on |η| <= t + 9 sqrt(4νt). E has fallen by exp(-81) at the ends, because
+    |u| <= 1 moves its peak by at most t, so the rule converges faster than any power of the spacing. The largest
+    exponent of each point is subtracted before exponentiation. cos(πy) and sin(πy) come from the addition theorem,
     which leaves one exponential per node. At t = 0 the initial condition is returned exactly.
 
     Ranges: times >= 0, viscosity > 0 (with 1501 nodes, 0.01/π is resolved to rounding), nodes >= 3; ``ValueError``
@@ -57,5 +57,5 @@ def _quadrature(time: float, points: Values, viscosity: float, eta: NDArray[np.f
     exponent = cosine / (-2 * np.pi * viscosity) - eta**2 / (4 * viscosity * time)
     weights = np.exp(exponent - np.max(exponent, axis=1, keepdims=True))
     sine = np.outer(sin_x, cos_eta) - np.outer(cos_x, sin_eta)  # sin(πy)
-    # The spacing of the rule cancels, and its halved ends do not count: the weights are exp(-81) there.
+    # The spacing of the rule cancels. Its halved ends do not matter, because the weights are exp(-81) there.
     return -np.einsum("xn,xn->x", sine, weights) / np.sum(weights, axis=1)

@@ -2,9 +2,9 @@
 
     u(x) = Σ_k û_k exp(2πik(x - a)/P),   k = -(N - 1)/2..(N - 1)/2,   x in [a, a + P)
 
-A product of two polynomials of N modes has 2N - 1 modes, of which N points tell only N: the others are mistaken for
-lower ones (aliasing). ``solvers.spectral`` avoids that; this is how much published data were made. In between two
-steps it is the same, and takes the same step. All quantities are dimensionless.
+A product of two polynomials of N modes has 2N - 1 modes, of which N points resolve only N; the others alias to lower
+ones. ``solvers.spectral`` avoids this, but much published data were made this way. Apart from products the two are
+alike, and take the same time step. All quantities are dimensionless.
 """
 
 from collections.abc import Callable
@@ -52,11 +52,11 @@ class Collocation:
         return np.fft.rfft(function(self.points)) / self.modes
 
     def pointwise(self, function: Callable[[Values], Values], coefficients: Coefficients) -> Coefficients:
-        """Coefficients of the interpolant of ``function`` (u) at the N points."""
+        """Coefficients of the interpolant of ``function(u)`` at the N points."""
         return np.fft.rfft(function(np.fft.irfft(coefficients, self.modes) * self.modes)) / self.modes
 
     def evaluate(self, coefficients: Coefficients, points: Values) -> Values:
-        """u at any points by its exact series: (..., (N + 1)/2) and (X,) -> (..., X)."""
+        """u at any points from its exact series: (..., (N + 1)/2) and (X,) -> (..., X)."""
         doubled = coefficients * np.where(self.wavenumbers == 0, 1, 2)
         phase = np.outer(self.wavenumbers, points - self.low)
         return doubled.real @ np.cos(phase) - doubled.imag @ np.sin(phase)

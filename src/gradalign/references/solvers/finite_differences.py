@@ -1,4 +1,4 @@
-"""Central differences of any order on equidistant grids, in float64. All quantities dimensionless."""
+"""Central differences of any order on equidistant grids, in float64. All quantities are dimensionless."""
 
 import math
 
@@ -8,7 +8,7 @@ from gradalign.references._contract import Values
 
 
 def odd_extension(values: Values, reach: int) -> Values:
-    """The values (N,) with ``reach`` more on both sides, odd about the first and about the last.
+    """The values (N,) extended by ``reach`` on both sides, odd about the first and the last value.
 
     >>> odd_extension(np.array([0.0, 1.0, 2.0, 3.0, 0.0]), 2).tolist()
     [-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 0.0, -3.0, -2.0]
@@ -19,9 +19,9 @@ def odd_extension(values: Values, reach: int) -> Values:
 def central_stencil(order: int, reach: int) -> Values:
     """Weights s_j, j = -reach..reach, with h^order ∂^order u/∂x^order(x) ≈ Σ_j s_j u(x + jh), for orders 1 to 4.
 
-    The derivatives at 0 of the polynomials that are 1 at one of the 2·reach + 1 points and 0 at the others, hence exact
-    for polynomials of degree 2·reach. For j > 0, with P = Π_i i²/(i² - j²) and S = Σ_i 1/i² over i = 1..reach without
-    j: P/(2j), P/j², -3PS/j, -12PS/j². The error is of order 2·reach for orders 1 and 2, 2·reach - 2 for 3 and 4.
+    They are the derivatives at 0 of the Lagrange polynomials of the 2·reach + 1 points, hence exact for polynomials of
+    degree 2·reach. For j > 0, with P = Π_i i²/(i² - j²) and S = Σ_i 1/i² over i = 1..reach without j: P/(2j), P/j²,
+    -3PS/j, -12PS/j². The error is of order 2·reach for orders 1 and 2, 2·reach - 2 for 3 and 4.
 
     >>> [central_stencil(order, 2).tolist() for order in (3, 4)]
     [[-0.5, 1.0, 0.0, -1.0, 0.5], [1.0, -4.0, 6.0, -4.0, 1.0]]

@@ -1,4 +1,4 @@
-"""SciPy's integration of ordinary differential equations, which may not stop on the way; all dimensionless."""
+"""SciPy's integration of ordinary differential equations, without early stops. All quantities are dimensionless."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -20,8 +20,8 @@ def integrate(
     """y with dy/dt = rate(t, y) and y = ``start`` (N,) at the first end of the interval, float64: (N, T).
 
     The columns are those of ``scipy.integrate.solve_ivp`` with its ``method`` and ``options``: at ``times``, or after
-    each step, the last at the second end of the interval. Raises ``FloatingPointError`` where the integration stopped
-    before that end: ``solve_ivp`` returns how far it came.
+    each step up to the second end of the interval. Raises ``FloatingPointError`` if the integration stops before that
+    end, where ``solve_ivp`` returns a partial solution.
 
     >>> integrate(lambda t, y: -y, (0.0, 1.0), np.array([1.0]), "DOP853", rtol=1e-10, atol=1e-10)[:, -1].round(9)
     array([0.36787944])

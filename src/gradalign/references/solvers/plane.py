@@ -1,11 +1,11 @@
-"""Real trigonometric polynomials on a periodic rectangle, in float64, as the fields of two-dimensional PDEs.
+"""Real trigonometric polynomials on a periodic rectangle, in float64, for the fields of two-dimensional PDEs.
 
     u(x, y) = Σ_jk û_jk exp(i κ_j (x - a) + i μ_k (y - b)),   κ_j = 2πj/P,   μ_k = 2πk/Q
 
-with periods P and Q and low corner (a, b). Coefficients are those of ``numpy.fft.rfft2`` divided by the number of
-points: (M, N/2 + 1), j = 0..M/2-1, -M/2..-1 along the first axis and k = 0..N/2 along the second; û at (-j, -k) is the
-conjugate of û at (j, k). Leading axes hold several fields. ``solvers.spectral.solve`` advances them in time.
-All quantities are dimensionless.
+The periods are P and Q, and (a, b) is the lower left corner. Coefficients are those of ``numpy.fft.rfft2`` divided by
+the number of points: (M, N/2 + 1), j = 0..M/2-1, -M/2..-1 along the first axis and k = 0..N/2 along the second; û at
+(-j, -k) is the conjugate of û at (j, k). Leading axes hold several fields. ``solvers.spectral.solve`` advances them in
+time. All quantities are dimensionless.
 """
 
 import math
@@ -27,8 +27,8 @@ Function = Callable[[Values, Values], Values]
 class Plane:
     """The trigonometric polynomials of M = ``modes_x`` by N = ``modes_y`` modes on ``box``, both even and at least 4.
 
-    ``box`` is ((a, a + P), (b, b + Q)). The modes j = M/2 and k = N/2 are kept zero: they have no partner among the
-    others, so that their derivatives are not defined. Raises ``ValueError`` for other numbers of modes.
+    ``box`` is ((a, a + P), (b, b + Q)). The modes j = M/2 and k = N/2 are kept zero, because they have no conjugate
+    partner and their derivatives are not defined. Raises ``ValueError`` for other numbers of modes.
 
     >>> plane = Plane(8, 6, ((-1.0, 1.0), (0.0, 2.0)))
     >>> u = plane.interpolate(lambda x, y: np.sin(np.pi * x) * np.cos(np.pi * y))
@@ -70,10 +70,10 @@ class Plane:
     def project(self, function: Function, panels: int, nodes: int) -> Coefficients:
         """Coefficients û_jk = 1/(PQ) ∫∫ u exp(-i κ_j (x - a) - i μ_k (y - b)) dx dy of any smooth function u.
 
-        Gauss-Legendre quadrature with ``nodes`` nodes on each of ``panels`` equal parts of each side. Unlike
-        interpolation it needs no periodic function: at a jump across the edges, the interpolant takes the value of one
-        side, and the best approximation in L2 lies in between. The error is that of the quadrature, negligible where
-        panels times nodes exceeds the number of modes clearly and the panels resolve u.
+        Gauss-Legendre quadrature with ``nodes`` nodes on each of ``panels`` equal parts of each side. Unlike the
+        interpolant, it needs no periodic function: at a jump across the edges the interpolant takes the value of one
+        side, and the best L2 approximation lies in between. The error is that of the quadrature. It is negligible if
+        panels times nodes clearly exceeds the number of modes and the panels resolve u.
 
         >>> plane = Plane(4, 4, ((0.0, 1.0), (0.0, 1.0)))
         >>> u = plane.project(lambda x, y: x + 0 * y, 2, 8)  # û_10 = i/(2π)
@@ -99,11 +99,11 @@ class Plane:
     def pointwise(
         self, function: Callable[..., Values | tuple[Values, ...]], *coefficients: Coefficients, degree: int = 2
     ) -> Coefficients:
-        """Coefficients of ``function`` (u, v, ...), free of aliasing if it is a polynomial of that degree.
+        """Coefficients of ``function(u, v, ...)``, free of aliasing if it is a polynomial of that degree.
 
-        ``function`` maps as many arrays of values as there are ``coefficients`` to an array, giving (M, N/2 + 1), or
-        to a tuple of R arrays, giving (R, M, N/2 + 1). It is applied on at least (degree + 1)/2 times as many points
-        per axis (the 3/2 rule for products of two), and the result is cut back to M by N modes.
+        ``function`` maps as many arrays of values as there are ``coefficients`` to an array, giving (M, N/2 + 1), or to
+        a tuple of R arrays, giving (R, M, N/2 + 1). It is applied on at least (degree + 1)/2 times as many points per
+        axis (the 3/2 rule for products of two), and the result is truncated to M by N modes.
         """
         fine_x = scipy.fft.next_fast_len(math.ceil(self.modes_x * (degree + 1) / 2), real=False)
         fine_y = scipy.fft.next_fast_len(math.ceil(self.modes_y * (degree + 1) / 2), real=True)
@@ -112,7 +112,7 @@ class Plane:
         for target, source in zip(padded, coefficients, strict=True):
             target[:half] = source[:half, :-1]
             target[-half + 1 :] = source[half + 1 :, :-1]
-        # Columns beyond N/2 are zero before the transform along y, and not wanted after the one back.
+        # Columns beyond N/2 are zero before the transform along y, and dropped after the one back.
         partial = scipy.fft.ifft(padded, axis=1, norm="forward", overwrite_x=True)
         values = scipy.fft.irfft(partial, fine_y, axis=2, norm="forward", overwrite_x=True)
         found = function(*values)
@@ -121,7 +121,7 @@ class Plane:
         return self._coefficients(found)
 
     def evaluate(self, coefficients: Coefficients, x: Values, y: Values) -> Values:
-        """u at the points of the grid that x and y span, by its exact series: (..., M, N/2 + 1) -> (..., X, Y)."""
+        """u on the grid that x and y span, from its exact series: (..., M, N/2 + 1) -> (..., X, Y)."""
         (left, _), (bottom, _) = self.box
         kappa, mu = self.wavenumbers
         waves_x = np.exp(1j * kappa.T * (x - left)[:, None])

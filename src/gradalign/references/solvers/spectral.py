@@ -1,11 +1,11 @@
-"""Fourier pseudo-spectral solution of periodic PDEs in float64, with a fourth-order exponential step.
+"""Fourier pseudo-spectral solution of periodic PDEs in float64, with a fourth-order exponential time step.
 
     ∂u/∂t = ℒu + 𝒩(u),   u(x) = Σ_k û_k exp(2πik(x - a)/P),   x in [a, a + P]
 
-A PDE is given by the linear symbol λ_k of ℒ (real, imaginary or complex) and by a function of the coefficients.
-Coefficients are those of ``numpy.fft.rfft`` divided by the number of points: k = 0..N/2, û_{-k} their conjugates.
-The step takes coefficients of any shape: those of two dimensions are in ``solvers.plane``.
-All quantities are dimensionless.
+A PDE is given by the linear symbol λ_k of ℒ (real, imaginary or complex) and by 𝒩 as a function of the coefficients.
+Coefficients are those of ``numpy.fft.rfft`` divided by the number of points: k = 0..N/2, û_{-k} their conjugates. The
+step takes coefficients of any shape; those of two dimensions are in ``solvers.plane``. All quantities are
+dimensionless.
 """
 
 import math
@@ -21,7 +21,7 @@ Coefficients = NDArray[np.complex128]
 Nonlinear = Callable[[Coefficients], Coefficients]
 
 _BLOCK = 4096
-"""Coefficients whose contours are taken at a time: with 64 points each, a temporary array takes 4 MB."""
+"""Coefficients whose contour means are taken at a time: with 64 points each, a temporary array takes 4 MB."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ class Fourier:
     def pointwise(
         self, function: Callable[[Values], Values], coefficients: Coefficients, degree: int = 2
     ) -> Coefficients:
-        """Coefficients of ``function`` (u), free of aliasing if it is a polynomial of that degree in u.
+        """Coefficients of ``function(u)``, free of aliasing if it is a polynomial of that degree in u.
 
         The function is applied on (degree + 1)/2 times as many points (the 3/2 rule for products of two), and the
-        result is cut back to N modes.
+        result is truncated to N modes.
         """
         fine = math.ceil(self.modes * (degree + 1) / 2)
         padded = np.zeros(fine // 2 + 1, complex)
@@ -71,24 +71,25 @@ class Fourier:
         return self._without_last(np.fft.rfft(values)[: self.modes // 2 + 1] / fine)
 
     def evaluate(self, coefficients: Coefficients, points: Values) -> Values:
-        """u at any points by its exact series: (..., N/2 + 1) and (X,) -> (..., X)."""
+        """u at any points from its exact series: (..., N/2 + 1) and (X,) -> (..., X)."""
         doubled = coefficients * np.where(self.wavenumbers == 0, 1, 2)
         phase = np.outer(self.wavenumbers, points - self.low)
         return doubled.real @ np.cos(phase) - doubled.imag @ np.sin(phase)
 
     @staticmethod
     def _without_last(coefficients: Coefficients) -> Coefficients:
-        """The mode N/2 has no conjugate partner among N points, so that its derivatives are not defined."""
+        """The mode N/2 set to zero: it has no conjugate partner among N points, so its derivatives are not defined."""
         coefficients[-1] = 0
         return coefficients
 
 
 @dataclass(frozen=True)
 class ExponentialStep:
-    """One step of ETDRK4 (Cox and Matthews, J. Comput. Phys. 176, 2002, eq. 26-29) of a fixed length h.
+    """One step of ETDRK4 of fixed length h (Cox and Matthews, J. Comput. Phys. 176, 2002, eq. 26-29).
 
-    whole, half: exp(λh), exp(λh/2). average: h φ(λh/2)/2, with φ(z) = (exp(z) - 1)/z. first, middle, last: the
-    weights of the four stages. All complex: for an imaginary symbol, as of ∂³/∂x³, the real parts alone are wrong.
+    whole, half: exp(λh), exp(λh/2). average: h φ(λh/2)/2, with φ(z) = (exp(z) - 1)/z. first, middle, last: the weights
+    of the four stages. All are complex: for an imaginary symbol, such as that of ∂³/∂x³, the real parts alone are
+    wrong.
     """
 
     whole: Coefficients
@@ -100,10 +101,10 @@ class ExponentialStep:
 
     @classmethod
     def of(cls, symbol: NDArray[np.inexact], length: float, contour_points: int = 64) -> "ExponentialStep":
-        """The step of length h for the linear symbol λ, an array of any shape, which the weights take over.
+        """The step of length h for the linear symbol λ; the weights have the shape of λ.
 
-        The weights have removable singularities at λ = 0 and cancel nearby, so that each is taken as the mean over a
-        circle of radius 1 around λh (Kassam and Trefethen, SIAM J. Sci. Comput. 26, 2005), over the whole circle
+        The weights have removable singularities at λ = 0 and suffer cancellation nearby. Each is therefore the mean
+        over a circle of radius 1 around λh (Kassam and Trefethen, SIAM J. Sci. Comput. 26, 2005), over the whole circle
         because λ may be complex.
 
         >>> step = ExponentialStep.of(np.array([0.0]), 0.1)  # λ = 0 is the classical Runge-Kutta method
@@ -146,12 +147,12 @@ def solve(
     longest_step: float,
     progress: Progress = lambda share, text: None,
 ) -> Coefficients:
-    """Coefficients at all ``times``, the first of which is that of ``initial``: (T, ...), as the shape of ``initial``.
+    """Coefficients at all ``times``, the first being ``initial``: (T, ...), followed by the shape of ``initial``.
 
     Coefficients are arrays of any shape, for instance (fields, K) for a system; the symbol broadcasts against them.
-    Each interval between two times is divided into equal steps, as few as keep them within ``longest_step``; nothing
-    is interpolated in time. Fourth order in the step, spectral in space. Raises ``ValueError`` if times do not
-    increase or the step is not positive, ``FloatingPointError`` if the solution is no longer finite.
+    Each interval between two times is divided into equal steps, as few as ``longest_step`` allows; nothing is
+    interpolated in time. Fourth order in the step, spectral in space. Raises ``ValueError`` if times do not increase or
+    the step is not positive, ``FloatingPointError`` if the solution is no longer finite.
 
     >>> decay = solve(np.array([-1.0]), lambda v: 0 * v, np.array([1.0 + 0j]), [0.0, 1.0], 0.5)
     >>> bool(abs(decay[-1, 0] - np.exp(-1)) < 1e-15)
@@ -165,7 +166,7 @@ def solve(
     result[0] = v
     steps: dict[float, ExponentialStep] = {}
     for index, interval in enumerate(np.diff(times), start=1):
-        count = math.ceil(interval / longest_step * (1 - 1e-9))  # a quotient that is whole but for rounding counts
+        count = math.ceil(interval / longest_step * (1 - 1e-9))  # an integer up to rounding counts as one
         length = float(f"{interval / count:.13e}")  # equal intervals differ in the last bits: let them share a step
         if length not in steps:
             steps[length] = ExponentialStep.of(symbol, length)

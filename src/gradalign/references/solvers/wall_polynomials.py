@@ -5,8 +5,8 @@
     clamped:    h_k = (L_k - 2(2k+5)/(2k+7) L_{k+2} + (2k+3)/(2k+7) L_{k+4}) / sqrt(2(2k+3)²(2k+5)),
                 h_k(±1) = h_k'(±1) = 0,  scaled so that ∫ h_j'' h_k'' dy = 1 if j = k, else 0
 
-(SIAM J. Sci. Comput. 15, 1994, sections 2 and 3.) A family is the table of its Legendre coefficients, one row a
-polynomial; rows are independent, and together they span all polynomials of their degree with these end conditions.
+Source: SIAM J. Sci. Comput. 15, 1994, sections 2 and 3. A family is the table of its Legendre coefficients, one row per
+polynomial. The rows are independent, and together they span all polynomials of their degree with these end conditions.
 All quantities are dimensionless.
 """
 

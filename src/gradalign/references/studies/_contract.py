@@ -1,4 +1,4 @@
-"""The record that a study of published data gives: the points of one line of its figure, or one number."""
+"""The record of a study of published data: the points of one line of its figure, or a single number."""
 
 import math
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from gradalign.references._contract import Values, relative_l2
 
 @dataclass(frozen=True)
 class Series:
-    """Points (x_k, y_k) of one line of a study, or one number.
+    """Points (x_k, y_k) of one line of a study, or a single number.
 
     study: name of the study, a module in ``gradalign.references.studies``. quantity: what y is, and what x is. series:
-    which line. x, y: equally many numbers, dimensionless; a single number has x = NaN. Raises ``ValueError`` for x and
-    y of unequal or no length.
+    name of the line. x, y: equally many numbers, dimensionless; a single number has x = NaN. Raises ``ValueError`` for
+    x and y of unequal or no length.
 
     >>> Series("published_burgers", "error against time", "511 modes", [0.0, 1.0], [0.0, 0.5]).rows()[1]["y"]
     0.5
@@ -52,7 +52,7 @@ class Series:
 
 
 def errors(study: str, series: str, u: Values, exact: Values, t: Values, x: Values) -> list[Series]:
-    """How far u is from another solution on a grid in time and space, both (T, X).
+    """Errors of u against another solution on a grid in time and space, both (T, X).
 
     ``relative L2`` over the whole grid; ``relative L2 by time``, ||u(t) - exact(t)||/||exact(t)|| at each time;
     ``largest error``, the largest |u - exact|, with its ``time`` and ``place``. A time at which the exact solution

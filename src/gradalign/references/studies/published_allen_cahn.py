@@ -1,10 +1,10 @@
 """The error of the published reference data of the Allen-Cahn equation, which depends on the initial condition.
 
 The published data (201 times, 512 points in [-1, 1], both ends included) are those of a Fourier collocation with 511
-modes and without dealiasing, which starts from x² cos(πx) at its 511 points. It knows nothing of this function between
-them, so that it solves the problem with the ``band-limited`` initial condition, the trigonometric interpolant. The
-problem with the ``kinked`` one, x² cos(πx) itself, is another: see ``gradalign.problems.allen_cahn``.
-All quantities are dimensionless.
+modes and without dealiasing, started from x² cos(πx) at its 511 points. It knows nothing of this function between them,
+so it solves the problem with the ``band-limited`` initial condition, the trigonometric interpolant. The ``kinked``
+initial condition, x² cos(πx) itself, poses another problem: see ``gradalign.problems.allen_cahn``. All quantities are
+dimensionless.
 """
 
 import numpy as np
@@ -45,15 +45,15 @@ class Settings(StrictModel):
 
 
 def compute(settings: Settings, progress: Progress | None = None) -> list[Series]:
-    """Three comparisons, each named after both solutions in it, and how well the two converged ones are known.
+    """Three comparisons, each named after its two solutions, and the accuracy of the two converged solutions.
 
-    ``published against band-limited`` and ``published against kinked``: a run of 511 modes without dealiasing against
-    the converged solution of either initial condition. ``kinked against band-limited``: the two converged solutions.
-    Each with the errors of ``study.errors`` and the ``share at the ends by time``: the part of the squared error of the
-    whole grid that belongs to the two ends of x and to times up to the one in x.
+    ``published against band-limited`` and ``published against kinked``: a run with 511 modes without dealiasing against
+    the converged solution of each initial condition. ``kinked against band-limited``: the two converged solutions. Each
+    has the errors of ``_contract.errors`` and the ``share at the ends by time``: the part of the squared error of the
+    whole grid that lies at the two ends in space, up to each time.
 
     ``band-limited`` and ``kinked``: ``modes``, and ``change with half the modes``. ``published``: ``modes``, and
-    ``change with half the time step``. Changes are relative L2. Raises ``FloatingPointError`` where a step is too long.
+    ``change with half the time step``. Changes are relative L2. Raises ``FloatingPointError`` if a step is too long.
 
     >>> small = Settings(times=51, points=74, time_step=0.01, band_limited_modes=1024, kinked_modes=1024)
     >>> found = {(one.quantity, one.series): one.y[0] for one in compute(small)}
@@ -107,7 +107,7 @@ def collocation(t: Values, x: Values, time_step: float, progress: Progress) -> V
 
 
 def share_at_the_ends(difference: Values) -> Values:
-    """The sum of squares of the first and last column up to each row, over that of all entries: (T, X) -> (T,).
+    """The sum of squares of the first and last column up to each row, divided by that of all entries: (T, X) -> (T,).
 
     >>> share_at_the_ends(np.array([[1.0, 1.0, 1.0], [0.0, 1.0, 1.0]])).tolist()
     [0.4, 0.6]

@@ -1,10 +1,10 @@
 """The error of the published reference data of Burgers' equation, reproduced by a run of the same resolution.
 
 The published data (201 times, 512 points in [-1, 1], both ends included) are those of a Fourier collocation with 511
-modes and without dealiasing: such a run differs from Cole-Hopf's closed form as the data themselves do. The front is
-about 4ν = 0.013 wide, three points. Beside it, a run of nearly the same number of modes with dealiasing, and one of
-twice as many without, which agrees with the closed form in nine digits, so that neither of the two is in doubt.
-All quantities are dimensionless.
+modes and without dealiasing: such a run deviates from the Cole-Hopf closed form just as the data do. The front is about
+4ν = 0.013 wide, three points. There are two more runs: one with nearly the same number of modes and dealiasing, and one
+with twice as many modes without it. The latter agrees with the closed form to nine digits, so neither it nor the closed
+form is in doubt. All quantities are dimensionless.
 """
 
 import numpy as np
@@ -40,12 +40,12 @@ class Settings(StrictModel):
 
 
 def compute(settings: Settings, progress: Progress | None = None) -> list[Series]:
-    """Errors against Cole-Hopf's closed form of three runs: ``published``, ``dealiased`` and ``refined``.
+    """Errors of three runs against the Cole-Hopf closed form: ``published``, ``dealiased`` and ``refined``.
 
     ``published``: 511 modes without dealiasing. ``dealiased``: 512 modes, products free of aliasing. ``refined``: 1023
-    modes without dealiasing. Each with ``modes`` and the errors of ``study.errors``; ``change with half the time step``
-    is the relative L2 difference that the step makes to ``published``. Raises ``FloatingPointError`` where the step is
-    too long.
+    modes without dealiasing. Each has ``modes`` and the errors of ``_contract.errors``.
+    ``change with half the time step`` is the relative L2 difference between ``published`` and a run with half its step.
+    Raises ``FloatingPointError`` if the step is too long.
 
     >>> small = Settings(times=3, points=65, modes=255, time_step=2e-3, nodes=801)
     >>> found = {one.series: one.y[0] for one in compute(small) if one.quantity == "relative L2"}

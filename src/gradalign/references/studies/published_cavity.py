@@ -1,11 +1,11 @@
-"""The error of published reference data of the lid-driven cavity, shown with a solver of about their quality.
+"""The error of published reference data of the lid-driven cavity, estimated with a solver of similar accuracy.
 
-The published files hold the ``sharp`` lid, which moves along all of its length, at a low resolution, while the network
-that is scored against them was trained with the ``regularised`` lid, which rests at its corners; these are different
-problems. The files may not be copied. In their place stands a second-order scheme on a few grids, which may be copied:
+The published files hold the ``sharp`` lid, which moves along its whole length, at a low resolution. The network that
+was evaluated against them was trained with the ``regularised`` lid, which rests at its corners; these are different
+problems. The files may not be copied. A second-order scheme on a few grids takes their place, which may be copied:
 ``gradalign.references.solvers.cavity_finite_differences`` with the sharp lid, compared with the converged flow of
-either lid. It shows which errors a grid of the resolution of the files has, not the errors of the files themselves. All
-quantities are dimensionless.
+either lid. It shows the errors that a grid of the resolution of the files has, not the errors of the files themselves.
+All quantities are dimensionless.
 """
 
 from collections.abc import Mapping
@@ -60,12 +60,14 @@ def compute(settings: Settings, progress: Progress | None = None) -> list[Series
     """Errors of the second-order scheme with the sharp lid by its cells, against the converged flow of either lid.
 
     ``relative L2 of the speed by cells``, series ``sharp`` and ``regularised``: ||s_h - s||/||s||, s = sqrt(u² + v²),
-    over the nodes of the grid without the two corners of the lid, where the sharp lid has no velocity; s_h is always
-    that of the sharp lid, s that of the lid which names the series. On the nodes of the finest grid: ``relative L2 of
-    the speed``, series ``regularised against sharp``, the same for the two converged flows (near the corners they
-    differ so much that it depends on where the nodes lie); ``change with a lower degree`` by lid, the same for the two
-    degrees. ``Reynolds number`` and ``degree``, series ``converged``. Raises ``FloatingPointError`` or
-    ``ArithmeticError`` where the scheme or the converged solver fails.
+    over the nodes of the grid without the two corners of the lid, where the sharp lid has no velocity. s_h is always
+    that of the sharp lid, and s that of the lid that names the series.
+
+    On the nodes of the finest grid: ``relative L2 of the speed``, series ``regularised against sharp``, is the same for
+    the two converged flows. Near the corners they differ so much that it depends on where the nodes lie.
+    ``change with a lower degree``, by lid, is the same for the two degrees. ``Reynolds number`` and ``degree`` have the
+    series ``converged``. Raises ``FloatingPointError`` or ``ArithmeticError`` if the scheme or the converged solver
+    fails.
 
     >>> small = Settings(reynolds=[100.0], cells=[16, 32], degree=20, coarser_degree=16)
     >>> found = {(one.quantity, one.series): list(one.y) for one in compute(small)}
@@ -99,7 +101,7 @@ def compute(settings: Settings, progress: Progress | None = None) -> list[Series
 
 
 def speed_error(speed: Values, exact: Values) -> float:
-    """||speed - exact||/||exact|| over all nodes (N, N) but the two where the lid meets the walls.
+    """||speed - exact||/||exact|| over all nodes (N, N) except the two where the lid meets the walls.
 
     >>> speed_error(np.array([[3.0, 9.0], [5.0, 9.0]]), np.array([[3.0, 0.0], [4.0, 1.0]]))
     0.2
