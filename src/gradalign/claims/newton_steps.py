@@ -19,18 +19,20 @@ from numpy.typing import NDArray
 
 from gradalign.base.precision import dtype_of
 from gradalign.claims._batches import misalignments, score, scores, units
-from gradalign.claims._records import Claim, Curve, counted, equals, timed, vanishes
+from gradalign.claims._checks import Measured, Tolerance, counted, equals, vanishes
+from gradalign.claims._records import Curve, Numbers, Status
 from gradalign.claims._two_modes import MODES, MODES_START, SHOWN_SHARES
 from gradalign.diagnostics.curvature import hessian_matrix, random_orthogonal, random_positive_definite
 
 Floats = NDArray[np.floating[Any]]
 
-CLOSED_FORM = 1e-9  # closed forms after a handful of products with matrices of condition up to 1e3
-FLOW = 1e-12  # direction error of the Runge-Kutta flow, of order step^8 for 1 - cos
-SLOPE = 0.05  # of log(1 - A) over a decade, whose next order bends it
-CONSTANT = 0.02  # relative; the next order at the shortest error or step
-LIMIT = 1e-3  # distance from a limit that is approached linearly, at an error of 1e-5
+CLOSED_FORM = Tolerance(1e-9, "closed forms after a handful of products with matrices of condition up to 1e3")
+FLOW = Tolerance(1e-12, "direction error of the Runge-Kutta flow, of order step^8 for 1 - cos")
+SLOPE = Tolerance(0.05, "slope of log(1 - A) over a decade, which the next order bends")
+CONSTANT = Tolerance(0.02, "relative; the next order at the shortest error or step")
+LIMIT = Tolerance(1e-3, "distance from a limit that is approached linearly, at an error of 1e-5")
 
+CONDITIONS: Status = "proven under conditions"
 PROBLEMS, DIMENSION = 20, 5
 LENGTHS = np.logspace(-3, -2, 7)  # of the error theta - theta_*
 STEPS = np.logspace(-4, -3, 7)  # towards eta -> 0, away from minimisers
@@ -64,15 +66,6 @@ class Jet(NamedTuple):
         return solve(self.hessian(e), self.gradient(e))
 
 
-def check() -> list[Claim]:
-    """All records of the claims T18 and T19.
-
-    Raises ``ConfigurationError`` while JAX's 64-bit types are off.
-    """
-    dtype_of("float64")
-    return timed(CHECKS)
-
-
 def curves() -> list[Curve]:
     """Late scores by step size, 1 - A over time on a quadratic, and 1 - A over its constant by the error.
 
@@ -93,160 +86,133 @@ def curves() -> list[Curve]:
     return found
 
 
-def T18a() -> list[Claim]:
-    """Damped Newton on quadratics."""
+# T18a: damped Newton on quadratics
+
+
+class NewtonStep(NamedTuple):
+    """eta: step size. H: (8, 8). g, after: gradients before and after the step, (8,). v: update H^-1 g, (8,)."""
+
+    eta: float
+    H: Floats
+    g: Floats
+    after: Floats
+    v: Floats
+
+
+@cache
+def newton_steps() -> list[NewtonStep]:
+    """20 problems for each of six step sizes."""
     generator = np.random.default_rng([18, 1])
-    gradients, updates, contraction = [], [], []
+    found = []
     for eta in (0.1, 0.5, 0.9, 1.1, 1.5, 1.9):
         for _ in range(20):
             H = random_positive_definite(generator, 8, 100.0)
             g = H @ generator.standard_normal(8)
             v = solve(H[None], g[None])[0]
-            after = g - eta * H @ v
-            gradients.append(score(np.stack([g, after])) - np.sign(1 - eta))
-            updates.append(score(np.stack([v, solve(H[None], after[None])[0]])) - np.sign(1 - eta))
-            contraction.append(np.linalg.norm(after - (1 - eta) * g) / np.linalg.norm(g))
-    statement = "Damped Newton on a quadratic: A_inter = sgn(1 - eta)"
-    factor = "Its gradient is multiplied by 1 - eta."
-    return [
-        vanishes(
-            "T18a", f"{statement} for gradients.", "largest error, 120 problems", gradients, CLOSED_FORM, draws=120
-        ),
-        vanishes("T18a", f"{statement} for updates.", "largest error, 120 problems", updates, CLOSED_FORM, draws=120),
-        vanishes("T18a", factor, "largest relative error, 120 problems", contraction, CLOSED_FORM, draws=120),
-    ]
+            found.append(NewtonStep(eta, H, g, g - eta * H @ v, v))
+    return found
 
 
-def T18b() -> list[Claim]:
-    """The Newton flow of a function that is neither quadratic nor convex."""
+@vanishes(
+    "T18a",
+    "Damped Newton on a quadratic: A_inter = sgn(1 - eta) for gradients.",
+    "largest error, 120 problems",
+    CLOSED_FORM,
+    draws=120,
+)
+def score_of_gradients() -> Numbers:
+    return [score(np.stack([g, after])) - np.sign(1 - eta) for eta, _, g, after, _ in newton_steps()]
+
+
+@vanishes(
+    "T18a",
+    "Damped Newton on a quadratic: A_inter = sgn(1 - eta) for updates.",
+    "largest error, 120 problems",
+    CLOSED_FORM,
+    draws=120,
+)
+def score_of_updates() -> Numbers:
+    errors = []
+    for eta, H, _, after, v in newton_steps():
+        errors.append(score(np.stack([v, solve(H[None], after[None])[0]])) - np.sign(1 - eta))
+    return errors
+
+
+@vanishes(
+    "T18a",
+    "Its gradient is multiplied by 1 - eta.",
+    "largest relative error, 120 problems",
+    CLOSED_FORM,
+    draws=120,
+)
+def contraction_of_the_gradient() -> Numbers:
+    return [np.linalg.norm(after - (1 - eta) * g) / np.linalg.norm(g) for eta, _, g, after, _ in newton_steps()]
+
+
+# T18b: the Newton flow of a function that is neither quadratic nor convex
+
+
+class Flows(NamedTuple):
+    """Of 5 flows over unit time. before, after: gradients at both ends, (5, 6). turned: 1 - cos of them, (5,).
+
+    spectra: eigenvalues of the Hessian at both ends, ascending, (5, 2, 6).
+    """
+
+    before: Floats
+    after: Floats
+    turned: Floats
+    spectra: Floats
+
+
+@cache
+def saddle_flows() -> Flows:
     generator = np.random.default_rng([18, 2])
     H, directions, start = (np.stack(parts) for parts in zip(*(_saddle(generator) for _ in range(5)), strict=True))
 
     def run(theta: Array, H: Array, directions: Array) -> tuple[Array, Array, Array]:
         return newton_flow(lambda point: saddle(point, H, directions), theta, 1.0, 200)
 
-    before, after, ends = (np.asarray(part) for part in jax.jit(jax.vmap(run))(start, H, directions))
-    turned = misalignments(np.stack([before, after], axis=1))
-    indefinite = np.all((ends[:, :, 0] < 0) & (ends[:, :, -1] > 0), axis=1)
-    return [
-        vanishes(
-            "T18b",
-            "The Newton flow of any smooth function keeps the direction of the gradient, convex or not.",
-            "largest 1 - cos over unit time, 5 saddles in 6 dimensions",
-            turned,
-            FLOW,
-            draws=5,
-        ),
-        vanishes(
-            "T18b",
-            "Along the Newton flow ||g(t)|| = exp(-t) ||g(0)||.",
-            "largest relative error at t = 1",
-            np.linalg.norm(after, axis=1) / np.linalg.norm(before, axis=1) * np.e - 1,
-            CLOSED_FORM,
-            draws=5,
-        ),
-        counted(
-            "T18b",
-            "Convexity is not needed.",
-            "flows of 5 that keep the direction from one indefinite Hessian to another",
-            indefinite & (np.abs(turned) <= FLOW),
-            5,
-            draws=5,
-            of=[ends, turned],
-        ),
-    ]
+    before, after, spectra = (np.asarray(part) for part in jax.jit(jax.vmap(run))(start, H, directions))
+    return Flows(before, after, misalignments(np.stack([before, after], axis=1)), spectra)
 
 
-def T19() -> list[Claim]:
-    """Orders of 1 - A near a minimiser and, for small steps, anywhere."""
-    statements = {
-        (2, "updates"): "eta^2 (2 - eta)^2/(8 (1 - eta)^2) ||t||^2 ||e||^2 at leading order, "
-        "t the part of H^-1 T[u, u] orthogonal to u = e/||e||",
-        (2, "gradients"): "eta^4/(8 (1 - eta)^2) ||t||^2/||H u||^2 ||e||^2 at leading order, "
-        "t the part of T[u, u] orthogonal to H u",
-        (4, "updates"): "eta^2 (3 - 3 eta + eta^2)^2/(18 (1 - eta)^2) ||t||^2 ||e||^4 at leading order where T = 0, "
-        "t the part of H^-1 Q[u, u, u] orthogonal to u",
-        (4, "gradients"): "eta^4 (3 - eta)^2/(72 (1 - eta)^2) ||t||^2/||H u||^2 ||e||^4 at leading order where T = 0, "
-        "t the part of Q[u, u, u] orthogonal to H u",
-    }
-    records = []
-    for (order, kind), law in statements.items():
-        defects, predicted = near_minimiser(order)[kind]
-        statement = f"Near a minimiser 1 - A of damped Newton's consecutive {kind} is {law}."
-        errors = {
-            f"largest error of the slope {order}": (slopes(LENGTHS, defects) - order, SLOPE),
-            "largest relative error of the constant at ||e|| = 1e-3": (defects[0] / predicted[0] - 1, CONSTANT),
-        }
-        for quantity, (error, tolerance) in errors.items():
-            quantity = f"{quantity}, {PROBLEMS} problems"
-            records.append(
-                vanishes("T19", statement, quantity, error, tolerance, "proven under conditions", draws=PROBLEMS)
-            )
-    return records + _full_step() + _small_steps()
+@vanishes(
+    "T18b",
+    "The Newton flow of any smooth function keeps the direction of the gradient, convex or not.",
+    "largest 1 - cos over unit time, 5 saddles in 6 dimensions",
+    FLOW,
+    draws=5,
+)
+def direction_along_the_flow() -> Numbers:
+    return saddle_flows().turned
 
 
-def _full_step() -> list[Claim]:
-    generator = np.random.default_rng([19, 3])
-    jet = minimiser(generator, 2)
-    e = 1e-5 * units(generator.standard_normal((PROBLEMS, DIMENSION)))
-    drawn = update_scores(jet, e, 1.0) - scores(np.stack([e, solve(jet.H, twice(jet.T, e))], axis=1))
-    chosen, e = with_cosines(generator, TARGETS)
-    reached = update_scores(chosen, 1e-5 * e, 1.0)
-    return [
-        vanishes(
-            "T19",
-            "For full Newton steps A of consecutive updates tends to cos(e, H^-1 T[e, e]).",
-            f"largest error at ||e|| = 1e-5, {PROBLEMS} problems",
-            drawn,
-            LIMIT,
-            "proven under conditions",
-            draws=PROBLEMS,
-        ),
-        vanishes(
-            "T19",
-            "That limit takes any value in (-1, 1).",
-            f"largest distance from {TARGETS.size} chosen values, -0.99 to 0.99, at ||e|| = 1e-5",
-            reached - TARGETS,
-            LIMIT,
-            "proven under conditions",
-            draws=TARGETS.size,
-        ),
-        equals(
-            "T19",
-            "Consecutive updates of full Newton steps align near a minimiser.",
-            "A of the updates at ||e|| = 1e-5 where cos(e, H^-1 T[e, e]) is -0.99",
-            reached[0],
-            float(TARGETS[0]),
-            LIMIT,
-            "false in general",
-        ),
-    ]
+@vanishes(
+    "T18b",
+    "Along the Newton flow ||g(t)|| = exp(-t) ||g(0)||.",
+    "largest relative error at t = 1",
+    CLOSED_FORM,
+    draws=5,
+)
+def length_along_the_flow() -> Numbers:
+    before, after, _, _ = saddle_flows()
+    return np.linalg.norm(after, axis=1) / np.linalg.norm(before, axis=1) * np.e - 1
 
 
-def _small_steps() -> list[Claim]:
-    """Points whose Hessian has eigenvalues of both signs, none near zero; the error e is the step from the point."""
-    statements = {
-        "gradients, Newton": (4, "damped Newton's consecutive gradients is eta^4/8 ||T[n, n]_perp||^2/||g||^2"),
-        "updates, Newton": (2, "damped Newton's consecutive updates is eta^2/2 ||(H^-1 T[n, n])_perp||^2/||n||^2"),
-        "gradients, gradient descent": (2, "the consecutive gradients of gradient descent is eta^2/2 Var_g(lambda)"),
-    }
-    records = []
-    for kind, (defects, predicted) in away_from_minimisers().items():
-        order, law = statements[kind]
-        statement = f"Away from minimisers, as eta -> 0, 1 - A of {law} at leading order."
-        errors = {
-            f"largest error of the slope {order}": (slopes(STEPS, defects) - order, SLOPE),
-            "largest relative error of the constant at eta = 1e-4": (defects[0] / predicted[0] - 1, CONSTANT),
-        }
-        for quantity, (error, tolerance) in errors.items():
-            quantity = f"{quantity}, {PROBLEMS} saddles"
-            records.append(
-                vanishes("T19", statement, quantity, error, tolerance, "proven under conditions", draws=PROBLEMS)
-            )
-    return records
+@counted(
+    "T18b",
+    "Convexity is not needed.",
+    "flows of 5 that keep the direction from one indefinite Hessian to another",
+    5,
+    draws=5,
+)
+def flows_between_indefinite_hessians() -> Measured:
+    _, _, turned, spectra = saddle_flows()
+    indefinite = np.all((spectra[:, :, 0] < 0) & (spectra[:, :, -1] > 0), axis=1)
+    return Measured(indefinite & (np.abs(turned) <= FLOW), of=[spectra, turned])
 
 
-CHECKS = (T18a, T18b, T19)
+# T19: orders of 1 - A near a minimiser
 
 
 @cache
@@ -282,8 +248,194 @@ def near_minimiser(order: int) -> dict[str, tuple[Floats, Floats]]:
     }
 
 
+@vanishes(
+    "T19",
+    "Near a minimiser 1 - A of damped Newton's consecutive updates is eta^2 (2 - eta)^2/(8 (1 - eta)^2) ||t||^2 "
+    "||e||^2 at leading order, t the part of H^-1 T[u, u] orthogonal to u = e/||e||.",
+    "largest error of the slope 2, 20 problems",
+    SLOPE,
+    CONDITIONS,
+    draws=PROBLEMS,
+)
+def order_of_updates() -> Numbers:
+    defects, _ = near_minimiser(2)["updates"]
+    return slopes(LENGTHS, defects) - 2
+
+
+@vanishes(
+    "T19",
+    "Near a minimiser 1 - A of damped Newton's consecutive updates is eta^2 (2 - eta)^2/(8 (1 - eta)^2) ||t||^2 "
+    "||e||^2 at leading order, t the part of H^-1 T[u, u] orthogonal to u = e/||e||.",
+    "largest relative error of the constant at ||e|| = 1e-3, 20 problems",
+    CONSTANT,
+    CONDITIONS,
+    draws=PROBLEMS,
+)
+def constant_of_updates() -> Numbers:
+    defects, predicted = near_minimiser(2)["updates"]
+    return defects[0] / predicted[0] - 1
+
+
+@vanishes(
+    "T19",
+    "Near a minimiser 1 - A of damped Newton's consecutive gradients is eta^4/(8 (1 - eta)^2) ||t||^2/||H u||^2 "
+    "||e||^2 at leading order, t the part of T[u, u] orthogonal to H u.",
+    "largest error of the slope 2, 20 problems",
+    SLOPE,
+    CONDITIONS,
+    draws=PROBLEMS,
+)
+def order_of_gradients() -> Numbers:
+    defects, _ = near_minimiser(2)["gradients"]
+    return slopes(LENGTHS, defects) - 2
+
+
+@vanishes(
+    "T19",
+    "Near a minimiser 1 - A of damped Newton's consecutive gradients is eta^4/(8 (1 - eta)^2) ||t||^2/||H u||^2 "
+    "||e||^2 at leading order, t the part of T[u, u] orthogonal to H u.",
+    "largest relative error of the constant at ||e|| = 1e-3, 20 problems",
+    CONSTANT,
+    CONDITIONS,
+    draws=PROBLEMS,
+)
+def constant_of_gradients() -> Numbers:
+    defects, predicted = near_minimiser(2)["gradients"]
+    return defects[0] / predicted[0] - 1
+
+
+@vanishes(
+    "T19",
+    "Near a minimiser 1 - A of damped Newton's consecutive updates is eta^2 (3 - 3 eta + eta^2)^2/(18 (1 - eta)^2) "
+    "||t||^2 ||e||^4 at leading order where T = 0, t the part of H^-1 Q[u, u, u] orthogonal to u.",
+    "largest error of the slope 4, 20 problems",
+    SLOPE,
+    CONDITIONS,
+    draws=PROBLEMS,
+)
+def order_of_updates_without_third_derivatives() -> Numbers:
+    defects, _ = near_minimiser(4)["updates"]
+    return slopes(LENGTHS, defects) - 4
+
+
+@vanishes(
+    "T19",
+    "Near a minimiser 1 - A of damped Newton's consecutive updates is eta^2 (3 - 3 eta + eta^2)^2/(18 (1 - eta)^2) "
+    "||t||^2 ||e||^4 at leading order where T = 0, t the part of H^-1 Q[u, u, u] orthogonal to u.",
+    "largest relative error of the constant at ||e|| = 1e-3, 20 problems",
+    CONSTANT,
+    CONDITIONS,
+    draws=PROBLEMS,
+)
+def constant_of_updates_without_third_derivatives() -> Numbers:
+    defects, predicted = near_minimiser(4)["updates"]
+    return defects[0] / predicted[0] - 1
+
+
+@vanishes(
+    "T19",
+    "Near a minimiser 1 - A of damped Newton's consecutive gradients is eta^4 (3 - eta)^2/(72 (1 - eta)^2) "
+    "||t||^2/||H u||^2 ||e||^4 at leading order where T = 0, t the part of Q[u, u, u] orthogonal to H u.",
+    "largest error of the slope 4, 20 problems",
+    SLOPE,
+    CONDITIONS,
+    draws=PROBLEMS,
+)
+def order_of_gradients_without_third_derivatives() -> Numbers:
+    defects, _ = near_minimiser(4)["gradients"]
+    return slopes(LENGTHS, defects) - 4
+
+
+@vanishes(
+    "T19",
+    "Near a minimiser 1 - A of damped Newton's consecutive gradients is eta^4 (3 - eta)^2/(72 (1 - eta)^2) "
+    "||t||^2/||H u||^2 ||e||^4 at leading order where T = 0, t the part of Q[u, u, u] orthogonal to H u.",
+    "largest relative error of the constant at ||e|| = 1e-3, 20 problems",
+    CONSTANT,
+    CONDITIONS,
+    draws=PROBLEMS,
+)
+def constant_of_gradients_without_third_derivatives() -> Numbers:
+    defects, predicted = near_minimiser(4)["gradients"]
+    return defects[0] / predicted[0] - 1
+
+
+# T19: full steps near a minimiser
+
+
+class FullSteps(NamedTuple):
+    """drawn: functions around minimisers. errors: e of length 1e-5, (PROBLEMS, d).
+
+    chosen, chosen_errors: such functions and errors with cos(e, H^-1 T[e, e]) equal to ``TARGETS``, (9, d).
+    """
+
+    drawn: Jet
+    errors: Floats
+    chosen: Jet
+    chosen_errors: Floats
+
+
+@cache
+def full_steps() -> FullSteps:
+    generator = np.random.default_rng([19, 3])
+    drawn = minimiser(generator, 2)
+    errors = 1e-5 * units(generator.standard_normal((PROBLEMS, DIMENSION)))
+    chosen, directions = with_cosines(generator, TARGETS)
+    return FullSteps(drawn, errors, chosen, 1e-5 * directions)
+
+
+@cache
+def reached_scores() -> Floats:
+    """A of the updates of full steps for each of ``TARGETS``, (9,)."""
+    return update_scores(full_steps().chosen, full_steps().chosen_errors, 1.0)
+
+
+@vanishes(
+    "T19",
+    "For full Newton steps A of consecutive updates tends to cos(e, H^-1 T[e, e]).",
+    "largest error at ||e|| = 1e-5, 20 problems",
+    LIMIT,
+    CONDITIONS,
+    draws=PROBLEMS,
+)
+def limit_of_full_steps() -> Numbers:
+    jet, e, _, _ = full_steps()
+    return update_scores(jet, e, 1.0) - scores(np.stack([e, solve(jet.H, twice(jet.T, e))], axis=1))
+
+
+@vanishes(
+    "T19",
+    "That limit takes any value in (-1, 1).",
+    "largest distance from 9 chosen values, -0.99 to 0.99, at ||e|| = 1e-5",
+    LIMIT,
+    CONDITIONS,
+    draws=TARGETS.size,
+)
+def values_of_the_limit() -> Numbers:
+    return reached_scores() - TARGETS
+
+
+@equals(
+    "T19",
+    "Consecutive updates of full Newton steps align near a minimiser.",
+    "A of the updates at ||e|| = 1e-5 where cos(e, H^-1 T[e, e]) is -0.99",
+    float(TARGETS[0]),
+    LIMIT,
+    "false in general",
+)
+def opposite_updates_of_full_steps() -> Numbers:
+    return reached_scores()[0]
+
+
+# T19: small steps away from minimisers
+
+
+@cache
 def away_from_minimisers() -> dict[str, tuple[Floats, Floats]]:
-    """1 - A by the step size at saddles, with its leading term C eta^order (T19); by kind, both (steps, problems)."""
+    """1 - A by the step size, with its leading term C eta^order (T19); by kind, both (steps, problems).
+
+    The points are saddles, whose Hessians have eigenvalues of both signs, none near zero.
+    """
     generator = np.random.default_rng([19, 4])
     Q = np.stack([random_orthogonal(generator, DIMENSION) for _ in range(PROBLEMS)])
     values = generator.uniform(0.5, 2, (PROBLEMS, DIMENSION)) * np.array([-1, -1, 1, 1, 1])
@@ -304,6 +456,90 @@ def away_from_minimisers() -> dict[str, tuple[Floats, Floats]]:
         "gradients, gradient descent": STEPS[:, None] ** 2 * variance / 2,
     }
     return {kind: (np.array(defects), leading[kind]) for kind, defects in found.items()}
+
+
+@vanishes(
+    "T19",
+    "Away from minimisers, as eta -> 0, 1 - A of damped Newton's consecutive gradients is eta^4/8 ||T[n, "
+    "n]_perp||^2/||g||^2 at leading order.",
+    "largest error of the slope 4, 20 saddles",
+    SLOPE,
+    CONDITIONS,
+    draws=PROBLEMS,
+)
+def order_of_newton_gradients_for_small_steps() -> Numbers:
+    defects, _ = away_from_minimisers()["gradients, Newton"]
+    return slopes(STEPS, defects) - 4
+
+
+@vanishes(
+    "T19",
+    "Away from minimisers, as eta -> 0, 1 - A of damped Newton's consecutive gradients is eta^4/8 ||T[n, "
+    "n]_perp||^2/||g||^2 at leading order.",
+    "largest relative error of the constant at eta = 1e-4, 20 saddles",
+    CONSTANT,
+    CONDITIONS,
+    draws=PROBLEMS,
+)
+def constant_of_newton_gradients_for_small_steps() -> Numbers:
+    defects, predicted = away_from_minimisers()["gradients, Newton"]
+    return defects[0] / predicted[0] - 1
+
+
+@vanishes(
+    "T19",
+    "Away from minimisers, as eta -> 0, 1 - A of damped Newton's consecutive updates is eta^2/2 ||(H^-1 T[n, "
+    "n])_perp||^2/||n||^2 at leading order.",
+    "largest error of the slope 2, 20 saddles",
+    SLOPE,
+    CONDITIONS,
+    draws=PROBLEMS,
+)
+def order_of_newton_updates_for_small_steps() -> Numbers:
+    defects, _ = away_from_minimisers()["updates, Newton"]
+    return slopes(STEPS, defects) - 2
+
+
+@vanishes(
+    "T19",
+    "Away from minimisers, as eta -> 0, 1 - A of damped Newton's consecutive updates is eta^2/2 ||(H^-1 T[n, "
+    "n])_perp||^2/||n||^2 at leading order.",
+    "largest relative error of the constant at eta = 1e-4, 20 saddles",
+    CONSTANT,
+    CONDITIONS,
+    draws=PROBLEMS,
+)
+def constant_of_newton_updates_for_small_steps() -> Numbers:
+    defects, predicted = away_from_minimisers()["updates, Newton"]
+    return defects[0] / predicted[0] - 1
+
+
+@vanishes(
+    "T19",
+    "Away from minimisers, as eta -> 0, 1 - A of the consecutive gradients of gradient descent is eta^2/2 "
+    "Var_g(lambda) at leading order.",
+    "largest error of the slope 2, 20 saddles",
+    SLOPE,
+    CONDITIONS,
+    draws=PROBLEMS,
+)
+def order_of_gradient_descent_for_small_steps() -> Numbers:
+    defects, _ = away_from_minimisers()["gradients, gradient descent"]
+    return slopes(STEPS, defects) - 2
+
+
+@vanishes(
+    "T19",
+    "Away from minimisers, as eta -> 0, 1 - A of the consecutive gradients of gradient descent is eta^2/2 "
+    "Var_g(lambda) at leading order.",
+    "largest relative error of the constant at eta = 1e-4, 20 saddles",
+    CONSTANT,
+    CONDITIONS,
+    draws=PROBLEMS,
+)
+def constant_of_gradient_descent_for_small_steps() -> Numbers:
+    defects, predicted = away_from_minimisers()["gradients, gradient descent"]
+    return defects[0] / predicted[0] - 1
 
 
 def minimiser(generator: np.random.Generator, order: int) -> Jet:
