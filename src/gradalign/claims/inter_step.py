@@ -155,7 +155,13 @@ def sign_of_the_score() -> Measured:
     return Measured((A < 0) != (share > 1), of=[A, share])
 
 
-@vanishes("T14a", "A_inter is 1 on eigenvectors of P H with eta a < 1.", "largest 1 - A", CLOSED_FORM, draws=300)
+@vanishes(
+    "T14a",
+    "For gradient descent A_inter is 1 on an eigenvector of H with eta a < 1.",
+    "largest 1 - A",
+    CLOSED_FORM,
+    draws=300,
+)
 def score_on_eigenvectors() -> Numbers:
     """Here P = I and eta a is half the least eigenvalue over the largest."""
     found = []
@@ -359,7 +365,7 @@ def short_steps() -> list[Step]:
 
 @vanishes(
     "T14e",
-    "1 - A(g_t, g_t+1) = eta^2/2 ||w_perp||^2/||g||^2 + O(eta^3), w_perp the part of H P^-s g orthogonal to g.",
+    "1 - A(g_t, g_t+1) = eta^2/2 ||w_perp||^2/||g||^2 + O(eta^3), w_perp the part of w = H P g orthogonal to g.",
     "largest relative error, 500 problems, relative step 1e-4",
     LEADING_ORDER,
     draws=400,
@@ -412,7 +418,7 @@ def unprojected_lower_bound() -> Numbers:
 
 @holds(
     "T14e",
-    "For P = H the projected term is at most (lambda_max^(1-s) - lambda_min^(1-s))^2/4.",
+    "With the preconditioner H^-s, ||w_perp||^2/||g||^2 is at most (lambda_max^(1-s) - lambda_min^(1-s))^2/4.",
     "least slack, 500 problems",
     CLOSED_FORM,
     draws=500,

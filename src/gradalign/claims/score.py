@@ -381,7 +381,12 @@ def score_after_duplication() -> Numbers:
     return errors
 
 
-@never("T5", "It raises the score iff 2 n <mean, u> + 1 > (2 n + 1) R^2.", "violations in 5000 draws", draws=5000)
+@never(
+    "T5",
+    "Duplicating a loss raises the score iff 2 n <mean, u> + 1 > (2 n + 1) R^2.",
+    "violations in 5000 draws",
+    draws=5000,
+)
 def duplication_raises_the_score() -> Measured:
     violations, compared = [], []
     for vectors, A, larger, squared, projection in duplicated():
