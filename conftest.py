@@ -1,7 +1,7 @@
 """Settings of every test: 64-bit types, strict promotion of dtypes, full-precision products, fixed examples.
 
-The tests of endurance come in a short form; options give the full counts, as ``make endurance`` does. What they counted
-is printed at the end, and kept in a table where ``--counts`` names a file.
+The endurance tests run in a short form; options give the full counts, as in ``make endurance``. Their counts are
+printed at the end, and written to a table if ``--counts`` names a file.
 """
 
 import gc
@@ -12,18 +12,18 @@ from pathlib import Path
 
 from gradalign.training.compilation import quick_flags
 
-# As many processes as cores run the tests: threads of their own would only wait for each other. And tests mostly
-# compile: fewer optimisations of the machine code and XLA's older way to write fused loops halve that time. What users
-# get is tried by the pipeline at the scale smoke. All of it holds for the processes that tests start, too.
+# Tests run in as many processes as there are cores, so threads within a process would only wait for each other. Most of
+# their time is compilation: a low optimisation level and the older way of XLA to write fused loops halve it. The
+# pipeline at the scale smoke tests what users get. All of this also holds for the processes that tests start.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ["XLA_FLAGS"] = f"{quick_flags()} {os.environ.get('XLA_FLAGS', '')}".strip()
-os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")  # which operation stands on which line is not asked here
+os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")  # no test needs the source lines of operations
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # under nohup: the programs that tests interrupt would not stop
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # under nohup, the programs that tests interrupt would not stop
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import jax
-import matplotlib  # noqa: F401 - before figures/common.py, which has it read our style: tests see its defaults
+import matplotlib  # noqa: F401 - tests see its defaults, because it is loaded before figures/__init__.py sets our style
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, settings
@@ -32,10 +32,10 @@ pytest.register_assert_rewrite("topic_contract")
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_default_matmul_precision", "highest")
-# Many tests compile the same programs; the second one finds them here
+# Many tests compile the same programs and share them here
 jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parent / ".pytest_cache" / "compiled"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
-gc.set_threshold(100_000, 50, 1000)  # tracing makes many objects and leaves little garbage: a sixth of the time
+gc.set_threshold(100_000, 50, 1000)  # tracing makes many objects and little garbage; this saves a sixth of the time
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,16 +48,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests first, so that no process has one left when the others are done."""
+    """Slow tests first, so that no process still has one when the others are done."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture
 def count(record_property: Callable[[str, object], None]) -> Callable[..., None]:
-    """Keep a row of the table of endurance; call it before the assertion, so that a failure is counted too.
+    """Keep a row of the endurance table; call it before the assertion, so that a failure counts too.
 
-    tried: disturbances. survived: those after which all went on, and ended with the right numbers. wrong: those after
-    which a wrong number was left. The others ended with an error that needs a person.
+    tried: disturbances. survived: those after which everything continued and ended with the right numbers. wrong: those
+    that left a wrong number. All others ended with an error that needs a person.
     """
 
     def keep(what: str, tried: int, survived: int, wrong: int, remark: str = "") -> None:
@@ -69,7 +69,7 @@ def count(record_property: Callable[[str, object], None]) -> Callable[..., None]
 
 @pytest.fixture(scope="module")
 def shared_programs() -> Iterator[None]:
-    """Runs with the same settings share their compiled programs; all else of a start is done anew."""
+    """Let runs with the same settings share their compiled programs; everything else at their start is done anew."""
     from gradalign.training import runner
 
     compiled, known = runner._compiled, {}
@@ -104,7 +104,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     path = config.getoption("--counts")
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():  # rows of other parts of the counts stay
+        if path.exists():  # keep the rows of other tests
             before = pd.read_csv(path, keep_default_na=False)
             table = pd.concat([before[~before["what"].isin(table["what"])], table])
         table.to_csv(path, index=False)

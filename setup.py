@@ -1,10 +1,10 @@
-"""Copies the files that ship with the package from their places in the checkout; all the rest is in pyproject.toml."""
+"""Copies the files that ship with the package from their places in the checkout; pyproject.toml holds all the rest."""
 
 import ast
 import sys
 from pathlib import Path
 
-# The installer names only a package that it cannot find for an older Python
+# On an older Python, the installer would only name a package that it cannot find
 if sys.version_info < (3, 11):  # noqa: UP036
     sys.exit("gradalign needs Python 3.11 or newer, and this is Python %d.%d" % sys.version_info[:2])  # noqa: UP031
 
@@ -24,7 +24,7 @@ def copied():
 
 
 class BuildWithShippedFiles(build_py):
-    """Puts a copy of each file into the folder ``data`` of what is built; an editable install uses the files."""
+    """Puts a copy of each file into the folder ``data`` of the build; an editable install uses the files themselves."""
 
     def run(self):
         super().run()

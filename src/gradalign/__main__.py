@@ -1,4 +1,4 @@
-"""The program ``gradalign``, also as ``python -m gradalign``: the command line, which Ctrl-C ends with one line."""
+"""The program ``gradalign``, also ``python -m gradalign``: runs the command line, which Ctrl-C ends with one line."""
 
 import os
 import signal
@@ -8,11 +8,11 @@ from typing import Any
 
 
 def main() -> None:
-    """Run the command line. Ctrl-C, at any moment from here on, ends it with the exit code 130 and without a traceback.
+    """Run the command line. From here on, Ctrl-C ends it at any moment with exit code 130 and without a traceback.
 
-    The first one lets files be closed and half-written ones be removed, a second one does not wait for that.
+    The first Ctrl-C waits until files are closed and half-written ones removed; a second one ends at once.
     """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where it is ignored, as under nohup
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # under nohup it stays ignored
         signal.signal(signal.SIGINT, _stop)
         sys.unraisablehook = _unraisable
     try:
@@ -26,7 +26,7 @@ def main() -> None:
             f"gradalign: the command line needs the package {error.name}, which is not installed; "
             "install it with: pip install 'gradalign[command-line]'"
         )
-    except KeyboardInterrupt:  # while modules were imported; Typer handles all others
+    except KeyboardInterrupt:  # during imports; Typer handles all others
         sys.exit(130)
 
 
@@ -38,7 +38,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _unraisable(unraisable: Any) -> None:
-    """Python goes on after a Ctrl-C that comes while it frees memory, for instance; the user wants it to end."""
+    """End the program after a Ctrl-C that Python would ignore, for instance while it frees memory."""
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
         os._exit(130)
     sys.__unraisablehook__(unraisable)

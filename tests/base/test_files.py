@@ -1,4 +1,4 @@
-"""Files: locks where there are none, files of others, leftovers; and what is said of every refusal of the system."""
+"""Files: missing locks, foreign files, leftovers, and the message for every refusal of the system."""
 
 import errno
 import fcntl
@@ -36,13 +36,13 @@ def test_a_file_system_without_locks_is_warned_of_once_and_used(number, tmp_path
 @pytest.mark.parametrize("number", [errno.EIO, errno.EBADF])
 def test_another_failure_of_a_lock_is_an_error_that_names_itself(number, tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", refusing(number))
-    with pytest.raises(OSError) as caught, exclusive(tmp_path / ".lock", print):  # noqa: PT011 - described says which
+    with pytest.raises(OSError) as caught, exclusive(tmp_path / ".lock", print):  # noqa: PT011 - `described` checks which
         pytest.fail("went on without the lock")
     assert described(caught.value).startswith(f"{os.strerror(number)} ({errno.errorcode[number]}): {tmp_path}/.lock")
 
 
 def test_what_is_no_file_is_not_opened_as_a_lock(tmp_path):
-    os.mkfifo(tmp_path / ".lock")  # to open it for writing would wait for a reader
+    os.mkfifo(tmp_path / ".lock")  # opening it for writing would wait for a reader
     with pytest.raises(ForeignFileError, match=r"\.lock: is no regular file"), exclusive(tmp_path / ".lock", print):
         pytest.fail("took a pipe for a lock")
 
@@ -109,4 +109,4 @@ def test_a_pipe_that_is_closed_early_ends_in_silence():
     shell = f"{shlex.join(COMMAND)} train --list-methods | head -n 1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
-    assert done.stdout.splitlines()[-1] in ("0", "141")  # 0 where all was written before the end
+    assert done.stdout.splitlines()[-1] in ("0", "141")  # 0 if everything was written before the pipe closed

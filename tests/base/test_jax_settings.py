@@ -1,4 +1,4 @@
-"""Settings of JAX from a user's environment: none changes a number in silence, none ends in a traceback."""
+"""Settings of JAX from a user's environment: none changes a number silently, none ends in a traceback."""
 
 import os
 import subprocess

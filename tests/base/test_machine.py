@@ -1,4 +1,4 @@
-"""What a process may use of its machine, from files as Linux writes them; and what is said where it is too little."""
+"""What a process may use of its machine, from files as Linux writes them, and the message if that is too little."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ from gradalign.training import runner
 
 @pytest.fixture
 def system(tmp_path, monkeypatch):
-    """A machine with 8 cores and 10 GB free, whose other files a test writes."""
+    """A machine with 8 cores and 10 GB free; a test writes its other files."""
     monkeypatch.setattr(machine, "CGROUPS", tmp_path / "cgroup")
     monkeypatch.setattr(machine, "PROCESSES", tmp_path / "proc")
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
@@ -133,7 +133,7 @@ def test_a_run_that_does_not_fit_is_refused_before_its_first_step(tmp_path, monk
 
 
 def test_only_a_lack_of_memory_is_one():
-    with pytest.raises(Exception) as caught:  # noqa: PT011 - of XLA, whatever its class
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - an error of XLA, whatever its class
         jnp.zeros((10**6, 10**7)).block_until_ready()
     said = out_of_memory(caught.value)
     assert said.startswith("MemoryError: ")

@@ -1,4 +1,4 @@
-"""Options check themselves as a configuration file does: types, limits, and how values fit together."""
+"""Options are checked like a configuration file: types, limits, and how values fit together."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""The precision of a run: its network's products take the algorithm that was asked for, nothing else does."""
+"""The precision of a run: the products of its network use the requested algorithm, and nothing else does."""
 
 from typing import get_args
 
@@ -24,7 +24,7 @@ only_cpu = pytest.mark.skipif(jax.default_backend() != "cpu", reason="says what 
 
 
 def algorithms(function, *arguments):
-    """The algorithm of every matrix product of a program, before any compiler sees it."""
+    """The algorithm of every matrix product of a program, before compilation."""
     return list(_algorithms(jax.make_jaxpr(function)(*arguments).jaxpr))
 
 
@@ -68,7 +68,7 @@ def test_a_step_has_the_algorithm_in_the_network_alone(method):
 
 @pytest.mark.parametrize(
     "given",
-    # An initial velocity that is a sum of modes, by products of matrices; the end of the window before
+    # An initial velocity that matrix products sum from modes; the end of the previous window
     [
         {"problem": "kolmogorov_flow", "points": {"ic": 4, "pde": 8}},
         {"windows": {"count": 2, "network": "warm"}, "steps": 8},
@@ -109,7 +109,7 @@ def test_unknown_names_are_readable():
 
 @pytest.mark.parametrize(
     ("algorithm", "least", "most"),
-    # Rounding to 8 or 11 bits, 2^-9 and 2^-12 of each factor, squared for two parts; else the sums in float32 remain
+    # Each factor rounds to 8 or 11 bits, an error of 2^-9 or 2^-12, squared with two parts; else float32 sums dominate
     [
         ("BF16_BF16_F32", 2e-3, 3e-3),
         ("TF32_TF32_F32", 2.5e-4, 4e-4),

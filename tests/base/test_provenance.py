@@ -171,7 +171,7 @@ def test_the_time_of_a_file_does_not_count(tmp_path):
 
 
 def test_data_files_count_for_the_modules_that_read_them():
-    """The published tables of the cavity, for the figure that shows them and no other, and for no result."""
+    """The published tables of the cavity count for the figure that shows them, and for no other figure or result."""
     tables = {path.relative_to(SOURCE).as_posix() for path in (SOURCE / "gradalign/references/data").glob("*.csv")}
     figures = SOURCE.parent / "figures"
     kinds = ("claims", "references", "references.studies", "problems")
@@ -204,7 +204,10 @@ def test_the_bytes_of_a_data_file_count(tmp_path):
 
 def test_versions_count_where_a_library_is_used(monkeypatch):
     monkeypatch.setattr(provenance, "_version", lambda name: f"{name} of today")
-    before = {name: sources([f"gradalign.{name}"]) for name in ("networks.architectures", "optimizers.soap", "references._contract", "base.errors")}
+    before = {
+        name: sources([f"gradalign.{name}"])
+        for name in ("networks.architectures", "optimizers.soap", "references._contract", "base.errors")
+    }
     versions = {name: [key for key in found if not key.startswith("gradalign/")] for name, found in before.items()}
     assert versions == {
         "networks.architectures": ["jax", "jaxlib", "numpy", "scipy"],
@@ -240,7 +243,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def package(folder: Path) -> Path:
-    """``folder`` with a package of our name in it."""
+    """Create a package of our name in ``folder``; returns the folder."""
     (folder / "gradalign").mkdir(parents=True)
     (folder / "gradalign/__init__.py").touch()
     return folder
@@ -248,7 +251,7 @@ def package(folder: Path) -> Path:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A repository that has the package at ``src/gradalign``."""
+    """A repository with the package at ``src/gradalign``."""
     package(tmp_path / "ours/src")
     git(tmp_path / "ours", "init", "--quiet")
     git(tmp_path / "ours", "add", ".")
@@ -266,7 +269,7 @@ def test_commit_says_dirty_when_a_tracked_file_changed(checkout):
 
 
 def test_the_commit_of_another_repository_is_not_ours(checkout):
-    """A wheel in a virtual environment inside of a repository, tracked or not, and a tarball unpacked there."""
+    """A wheel in a virtual environment inside a repository, tracked or not, and a tarball unpacked there."""
     wheel = package(checkout / ".venv/lib/python3.11/site-packages")
     assert commit(wheel) == "unknown"
     (wheel / "gradalign-1.2.3.dist-info").mkdir()

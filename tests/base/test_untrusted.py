@@ -1,4 +1,4 @@
-"""Files that others may have made: nothing waits, nothing expands, nothing runs, and ours are read as before."""
+"""Files of unknown origin: nothing waits, nothing expands, nothing runs, and our own are read as before."""
 
 import io
 import os
@@ -38,7 +38,7 @@ KINDS = ["a named pipe", "a directory", "a device", "a socket"]
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_regular_files_are_read(kind, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # names of sockets are short
+    monkeypatch.chdir(tmp_path)  # paths of sockets must be short
     path = special(kind, tmp_path / "a.npz")
     for read in (
         untrusted.contents,
@@ -82,7 +82,7 @@ def test_a_file_is_as_large_as_its_kind_may_be(tmp_path):
     with pytest.raises(ForeignFileError, match=r"a\.json: has 1\.0 MB; allowed: at most 1\.0 MB"):
         untrusted.contents(path)
     with path.open("wb") as file:
-        file.truncate(untrusted.LARGEST_TABLE + 1)  # a hole: nothing is on the disk
+        file.truncate(untrusted.LARGEST_TABLE + 1)  # a sparse file: takes no space
     with pytest.raises(ForeignFileError, match=r"has 268\.4 MB"):
         untrusted.table(path)
 
@@ -100,7 +100,7 @@ def test_an_archive_that_would_fill_the_memory_is_not_expanded(tmp_path, monkeyp
 
 
 def archive(path, header_shape, data, descr="<f8"):
-    """An archive with one array whose header says a shape, and whose bytes are others."""
+    """An archive with one array, whose header and bytes are given separately."""
     member = io.BytesIO()
     np.lib.format.write_array_header_1_0(member, {"descr": descr, "fortran_order": False, "shape": header_shape})
     with zipfile.ZipFile(path, "w") as file:

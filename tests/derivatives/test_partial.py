@@ -93,11 +93,11 @@ def test_gradients_with_respect_to_parameters_agree_with_reverse_mode():
 
 
 def products(function, *arguments):
-    """Number of matrix products in the program of ``function``, before any compiler sees it."""
+    """Number of matrix products in the program of ``function``, before compilation."""
 
     def count(program):
         inner = [value for equation in program.eqns for value in equation.params.values() if hasattr(value, "eqns")]
-        assert not any(equation.primitive.name in ("jit", "pjit") for equation in program.eqns)  # which would hide some
+        assert not any(equation.primitive.name in ("jit", "pjit") for equation in program.eqns)  # these would hide some
         return sum(equation.primitive.name == "dot_general" for equation in program.eqns) + sum(map(count, inner))
 
     return count(jax.make_jaxpr(function)(*arguments).jaxpr)
@@ -105,7 +105,7 @@ def products(function, *arguments):
 
 @pytest.mark.parametrize(
     ("words", "least"),
-    # Two layers; ∂²/∂x² of the coordinates is zero, so that the first product is missing for orders above one.
+    # Two layers; ∂²/∂x² of the coordinates is zero, so the first product is missing for orders above one.
     [(("",), 2), (("", "t"), 4), (("", "t", "x", "xx"), 3 + 4), (("xxxx",), 2 + 5), (("", "t", "x", "tx"), 3 + 4)],
 )
 def test_nothing_is_computed_twice(words, least):
@@ -119,7 +119,7 @@ def test_nothing_is_computed_twice(words, least):
 
 @pytest.mark.parametrize(
     ("words", "operators", "least"),
-    # An operator is one stream, and what is differentiated further below it: ∂/∂t - ∂²/∂x² needs u and ∂u/∂x.
+    # An operator is one stream, with the lower derivatives that it needs: ∂/∂t - ∂²/∂x² needs u and ∂u/∂x.
     [
         ((), {"heat": {"t": 1.0, "xx": -1.0}}, 3 + 3),
         (("", "x"), {"heat": {"t": 1.0, "xx": -1.0}}, 3 + 3),
@@ -154,7 +154,7 @@ ACTIVATIONS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_every_operation_agrees_with_nested_gradients_per_point(name):
-    """Derivatives and operators of a function whose operations get inputs that have streams of every order."""
+    """Derivatives and operators of a function whose operations receive streams of every order."""
     key, other = jax.random.split(jax.random.key(7))
     weights = 0.4 * jax.random.normal(key, (2, 3)), 0.4 * jax.random.normal(other, (3, 2))
     points = jax.random.uniform(jax.random.key(8), (3, 2), minval=-0.5, maxval=0.5)

@@ -17,7 +17,7 @@ SPACING = {"float32": 2.0**-23, "float64": 2.0**-52}
 @pytest.mark.parametrize("largest", [1.6, 10.0, 1e3, 1e5])
 def test_both_are_within_twice_the_spacing_at_one(dtype, largest):
     drawn = np.random.default_rng(0).uniform(-largest, largest, 100_000)
-    beside = np.pi / 2 * np.arange(-1000, 1001)  # zeros, where the nearest k is a matter of rounding
+    beside = np.pi / 2 * np.arange(-1000, 1001)  # zeros, where rounding may decide about the nearest k
     x = np.concatenate([drawn, beside[abs(beside) <= largest]]).astype(dtype)
     exact = x.astype(np.longdouble)
     found = jax.jit(sine_and_cosine)(x)
@@ -54,7 +54,7 @@ def test_derivatives_of_any_order():
 
 
 def test_a_network_of_sines_calls_no_sine_of_the_compiler():
-    """That of XLA costs twenty times as much on a CPU."""
+    """The sine of XLA costs twenty times as much on a CPU."""
 
     def derivatives(weights, points):
         found = partial_derivatives(lambda z: jnp.sin(jnp.cos(z @ weights)), points, ("", "t", "xx"))

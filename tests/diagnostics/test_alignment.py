@@ -47,7 +47,7 @@ def tree(vector, dtype=jnp.float64):
 
 
 def compiled(*functions):
-    """One program for several functions of the same vectors; operation by operation they take seconds to compile."""
+    """One program for several functions of the same vectors; compiling operation by operation takes seconds."""
     return jax.jit(lambda vectors: tuple(function(vectors) for function in functions))
 
 
@@ -110,7 +110,7 @@ def test_compiled_and_mapped_functions_agree_with_plain_ones(function):
 
 
 def equations(jaxpr):
-    """All equations of a program, those of inner programs included."""
+    """All equations of a program, including those of inner programs."""
     for equation in jaxpr.eqns:
         yield equation
         for value in equation.params.values():
@@ -126,7 +126,7 @@ def test_trees_are_not_concatenated():
 
 
 def test_float32_products_are_summed_by_blocks():
-    # How a long product is summed is up to the device; blocks bound the error on every one
+    # Devices sum a long product in different ways; blocks bound the error on all of them
     with without_64_bit_types():
         program = jax.make_jaxpr(alignment_score)(jnp.ones((2, 100_000))).jaxpr
     products = [equation for equation in equations(program) if equation.primitive.name == "dot_general"]
@@ -229,8 +229,8 @@ def test_misalignment_of_nearly_parallel_vectors_keeps_its_digits(epsilon):
 @pytest.mark.parametrize("fused", [True, False], ids=["fused", "operation by operation"])
 @pytest.mark.parametrize("n", [2, 5, 12])
 def test_misalignment_has_all_digits_however_its_program_rounds(n, fused):
-    # Compilers may sum the rows of a matrix in unlike orders, and may keep a product unrounded that they subtract from
-    # a rounded one. Either costs (1.1e-16)^2 where lengths and unit vectors are formed before they are compared.
+    # Compilers may sum the rows of a matrix in different orders, and may subtract an unrounded product from a rounded
+    # one. Either costs (1.1e-16)^2 if lengths and unit vectors are formed before they are compared.
     epsilon = 1e-20
     common = jnp.asarray(draw(1, 257)[0])
     steps = np.arange(n) - (n - 1) / 2
@@ -242,7 +242,7 @@ def test_misalignment_has_all_digits_however_its_program_rounds(n, fused):
 
 @pytest.mark.parametrize("epsilon", [1e-10, 1e-13, 1e-16])
 def test_misalignment_does_not_see_the_rounding_of_the_mean(epsilon):
-    # Equal parts that are no short binary fractions, whose mean over seven vectors is rounded
+    # Equal parts that are not short binary fractions, so that their mean over seven vectors is rounded
     common = jnp.asarray(draw(1, 20)[0])
     trees = [{"common": common, "own": jnp.asarray([k * epsilon])} for k in range(-3, 4)]
     expected = 2 / 7 * 28 * epsilon**2 / float(common @ common)
@@ -347,7 +347,7 @@ def test_effective_dimension_is_that_of_the_law_of_the_draws():
     p /= p.sum()
     axes = np.eye(20)[generator.choice(20, 2000, p=p)] * generator.choice([-2.0, 5.0], (2000, 1))
     pairs = np.sum(p**2), 2000 * 1999 / 2
-    # The mean of c^2 in {0, 1} over pairs that share draws: twice the variance of E[c^2 | u] over the draws dominates
+    # The mean of c^2 in {0, 1} over pairs that share draws: twice the standard error of E[c^2 | u] dominates
     conditional = np.sum(p**3) - np.sum(p**2) ** 2
     error = 4 * np.sqrt(4 * conditional / 2000 + pairs[0] / pairs[1])
     assert 1 / float(effective_dimension(axes)) == pytest.approx(pairs[0], abs=error)

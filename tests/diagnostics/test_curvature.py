@@ -72,7 +72,7 @@ def stacked(v):
 def test_hessian_matches_differences_of_gradients():
     found = jax.jit(lambda tree: hessian_matrix(loss, tree))(params())
     expected = oracle.jacobian(lambda v: oracle.gradient(lambda w: loss(unflat(w), np), v, 1e-4), flat(params()), 1e-4)
-    np.testing.assert_allclose(found, expected, atol=1e-5)  # twofold differences of step 1e-4
+    np.testing.assert_allclose(found, expected, atol=1e-5)  # differences of differences with step 1e-4
     np.testing.assert_allclose(found, found.T, atol=ROUNDING)
 
 
@@ -166,7 +166,7 @@ def test_principal_angles_are_those_of_scipy(shapes):
     first, second = (generator.standard_normal(shape) for shape in shapes)
     found = jax.jit(principal_angles)(first, second)
     expected = np.sort(linalg.subspace_angles(first.T, second.T))
-    np.testing.assert_allclose(found, expected, atol=1e-7)  # zero angles of overlapping spaces: root of rounding
+    np.testing.assert_allclose(found, expected, atol=1e-7)  # zero angles of overlapping spaces: square root of rounding
 
 
 @pytest.mark.parametrize("angle", [1e-12, 1e-6, 0.1, 1.5, np.pi / 2])
@@ -205,7 +205,7 @@ def test_gram_of_directions_by_the_kernel_is_that_of_the_parameter_sized_matrix(
     blocks = {"pde": generator.standard_normal((4, 9)), "bc": generator.standard_normal((2, 9))}
     r = {"pde": generator.standard_normal(4), "bc": generator.standard_normal(2)}
     J = np.concatenate([blocks["bc"], blocks["pde"]])
-    # On the row space the pseudo-power of J^T J acts through the right singular vectors of J
+    # On the row space, the pseudo-power of J^T J acts through the right singular vectors of J
     _, singular, rows = np.linalg.svd(J, full_matrices=False)
     P = (rows.T * (singular**2 + damping) ** -power) @ rows
     v = [P @ blocks[name].T @ r[name] for name in ("bc", "pde")]

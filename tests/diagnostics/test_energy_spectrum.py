@@ -1,4 +1,4 @@
-"""The radial energy spectrum: Parseval's identity, single waves, and a spectrum that is known in closed form."""
+"""The radial energy spectrum: Parseval's identity, single waves, and a spectrum known in closed form."""
 
 import numpy as np
 import pytest

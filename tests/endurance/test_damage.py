@@ -1,7 +1,7 @@
-"""Damage to what is kept on the disk is found, named and answered: never a wrong number.
+"""Damage to files on disk is found, named and answered; it never leaves a wrong number.
 
-Checkpoints, references and records of finished runs, with flipped bits, every truncation, and lost ranges of bytes. A
-short form in every test run; ``--flips 200`` gives the full counts.
+Checkpoints, references and records of finished runs, with flipped bits, every truncation, and lost ranges of bytes.
+Every test run includes a short form; ``--flips 200`` gives the full counts.
 """
 
 import dataclasses
@@ -24,12 +24,12 @@ from gradalign.training.loop import build
 pytestmark = [pytest.mark.slow, pytest.mark.endurance]
 
 FULL = 200
-"""Flips from which on every single truncation is tried too."""
+"""Number of flips from which every single truncation is tried too."""
 
 
 @pytest.fixture(params=["flipped bits", "lost ranges", "truncations"])
 def damages(request):
-    """What is done, and a function that gives the damaged contents of a file."""
+    """The kind of damage, and a function that yields the damaged contents of a file."""
     count, draw = request.config.getoption("--flips"), random.Random(0)
 
     def damaged(content: bytes) -> Iterator[bytes]:
@@ -54,7 +54,7 @@ def leaves(tree):
 
 
 class Run:
-    """A finished run; every ``again`` is a new start of the same command."""
+    """A finished run; every ``again`` starts the same command anew."""
 
     given = specification("soap", own_state=False)
 
@@ -94,7 +94,7 @@ def run(finished):
 
 
 def test_the_checkpoint_before_a_damaged_one_is_taken(run, damages, count):
-    """The state that is gone on from is compared bit by bit; where bits were flipped the run also goes to its end."""
+    """The state from which the run resumes is compared bit by bit; after flipped bits, the run also finishes."""
     what, damaged = damages
     folder = run.folder / "checkpoints" / "seed-0"
     before, last = sorted(folder.iterdir())
@@ -107,7 +107,7 @@ def test_the_checkpoint_before_a_damaged_one_is_taken(run, damages, count):
         last.write_bytes(content)
         said = []
         found = checkpoints.load_last(folder, run.like, run.identity, said.append)
-        right = states[before if said else last]  # a space of the padding may become another blank
+        right = states[before if said else last]  # a flip may turn a space of the padding into another blank
         same = found is not None and leaves(found[0]) == leaves(right[0]) and repr(found[1:]) == repr(right[1:])
         named = not said or (len(said) == 1 and last.name in said[0] and "goes on from an earlier state" in said[0])
         if what == "flipped bits":
@@ -122,7 +122,7 @@ def test_the_checkpoint_before_a_damaged_one_is_taken(run, damages, count):
 
 
 def test_a_damaged_reference_gives_way_to_a_new_one(tmp_path, monkeypatch, damages, count):
-    """In the store of solutions and in the results; ``stated_error``, which reads one number alone, is no exception."""
+    """In the store of solutions and in the results; this includes ``stated_error``, which reads only one number."""
     what, damaged = damages
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     whole = dataclasses.replace(line_reference(), inputs="1" * 64, independent_difference=1e-3, evidence={"mass": 2e-4})
@@ -169,7 +169,7 @@ def test_a_damaged_record_is_named_and_its_run_trained_again(run, damages, count
         for number, content in enumerate(damaged(run.content[path])):
             path.write_bytes(content)
             found = records.damage(run.folder)
-            if not found:  # one blank for another in the list of checksums, which lists the same all the same
+            if not found:  # another blank in the list of checksums leaves its entries unchanged
                 lines = run.content[path].decode().splitlines()
                 sound = path.name == records.CHECKSUMS and content.decode().splitlines() == lines
                 answered, harmless = sound, harmless + 1

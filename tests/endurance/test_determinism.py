@@ -1,4 +1,4 @@
-"""The same seed gives the same bits, whatever cores a pipeline is given; another seed gives another run."""
+"""The same seed gives the same bits on any number of cores; another seed gives another run."""
 
 import itertools
 
@@ -30,7 +30,7 @@ def test_the_same_seed_gives_the_same_bits(tmp_path):
 
 
 def test_the_threads_that_a_rule_is_given_change_no_bit(tmp_path):
-    """Snakemake tells the cores of a rule to its commands as numbers of threads, which only NumPy and LAPACK read."""
+    """Snakemake passes the cores of a rule to its commands as numbers of threads, which only NumPy and LAPACK read."""
     program = Program(tmp_path, WIDE)
     for cores in ("1", "2"):
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -40,7 +40,7 @@ def test_the_threads_that_a_rule_is_given_change_no_bit(tmp_path):
 
 
 def test_one_core_and_two_give_the_same_bits(tmp_path, request, count):
-    """A small pipeline with ``--cores 1`` and one with ``--cores 2``, where the trainings run beside each other."""
+    """A small pipeline with ``--cores 1``, and one with ``--cores 2``, in which the trainings run in parallel."""
     if request.config.getoption("--kills") < 3:
         pytest.skip("a minute: `make endurance`, or --kills 3")
     tiny = [
@@ -66,7 +66,7 @@ def test_another_seed_changes_the_first_weights_and_every_point():
     starts = [experiment.start(seed) for seed in seeds]
     for one, other in itertools.combinations(starts, 2):
         for a, b in zip(jax.tree.leaves(one.params), jax.tree.leaves(other.params), strict=True):
-            # Biases start from zero; no entry of a kernel is the same by chance
+            # Biases start from zero; no two entries of kernels are equal by chance
             assert not np.any(a) or not np.any(a == b)
     keys = [randomness.stream(seed, "points") for seed in seeds]
     steps = [starts[0]._replace(step=np.int32(step)) for step in (0, 1)]

@@ -1,4 +1,4 @@
-"""A disk that is full or may only be read: it is said, nothing finished is lost, and the run goes on when it can."""
+"""A disk that is full or read-only: the run says so, loses nothing finished, and resumes when it can."""
 
 import errno
 import os
@@ -28,7 +28,7 @@ def checkpoints(output):
 
 
 def test_a_limit_on_the_size_of_files_is_said_and_the_run_goes_on_without_it(program, request):
-    """A quota; the checkpoints that fitted are kept. The program sets the limit, for a fork would copy our threads."""
+    """A quota; checkpoints that fitted are kept. The program sets its own limit: a fork would copy our threads."""
     if mounts_are_possible() and request.config.getoption("--kills") < 3:
         pytest.skip(
             "the small file system below stands for it; here where none can be mounted, and in `make endurance`"
@@ -51,9 +51,9 @@ def mounts_are_possible():
 
 
 def test_a_disk_that_fills_up_and_one_that_may_only_be_read(program):
-    """A small file system in memory, seen by the program alone: full, read-only, then with room; the run ends.
+    """A small file system in memory that only the program sees: full, then read-only, then with room to finish.
 
-    Permissions would not do: they do not bind root, as whom tests often run in a container.
+    Permissions would not do: they do not bind root, the usual user of tests in a container.
     """
     if not mounts_are_possible():
         pytest.skip("mounting a file system needs root; the failures of single writes are tested below without")
@@ -72,7 +72,7 @@ def test_a_disk_that_fills_up_and_one_that_may_only_be_read(program):
     for part, name, message in ((full, "full", "No space left on device"), (read_only, "ro", "Read-only file system")):
         assert "exit 1" in part, (name, done.stdout, done.stderr)
         assert message in done.stderr
-    # One failed on the way; a disk that may only be read is found before
+    # Only the full disk stops a run on its way; a read-only one is found before
     assert done.stderr.count("What was finished is kept: the same command resumes") == 1
     kept = full.split("exit 1")[1]
     assert kept.count("step-") == 2
@@ -82,8 +82,8 @@ def test_a_disk_that_fills_up_and_one_that_may_only_be_read(program):
 
 
 WRITES = (1, 2, 3, 4, 5, 5)
-"""Which write fails in each start: checkpoints 4 and 8 of the first seed, its parameters, checkpoint 12 of the second
-seed, the curves, the checksums. Files that are there are written anew by every start."""
+"""The write that fails in each start: checkpoints 4 and 8 of the first seed, its parameters, checkpoint 12 of the
+second seed, the curves, the checksums. Every start writes existing files anew."""
 
 
 @pytest.mark.parametrize(("error", "place"), [(errno.ENOSPC, "fsync"), (errno.EROFS, "replace")])
@@ -98,7 +98,7 @@ def test_whichever_write_fails_the_next_start_goes_on(tmp_path, monkeypatch, sha
         def failing(*arguments, number=number):
             nonlocal calls
             calls += 1
-            if calls == (2 * number - 1 if place == "fsync" else number):  # a file is flushed, and then its folder
+            if calls == (2 * number - 1 if place == "fsync" else number):  # a write flushes its file, then the folder
                 failed.append(number)
                 raise OSError(error, os.strerror(error))
             return genuine(*arguments)
@@ -113,5 +113,5 @@ def test_whichever_write_fails_the_next_start_goes_on(tmp_path, monkeypatch, sha
     assert len(checkpoints(output)) == 2
     steps = []
     runner.train(given, line_reference(), output, lambda progress: steps.append(progress.step))
-    assert steps == []  # all was done, but for the last file
+    assert steps == []  # only the last file was missing
     assert numbers(output) == numbers(tmp_path / "whole")

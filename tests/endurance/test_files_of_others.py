@@ -1,4 +1,4 @@
-"""Files of others, file systems of other machines, outputs that end early: nothing is lost, and each cause is named."""
+"""Foreign files, file systems of other machines, outputs that end early: nothing is lost, and each cause is named."""
 
 import ast
 import errno
@@ -44,7 +44,7 @@ def failing(code):
 
 @contextmanager
 def no_more_files():
-    """The limit on open files is reached: the system itself refuses the next one."""
+    """The limit on open files is reached: the system refuses the next one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
     try:
@@ -83,7 +83,7 @@ def test_a_lock_that_is_a_link_leaves_what_it_leads_to(tmp_path):
 
 
 class WorkflowError(Exception):
-    """Stands for Snakemake's."""
+    """Stands in for Snakemake's."""
 
 
 @pytest.mark.parametrize("flock", [None, errno.EAGAIN, *NO_LOCKS])
@@ -108,7 +108,7 @@ def test_the_pipeline_names_why_its_lock_failed(tmp_path, monkeypatch):
 
 
 def run_lock_rules():
-    """The rules of the lock, which are Python, in a pipeline's main process; what they warn of."""
+    """Run the rules of the lock, which are Python, as a pipeline's main process; returns their warnings."""
     warnings = []
     given = {
         "workflow": SimpleNamespace(is_main_process=True),
@@ -124,7 +124,7 @@ def run_lock_rules():
     return warnings
 
 
-# Files of others
+# Foreign files
 
 
 def test_only_our_own_names_in_our_own_folders_are_removed(tmp_path):
@@ -229,7 +229,7 @@ def test_links_are_refused_with_where_they_lead(tmp_path, place):
 
 
 def warn_of_damage(warnings):
-    """The function of the workflow's rules that looks for damage."""
+    """The function in the rules of the workflow that looks for damage."""
     module = ast.parse("".join(_lines_of("warn_of_damage")))
     given = {
         "logger": SimpleNamespace(warning=warnings.append),
@@ -249,7 +249,7 @@ def _lines_of(name):
 
 
 def test_the_workflow_stops_at_a_link_and_at_a_file_that_cannot_be_read(tmp_path):
-    """Snakemake removes outputs before their job starts: nothing may start."""
+    """Snakemake removes outputs before their job starts, so nothing may start."""
     warnings = []
     look = warn_of_damage(warnings)
     (tmp_path / "link").symlink_to(tmp_path)
@@ -389,7 +389,7 @@ def test_no_command_replaces_a_file_of_others(tmp_path, monkeypatch, command, op
 
 
 def test_what_a_command_wrote_may_be_written_again(tmp_path, monkeypatch):
-    """The columns that are looked for are among those that are written."""
+    """The columns that mark a file as ours are among those that the command writes."""
     one = Claim("T1", "1 = 1", "proven", "one", 1.0, 1.0, 0.0)
     monkeypatch.setattr("gradalign.claims._checks.checked", lambda checks: [one])
     monkeypatch.setattr("gradalign.claims.score.curves", lambda: [Curve("T1", "one", "ones", [1.0], [1.0])])
@@ -402,7 +402,7 @@ def test_what_a_command_wrote_may_be_written_again(tmp_path, monkeypatch):
 
 
 class Output(io.TextIOWrapper):
-    """Standard output in an encoding; what was written."""
+    """Standard output in a given encoding; ``text`` is what was written."""
 
     def __init__(self, encoding):
         super().__init__(io.BytesIO(), encoding=encoding)
@@ -420,12 +420,12 @@ def test_a_terminal_without_the_symbols_gets_others(monkeypatch, encoding):
     with pytest.raises(SystemExit) as end:
         cli.application(["reference", "--list"])
     assert end.value.code == 0
-    assert "burgers\n  equation        ?" in output.text  # for a partial derivative
+    assert "burgers\n  equation        ?" in output.text  # stands for a partial derivative
 
 
 @pytest.fixture
-def closed_pipe(monkeypatch, capfd):  # which has an output of its own, to be replaced
-    """Standard output is a pipe whose reader has gone."""
+def closed_pipe(monkeypatch, capfd):  # capfd sets an output of its own, which is replaced here
+    """Standard output is a pipe without a reader."""
     reading, writing = os.pipe()
     os.close(reading)
     with open(writing, "w") as output:
@@ -434,7 +434,7 @@ def closed_pipe(monkeypatch, capfd):  # which has an output of its own, to be re
 
 
 def test_a_program_whose_list_nobody_reads_is_silent_to_its_end():
-    """The end of the process too: what is left in the output is written there."""
+    """This includes the end of the process, which writes the rest of the output."""
     program = [
         sys.executable,
         "-c",
@@ -474,7 +474,7 @@ def test_a_training_goes_to_its_end_though_nobody_reads_its_news(tmp_path, monke
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 @pytest.mark.parametrize("command", [["train", "--list-methods"], ["--help"]])
 def test_a_full_disk_below_the_output_is_named(monkeypatch, capfd, command):
-    output = open("/dev/full", "w")  # noqa: SIM115 - closing it writes what is left, which fails again
+    output = open("/dev/full", "w")  # noqa: SIM115 - closing it writes the rest, which fails again
     try:
         monkeypatch.setattr(sys, "stdout", output)
         with pytest.raises(SystemExit) as end:
@@ -518,7 +518,7 @@ def test_a_command_says_the_cause_and_guesses_nothing(tmp_path, monkeypatch, cod
     start = f"OSError: {os.strerror(code)} ({errno.errorcode[code]}): {tmp_path / 'a.csv'}. "
     assert found.output.startswith(start + ("" if remedy else "What was finished is kept"))
     assert (remedy or "") in found.output
-    mistyped = code in (errno.ENOENT, errno.EISDIR, errno.ENOTDIR)  # where there is nothing to resume
+    mistyped = code in (errno.ENOENT, errno.EISDIR, errno.ENOTDIR)  # then there is nothing to resume
     assert ("the same command resumes" in found.output) != mistyped
     others = ["disk", "full", "permission", "quota"]
     assert not [word for word in others if word in found.output.removeprefix(start) and not (remedy and code in DISK)]
@@ -554,7 +554,7 @@ def test_a_file_system_that_flushes_no_folders_will_do(tmp_path, monkeypatch, co
 
 
 def test_no_state_is_given_up_because_a_file_cannot_be_opened_now(tmp_path):
-    """The reader of checkpoints calls too many open files "No such file"; without a checkpoint a run starts anew."""
+    """The reader of checkpoints calls too many open files "No such file"; without a checkpoint, a run starts anew."""
     like = {"w": jnp.zeros(1)}
     checkpoints.save_step(tmp_path, 4, like, {}, {"identity": "a"})
     path = tmp_path / "step-000000000004.safetensors"

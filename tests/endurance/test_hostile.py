@@ -1,4 +1,4 @@
-"""Inputs that are made to do harm: no command of theirs is run, no file outside the results is written."""
+"""Malicious inputs: none of their commands is run, and no file outside the results is written."""
 
 import json
 import os
@@ -92,7 +92,7 @@ def test_a_file_that_is_no_plain_mapping_is_refused(tmp_path, monkeypatch, conte
 @pytest.mark.parametrize("text", [*COMMANDS, *WAYS_OUT, LONG], ids=lambda text: repr(text[:12]))
 @pytest.mark.parametrize("key", ["name", "problem", "method"])
 def test_a_specification_is_as_strict_as_a_configuration(tmp_path, key, text):
-    """What `gradalign train --specification` reads: a file that somebody may have written by hand."""
+    """`gradalign train --specification` reads a file that somebody may have written by hand."""
     written = configuration.load([SMOKE]).run("burgers-adam").model_dump(mode="json") | {key: text}
     with pytest.raises(ValidationError, match=f"1 validation error for RunSpecification\n{key}\n"):
         RunSpecification.model_validate_json(json.dumps(written))
@@ -100,7 +100,7 @@ def test_a_specification_is_as_strict_as_a_configuration(tmp_path, key, text):
 
 @pytest.mark.slow
 def test_a_label_with_metacharacters_reaches_its_run_as_text(tmp_path):
-    """The one free text of a configuration goes into a specification through the shell, as text."""
+    """The only free text of a configuration passes through the shell into a specification as text."""
     checkout = tmp_path / "my checkout; touch harm $(touch harm)"
     checkout.mkdir()
     label = "$(touch harm) `touch harm` '; touch harm; \" \\ %s {x}"
@@ -116,13 +116,13 @@ def test_a_label_with_metacharacters_reaches_its_run_as_text(tmp_path):
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert json.loads((checkout / target).read_text())["changed"] == label
-    assert not list(tmp_path.rglob("harm"))  # nothing of this name: the checkout has more words in its own
+    assert not list(tmp_path.rglob("harm"))  # no file of exactly this name; the name of the checkout is longer
     assert not (ROOT / "harm").exists()
 
 
 @pytest.mark.parametrize("given", ["JAX_DEBUG_NANS=perhaps", "JAX_DEFAULT_MATMUL_PRECISION=perhaps"])
 def test_a_value_that_jax_does_not_know_is_named_without_a_traceback(tmp_path, given):
-    """JAX refuses it when it is imported, before any of our settings."""
+    """JAX refuses it during its import, before any of our settings."""
     name, value = given.split("=")
     command = [sys.executable, "-c", "from gradalign.pipeline.cli import application; application()"]
     asked = ["reference", "wave", "--no-cache", "--output", "wave.npz", "--config", str(SMOKE)]
@@ -144,7 +144,7 @@ def test_a_wrong_setting_of_a_program_keeps_its_own_error():
 
 @pytest.mark.slow
 def test_an_import_of_any_module_changes_no_setting_of_the_program():
-    """Whatever the program has set, a library leaves it: JAX's settings, the environment, NumPy's errors, devices."""
+    """A library leaves the settings of the program: those of JAX, the environment, NumPy's errors, devices."""
     program = """
 import importlib, os, pkgutil
 import jax, numpy, gradalign
@@ -168,10 +168,10 @@ assert settings() == before
 
 
 def test_a_program_needs_its_arguments_its_results_and_all_in_between(monkeypatch):
-    """Of a product of three matrices: between three and four times the memory of one."""
+    """A product of three matrices needs between three and four times the memory of one."""
     program = jax.jit(lambda x: jnp.sin(x @ x) @ x).lower(np.ones((1000, 1000))).compile()
     matrix = np.ones((1000, 1000)).nbytes
-    # The argument, the result, and at least one of the two products before it; nothing is held four times over
+    # The argument, the result, and at least one of the two intermediate products; never more than four matrices
     for free, suffices in ((2 * matrix, False), (3 * matrix - 1, False), (4 * matrix, True), (10 * matrix, True)):
         monkeypatch.setattr(machine, "available_memory", lambda free=free: machine.Memory(free, "this box"))
         refused = nullcontext() if suffices else pytest.raises(MemoryLimitError, match="are free in this box")

@@ -1,4 +1,4 @@
-"""Ctrl-C ends a command with one line and the exit code 130, whatever it does at that moment."""
+"""Ctrl-C ends a command with one line and exit code 130, whatever the command is doing."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ MOMENTS = {
     [("train", "modules are imported", "resumes"), *(("render", moment, "starts it again") for moment in MOMENTS)],
 )
 def test_an_interrupt_ends_with_one_line(tmp_path, command, moment, end):
-    """The scripts of figures stand for all that a command does."""
+    """The scripts of figures stand for everything that a command does."""
     name, text = MOMENTS[moment]
     (tmp_path / "common.py").touch()
     (tmp_path / name).write_text(f"import os, signal\n{text}\nprint('went on')\n")

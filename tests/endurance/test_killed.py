@@ -1,6 +1,6 @@
-"""Trainings and pipelines that are killed with SIGKILL at random moments, or stopped, end as if nothing had happened.
+"""Trainings and pipelines that are stopped, or killed with SIGKILL at random moments, end as if nothing had happened.
 
-One kill of a training in every test run; ``make endurance`` does fifty of a training and of the smoke pipeline.
+Every test run includes one kill of a training; ``make endurance`` does fifty of a training and of the smoke pipeline.
 """
 
 import os
@@ -22,14 +22,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.endurance]
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):
-    """A command that trains a tiny run, and has done so once."""
+    """A command that trains a tiny run and has already done so once."""
     program = Program(tmp_path_factory.mktemp("killed"))
     program.finish(program.folder / "whole")
     return program
 
 
 def killed(process, seconds, begun=lambda: True):
-    """Whether the process was killed, with all that it started, so many seconds after it had ``begun``."""
+    """Kill the process and all that it started, so many seconds after it had ``begun``; False if it ended before."""
     while not begun() and process.poll() is None:
         time.sleep(0.002)
     try:
@@ -47,13 +47,13 @@ def half_written(folder):
 
 
 def test_a_training_that_is_killed_ends_bit_for_bit(program, request, count):
-    """Half of the kills come in the steps and the writing of checkpoints, half at any time from the start on."""
+    """Half of the kills fall into steps and writes of checkpoints, half at any time after the start."""
     kills, draw = request.config.getoption("--kills"), random.Random(0)
     expected = numbers(program.folder / "whole")
     began = time.monotonic()
     if kills > 1:
         program.finish(program.folder / "whole")
-    overhead = time.monotonic() - began  # of a run that is finished: what passes before the first step
+    overhead = time.monotonic() - began  # of a finished run: the time before the first step
     tried = survived = wrong = writing = 0
 
     def once_more(output):
@@ -94,7 +94,7 @@ def test_a_training_waits_for_another_one_in_its_folder(program):
 
 
 def test_one_checkpoint_file_is_enough_to_go_on_elsewhere(program, tmp_path_factory):
-    """Stopped by ``--max-seconds``; then another folder, another place of the sources, an empty cache, one file."""
+    """Stopped by ``--max-seconds``; then another folder, another path of the sources, an empty cache, one file."""
     stopped = program.folder / "stopped"
     said = program.finish(stopped, "--max-seconds", "0", code=75)
     assert "TimeLimitError: run 'burgers-soap' stopped at step 10 of 400 of seed 0" in said
@@ -108,7 +108,7 @@ def test_one_checkpoint_file_is_enough_to_go_on_elsewhere(program, tmp_path_fact
     shutil.copy(checkpoint, folder)
     elsewhere.finish(output)
     assert numbers(output) == numbers(program.folder / "whole")
-    # The times of the steps before the stop came with the file: nothing was done twice
+    # The times of the steps before the stop came with the file, so nothing was done twice
     with safe_open(checkpoint, framework="numpy") as file:
         before = file.get_tensor("log/seconds")
     curves = pd.read_csv(output / "curves.csv").query("seed == 0 and quantity == 'loss'")
@@ -130,9 +130,9 @@ def test_a_pipeline_that_is_killed_ends_bit_for_bit_without_cleaning(tmp_path_fa
     began = time.monotonic()
     assert not killed(calm.start(*options), None)
     duration = time.monotonic() - began
-    shutil.rmtree(folder / "cache" / "gradalign" / "references")  # the second one solves for itself
+    shutil.rmtree(folder / "cache" / "gradalign" / "references")  # the second pipeline must solve its own
     draw, tried, writing, survived, wrong, before = random.Random(1), 0, 0, 0, 0, 0
-    longest = max(20.0, 3 * duration / kills)  # every rule has its turn, and so have the moments between two rules
+    longest = max(20.0, 3 * duration / kills)  # kills reach every rule, and the moments between two rules
     try:
         while not wrong:
             if killed(disturbed.start(*options), draw.uniform(1.0, longest) if tried < kills else None):
@@ -147,7 +147,7 @@ def test_a_pipeline_that_is_killed_ends_bit_for_bit_without_cleaning(tmp_path_fa
             if tried >= kills:
                 break
             before = tried
-            shutil.rmtree(disturbed.folder / "results")  # done before its last kill: once more from nothing
+            shutil.rmtree(disturbed.folder / "results")  # it finished before its last kill: start again from nothing
             shutil.rmtree(folder / "cache" / "gradalign" / "references", ignore_errors=True)
     finally:
         what = "kills of the smoke pipeline" if whole else "kills of a small pipeline"

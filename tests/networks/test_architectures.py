@@ -20,7 +20,7 @@ ARCHITECTURES = ["mlp", "modified_mlp", "pirate_net"]
 
 
 def problem(periodic=(), fields=("u", "v"), reflection=None, stretching=None):
-    """A domain with uneven sides; networks look at nothing else of a problem."""
+    """A problem of which only what networks use is set; the sides of its domain differ in length."""
     return Problem(
         name="shape",
         coordinates=("t", "x"),
@@ -45,7 +45,7 @@ def points(dtype=jnp.float64, count=5):
 
 
 def generic(network):
-    """Parameters of the network's structure with no entry at its initial value, so that nothing is tested at 0."""
+    """Parameters of the network with no entry at its initial value, so that nothing is tested at 0."""
     random = np.random.default_rng(8)
     shapes = jax.eval_shape(network.init, jax.random.key(0))
     return jax.tree.map(lambda leaf: jnp.asarray(0.5 * random.normal(size=leaf.shape), leaf.dtype), shapes)
@@ -129,7 +129,7 @@ def test_initial_pirate_net_is_linear_in_its_embedding(features):
     expected = embedded @ np.asarray(params["output"]["kernel"])
     np.testing.assert_allclose(network.apply(params, points()), expected, rtol=0, atol=1e-14)
     shifts = jax.jit(jax.grad(lambda p, z: jnp.sum(network.apply(p, z))))(params, points())
-    assert all(float(block["skip"]) != 0 for block in shifts["blocks"])  # the skips do learn from zero
+    assert all(float(block["skip"]) != 0 for block in shifts["blocks"])  # the skips learn even from zero
 
 
 @pytest.mark.parametrize("architecture", [*ARCHITECTURES, "spectral"])
@@ -147,7 +147,7 @@ def test_float32_stays_float32_through_derivatives_and_gradients(architecture, a
 
         return jax.grad(loss)(p)
 
-    def forward(key, z):  # traced only: dtypes are known without a compilation
+    def forward(key, z):  # only traced: dtypes need no compilation
         p = network.init(key)
         return p, network.apply(p, z), gradient(p, z)
 
@@ -157,8 +157,8 @@ def test_float32_stays_float32_through_derivatives_and_gradients(architecture, a
 
 @pytest.mark.parametrize("activation", list(layers.ACTIVATIONS))
 def test_no_activation_hides_shared_work(activation):
-    """One product per layer and derivative: 4 for u, u_t, u_x, u_xx; the first layer and the gates see no second
-    derivative of the coordinates."""
+    """One product per layer and derivative: 4 for u, u_t, u_x, u_xx. Second derivatives of the coordinates vanish, so
+    the first layer and the gates need 3."""
     least = {"mlp": 3 + 4 + 4, "modified_mlp": 3 * 3 + 4 + 4, "pirate_net": 3 * 3 + 5 * 4 + 4}
     for architecture, count in least.items():
         network = architectures.build(settings(architecture, activation=activation), problem(), jnp.dtype(jnp.float64))
@@ -206,7 +206,7 @@ def test_kernels_start_from_the_normal_distribution_of_glorot(factorised):
     params = architectures.build(chosen, problem(), jnp.dtype(jnp.float64)).init(jax.random.key(0))
     layer = params["hidden"][1]
     kernel = layer["kernel"] * jnp.exp(layer["log_scale"]) if factorised else layer["kernel"]
-    # 40,000 draws: the relative error of the deviation is 1/sqrt(2 * 40,000) = 0.4 %; 2 % is five times that.
+    # 40,000 draws: the standard deviation has the relative error 1/sqrt(2 * 40,000) = 0.4 %; 2 % is five times that.
     assert float(jnp.std(kernel)) == pytest.approx(np.sqrt(2 / 400), rel=0.02)
     assert abs(float(jnp.mean(kernel))) < 5 * np.sqrt(2 / 400 / 40000)
     if factorised:
@@ -311,7 +311,7 @@ def test_a_spectral_network_starts_at_zero_with_biases_that_are_none():
     assert not bool(jnp.any(network.apply(params, points())))
     bias = params["hidden"][0]["bias"]
     assert float(jnp.max(jnp.abs(bias))) < 1
-    # 400 draws of U(-1, 1), deviation 1/sqrt(3): that of their deviation is 0.013, that of their mean 0.029
+    # 400 draws of U(-1, 1): their standard deviation, 1/sqrt(3), has an error of 0.013, and their mean one of 0.029
     assert float(jnp.std(bias)) == pytest.approx(1 / np.sqrt(3), abs=5 * 0.013)
     assert abs(float(jnp.mean(bias))) < 5 * 0.029
     assert not bool(jnp.any(params["hidden"][1]["bias"]))
@@ -331,5 +331,5 @@ def test_one_point_has_the_fields_of_its_row(architecture, periodic):
     params = generic(network)
     points = jax.random.uniform(jax.random.key(1), (5, len(posed.coordinates)), jnp.float64)
     alone = jnp.stack([network.apply(params, point) for point in points])
-    # Products of a vector and of a matrix round differently
+    # Products with a vector and with a matrix round differently
     np.testing.assert_allclose(alone, network.apply(params, points), rtol=0, atol=1e-13)

@@ -1,4 +1,4 @@
-"""Stretched coordinates against NumPy, and that they change neither the faces nor the mean squares."""
+"""Stretched coordinates against NumPy; they change neither the faces nor the mean squares."""
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,7 @@ def uniform(side, count=1001):
 @pytest.mark.parametrize("factor", FACTORS)
 class TestEverySideAndFactor:
     def test_agrees_with_the_oracle(self, side, factor):
-        """At the faces the place turns rounding of z into sinh(2a)/(2a) times as much, 186 times with a = 4."""
+        """At the faces, ``place`` amplifies the rounding of z by sinh(2a)/(2a), which is 186 for a = 4."""
         z = uniform(side)
         np.testing.assert_allclose(stretching.moved(jnp.asarray(z), side, factor), oracle.moved(z, *side, factor))
         np.testing.assert_allclose(
@@ -36,7 +36,7 @@ class TestEverySideAndFactor:
         np.testing.assert_allclose(stretching.place(moved, side, factor), np.linspace(-1, 1, 1001), atol=1e-12)
 
     def test_weighted_means_over_moved_points_are_means_over_the_side(self, side, factor):
-        """By the midpoint rule with 20000 points, whose error is of the order of their inverse square times (2a)²."""
+        """By the midpoint rule with 20000 points, whose error is of the order of (2a)² / 20000²."""
         low, high = side
         z = low + (high - low) * (np.arange(20000) + 0.5) / 20000
         moved = stretching.moved(jnp.asarray(z), side, factor)
@@ -45,7 +45,7 @@ class TestEverySideAndFactor:
 
     @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
     def test_faces_stay_to_the_last_bit_and_nothing_leaves_the_side(self, side, factor, dtype):
-        """A wall is told from the lid by equality of coordinates."""
+        """Equality of coordinates tells a wall from the lid."""
         low, high = (jnp.asarray(end, dtype) for end in side)
         z = jnp.clip(jnp.asarray(uniform(side, 10001), dtype), low, high)
         moved = jax.jit(lambda z: stretching.moved(z, side, factor))(z)

@@ -1,4 +1,4 @@
-"""What every method promises; a new file in gradalign.optimizers joins these tests by itself."""
+"""What every method promises; a new file in gradalign.optimizers joins these tests automatically."""
 
 import dataclasses
 
@@ -25,14 +25,14 @@ def make(name, steps=400):
     fields = {each.name: each for each in dataclasses.fields(module.Settings)}
     given = {key: value for key, value in wanted.items() if key in fields}
     if name == "muon":
-        given["newton_schulz_steps"] = 10  # five leave weak directions behind, and 1e-4 of the loss after 400 steps
+        given["newton_schulz_steps"] = 10  # five leave weak directions, and 1e-4 of the loss, after 400 steps
     if "learning_rate" in fields and fields["learning_rate"].default is not dataclasses.MISSING:
-        given["learning_rate"] = 1.0  # steps in the scale of the problem, unlike those of Adam: the problem is linear
+        given["learning_rate"] = 1.0  # these steps have the scale of the problem, which is linear; Adam's do not
     return module.method(module.Settings(**given), steps)
 
 
 def fit(shapes, dtype):
-    """Two loss terms of random linear residuals whose shared minimiser is drawn at random."""
+    """Two loss terms of random linear residuals that share a random minimiser."""
     rng = np.random.default_rng(0)
     params = {name: jnp.asarray(rng.normal(size=shape), dtype) for name, shape in shapes.items()}
     size = sum(leaf.size for leaf in params.values())
@@ -65,7 +65,7 @@ def test_converges(name, target):
     first = objective.loss(params, points)
     for _ in range(400):
         params, state, _ = step(objective, params, state, points)
-    # Step sizes of the first-order methods fall to 1e-4, so the loss can stand at their square
+    # Step sizes of the first-order methods fall to 1e-4, so the loss can stall at their square
     assert objective.loss(params, points) < 1e-6 * first
 
 
@@ -92,7 +92,7 @@ def test_evaluations_that_are_reported_are_those_that_happen(name):
         jax.debug.callback(lambda: passes.append(1))
         return {"fit": jnp.arctan(points["fit"] @ theta)}
 
-    # One point, since a Jacobian calls the residual of each; so far out that Newton's first steps overshoot
+    # One point, since a Jacobian calls the residual of each point; it is so far out that Newton's first steps overshoot
     objective, points = Objective({"fit": jnp.ones(())}, residuals), {"fit": jnp.asarray([[1.0, 0.5]])}
     method = make(name)
     params = jnp.asarray([3.0, 1.0])
@@ -102,7 +102,7 @@ def test_evaluations_that_are_reported_are_those_that_happen(name):
         assert metrics["gradient_evaluations"].dtype == jnp.int32
         reported += int(metrics["gradient_evaluations"])
     jax.effects_barrier()
-    backward_alone = 3 if name == "soap_gauss_newton" else 0  # a sketch shares the pass forward of the gradient
+    backward_alone = 3 if name == "soap_gauss_newton" else 0  # a sketch shares the forward pass of the gradient
     assert reported == len(passes) + backward_alone
 
 

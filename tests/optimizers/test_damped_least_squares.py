@@ -1,4 +1,4 @@
-"""Damped least squares: both forms against NumPy, and what happens where a matrix cannot be factorised."""
+"""Damped least squares: both forms against NumPy, and the behaviour where a matrix cannot be factorised."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,7 +17,7 @@ def test_primal_and_dual_agree_with_numpy(seed, shape, damping):
     residuals, right_side = (generator.normal(size=length) for length in shape)
     matrix = jacobian.T @ jacobian + damping * np.eye(shape[1])
     found = damped(damped_system(jnp.asarray(jacobian)), jnp.asarray(damping))
-    # The dual form divides by the damping, and so by up to 1e3 of cancellation
+    # The dual form divides by the damping, which costs a factor of up to 1e3 in cancellation
     np.testing.assert_allclose(
         found.solve(jnp.asarray(right_side)), np.linalg.solve(matrix, right_side), rtol=1e-8, atol=1e-9
     )
@@ -43,7 +43,7 @@ def test_the_damping_grows_until_a_singular_matrix_can_be_factorised(shape):
     found = damped(damped_system(jnp.asarray(jacobian)), jnp.asarray(1e-30))
     assert 1e-30 < found.damping < 1e-6
     least = np.linalg.norm(residuals - jacobian @ np.linalg.pinv(jacobian, rcond=1e-10) @ residuals)
-    # Rounding of J^T J, eps |J|^2 to a damping of that size, leaves some thousandths, of one LAPACK more than another
+    # The rounding of J^T J, eps |J|^2, is as large as the damping and leaves some thousandths, depending on LAPACK
     assert np.linalg.norm(residuals + jacobian @ found.step(jnp.asarray(residuals))) < 1.01 * least
 
 

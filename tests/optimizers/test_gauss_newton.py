@@ -1,4 +1,4 @@
-"""Gauss-Newton: what the damping does."""
+"""Gauss-Newton: the effects of damping."""
 
 import math
 
@@ -32,10 +32,10 @@ def test_a_good_step_is_taken_and_the_damping_falls():
 def test_a_refused_step_is_tried_again_with_more_damping():
     # Newton's iteration for arctan overshoots beyond |z| = 1.39: (g^2 + mu) d = -g r with g = 1/10 and r = arctan 3
     params, state, metrics = one_step(line(jnp.arctan), 3.0, initial_damping=1e-3, refusal=10.0, acceleration=False)
-    assert params == pytest.approx(3 - 0.1 * math.atan(3) / (0.01 + 0.1))  # with mu = 0.01 it would come to -3.25
+    assert params == pytest.approx(3 - 0.1 * math.atan(3) / (0.01 + 0.1))  # mu = 0.01 would give -3.25
     assert [float(metrics[name]) for name in ("attempts", "damping")] == pytest.approx([3, 0.1])
     assert metrics["gradient_evaluations"] == 1 + 3  # no second derivatives
-    # |r|^2 falls from 1.5601 to 1.1632, by the linear model to (1.2490 - 0.1135)^2
+    # |r|^2 falls from 1.5601 to 1.1632; the linear model predicts (1.2490 - 0.1135)^2
     assert metrics["decrease_ratio"] == pytest.approx((1.5601 - 1.1632) / (1.5601 - 1.1355**2), rel=1e-3)
     assert state.damping == pytest.approx(0.1 / 3)
 

@@ -1,4 +1,4 @@
-"""Kron against the NumPy oracle, and what its fit, its bound and its noise do."""
+"""Kron against the NumPy oracle, and the effects of its fit, its bound and its noise."""
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +31,7 @@ def directions(settings, sequence):
 @pytest.mark.parametrize(("first_calls", "frequency"), [(500, 10), (0, 1), (2, 3)])
 @pytest.mark.parametrize("longest", [1.1, 0.3])
 def test_first_six_iterates_agree_with_the_oracle(shape, first_calls, frequency, longest):
-    # Schedules are computed in float32, which holds a power of two exactly
+    # Schedules use float32, which represents a power of two exactly
     settings = Settings(
         learning_rate=0.125, first_calls=first_calls, precondition_frequency=frequency, longest=longest, eps=0.01
     )
@@ -49,7 +49,7 @@ def test_first_six_iterates_agree_with_the_oracle(shape, first_calls, frequency,
 
 @pytest.mark.slow
 def test_a_tensor_is_refitted_along_every_axis_as_one_matrix_is_along_two():
-    """A (2, 3, 1, 4) tensor with factors that are the identity, against the formula of each axis by einsum."""
+    """A (2, 3, 1, 4) tensor with identity factors, against the formula for each axis by einsum."""
     rng = np.random.default_rng(0)
     g, v = rng.normal(size=(2, 2, 3, 1, 4))
     factors = (jnp.eye(2), jnp.eye(3), jnp.ones(1), jnp.eye(4))
@@ -66,7 +66,7 @@ def test_a_tensor_is_refitted_along_every_axis_as_one_matrix_is_along_two():
 
 
 def test_correlated_gradients_are_whitened():
-    """Of G = L Z R with independent normal Z the fit tends to the inverse roots of L L^T and R^T R."""
+    """For G = L Z R with independent normal Z, the fit tends to the inverse roots of L L^T and R^T R."""
     rng = np.random.default_rng(3)
     left, right = (np.eye(d) + 0.5 * rng.normal(size=(d, d)) / np.sqrt(d) for d in (4, 3))
     keys = jax.random.split(jax.random.key(0), 20000)
@@ -118,7 +118,7 @@ def test_the_linear_map_takes_the_momentum_to_the_direction():
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 def test_a_gradient_of_zero_stays_finite_for_ever(dtype):
-    """Without noise the factors would grow by a tenth a call, beyond the range of float32 after a thousand."""
+    """Without noise, the factors would grow by a tenth per call and overflow float32 after a thousand calls."""
     transformation = scale_by_kron(Settings(learning_rate=1.0, first_calls=10**6))
     state = transformation.init(jnp.zeros((3, 2), dtype))
     state = jax.lax.fori_loop(0, 3000, lambda _, s: transformation.update(jnp.zeros((3, 2), dtype), s)[1], state)

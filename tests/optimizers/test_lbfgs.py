@@ -21,7 +21,7 @@ def least_squares(residuals):
 
 
 def quadratic(size, draws, seed=0):
-    """Residuals A theta - b with one A and a b for every draw: the same Hessian, other gradients."""
+    """Residuals A theta - b with one A, and a b for every draw: the same Hessian, different gradients."""
     rng = np.random.default_rng(seed)
     design = rng.normal(size=(size + 3, size)) @ np.diag(np.geomspace(0.3, 3, size))
     return design, [rng.normal(size=size + 3) for _ in range(draws)]
@@ -32,7 +32,7 @@ def rosenbrock(theta, _=None):
 
 
 def iterates(objective, theta, points_of_steps, **settings):
-    """Parameters before and after every step, the step sizes, and the last state."""
+    """Parameters before and after every step, the step sizes, and the final state."""
     chosen = method(Settings(**settings), 1)
     step, state = jax.jit(chosen.step), chosen.init(theta)
     found, sizes = [np.asarray(theta)], []
@@ -67,7 +67,7 @@ def test_first_iterates_agree_with_the_full_matrix(memory, redrawn):
         slopes = [gradient(theta) @ direction for theta in (before, after)]
         assert wolfe(loss(before), slopes[0], loss(after), slopes[1], steps[k], 1e-4, 0.9)
         moves.append(after - before)
-        changes.append(gradient(after) - g)  # on the points of the move
+        changes.append(gradient(after) - g)  # on the points of this step
 
 
 def convex(seed):
@@ -100,7 +100,7 @@ def network(seed):
 
 
 def evaluations_of_scipy(function, start, tolerance):
-    """Evaluations of value and gradient by SciPy until no entry of the gradient exceeds the tolerance."""
+    """Evaluations of value and gradient that SciPy needs until no entry of the gradient exceeds the tolerance."""
     found = scipy.optimize.minimize(
         lambda theta: [np.asarray(one, np.float64) for one in function(theta)],
         start,
@@ -113,7 +113,7 @@ def evaluations_of_scipy(function, start, tolerance):
 
 
 def evaluations(objective, start, tolerance):
-    """Evaluations that really happen until then, counted where the function is called, and those that are reported."""
+    """Evaluations until the same tolerance: those counted where the function is called, and those reported."""
     seen = []
 
     def residuals(theta, points):
@@ -137,7 +137,7 @@ def evaluations(objective, start, tolerance):
 @pytest.mark.parametrize(("problem", "tolerance"), [(convex, 1e-8), (valley, 1e-8), (network, 1e-4)])
 def test_evaluates_at_most_a_tenth_more_often_than_scipy(problem, tolerance):
     theirs = ours = 0
-    for seed in range(3):  # the sum: paths of one start differ by a fifth either way
+    for seed in range(3):  # summed, since paths from one start differ by a fifth either way
         objective, start = problem(seed)
         function = jax.jit(jax.value_and_grad(lambda theta, o=objective: o.loss(theta, {"fit": jnp.zeros(1)})))
         theirs += evaluations_of_scipy(function, start, tolerance)
@@ -153,7 +153,7 @@ def test_the_end_of_a_line_search_is_used_again_only_for_the_same_function():
     chosen = method(Settings(), 1)
     step, theta = jax.jit(chosen.step), jnp.ones(4)
     state, last = chosen.init(theta), None
-    # Points, weight, whether the caller has moved the parameters, whether it gives the gradient
+    # Points, weight, whether the caller moved the parameters, whether it passes the gradient
     for given in (
         (0, 1, 0, 0),
         (0, 1, 0, 0),
@@ -252,11 +252,11 @@ def test_the_map_is_the_inverse_of_a_hessian_that_it_has_seen_in_every_direction
 def test_a_pair_without_positive_curvature_is_passed_over():
     chosen = method(Settings(memory_size=2), 1)
     state = chosen.init(jnp.zeros(2))
-    # A first gradient far from the parameters at the start is no pair
+    # A first gradient far from the initial parameters makes no pair
     for theta, gradient in (([5.0, 5.0], [1.0, 1.0]), ([6.0, 5.0], [2.0, 1.0])):
         state = chosen.observe(jnp.asarray(theta), state, jnp.asarray(gradient))
     np.testing.assert_array_equal(state.pairs.moves, [[0.0, 0.0], [1.0, 0.0]])
-    # s^T y = -1, not a number, and positive by rounding alone
+    # s^T y is -1, not a number, and positive only by rounding
     for gradient in ([1.0, 1.0], [np.nan, 1.0], [2.0 + 1e-14, 1e3]):
         after = chosen.observe(jnp.asarray([7.0, 5.0]), state, jnp.asarray(gradient))
         np.testing.assert_array_equal(after.pairs.moves, state.pairs.moves)

@@ -1,5 +1,4 @@
-"""The line search on functions of one variable: both strong Wolfe conditions, and what it does where there is no such
-step."""
+"""The line search on functions of one variable: both strong Wolfe conditions, and the behaviour without such a step."""
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +23,7 @@ def search(function, start=0.0, sign=1.0, **settings):
 
 @jax.jit
 def wiggles(coefficients, first_length):
-    """The search along a quartic with two waves on it, bounded from below."""
+    """The search along a quartic with two superposed waves, bounded from below."""
     a, b, c, d = coefficients
 
     def function(t):
@@ -42,10 +41,10 @@ def test_accepted_steps_satisfy_both_conditions(coefficients, exponent):
     found, value, gradient, end = wiggles(jnp.asarray(coefficients), jnp.asarray(10.0**exponent))
     slope, end_slope = -abs(float(gradient[0])), -float(end[1] @ jnp.sign(gradient))
     if slope > -1e-6:
-        return  # hardly a direction of descent
+        return  # hardly a descent direction
     assert found.length > 0
     assert found.evaluations <= 60
-    # The search compiles into another order of operations, on terms of up to 100
+    # The search compiles to another order of operations, with terms of up to 100
     assert float(found.value) == pytest.approx(float(end[0]), abs=1e-12)
     assert float(end[0]) <= float(value) + DECREASE * float(found.length) * slope + 2e-8 * abs(float(value))
     assert abs(end_slope) <= -CURVATURE * slope

@@ -1,4 +1,4 @@
-"""Muon against singular values in NumPy, and its linear map against its own steps."""
+"""Muon against singular values in NumPy, and its preconditioner against its own steps."""
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ SHAPES = [(5, 3), (3, 5), (4, 4)]
 
 
 def moved(settings, gradients):
-    """Directions of the steps, for gradients that do not depend on the parameters; and the last state."""
+    """Directions of the steps for gradients that do not depend on the parameters, and the final state."""
     chosen = method(Settings(learning_rate=1.0, **settings), 1)
     params = jax.tree.map(jnp.zeros_like, jax.tree.map(jnp.asarray, gradients[0]))
     state = chosen.init(params)
@@ -106,7 +106,7 @@ def test_what_is_no_matrix_gets_adam_at_its_own_rate():
 
 
 def test_ten_iterations_reach_directions_that_five_leave_behind():
-    # A fit in which one singular value of the gradient is 1e-4 of the others: five iterations multiply it by some 300
+    # A fit in which one singular value of the gradient is 1e-4 of the others: five iterations multiply it by about 300
     scales = jnp.asarray([1.0, 1.0, 1e-2])[:, None]
     objective = Objective({"fit": jnp.ones(())}, lambda W, points: {"fit": (scales * (W - points["fit"])).ravel()})
     points = {"fit": jnp.eye(3) * 5}

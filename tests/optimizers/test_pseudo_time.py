@@ -1,4 +1,4 @@
-"""Gauss-Newton in a norm of fields and in pseudo-time: the NumPy oracle, exact properties, and what each is for."""
+"""Gauss-Newton in a norm of fields and in pseudo-time: the NumPy oracle, exact properties, and the purpose of each."""
 
 import jax
 import jax.numpy as jnp
@@ -70,7 +70,7 @@ def test_five_iterates_are_those_of_the_oracle(interior, norm, pseudo_step):
 
 
 def fields_visited(coordinates, **settings):
-    """The fields after each of six steps for u = Φ T θ, with the same first fields for every T (4, 4)."""
+    """The fields after each of six steps for u = Φ T θ, with the same initial fields for every T (4, 4)."""
     design = np.random.default_rng(0).normal(size=(9, 4))
     points = {"fit": jnp.asarray(design @ coordinates)}
 
@@ -106,11 +106,11 @@ def test_the_length_of_a_first_step_is_that_of_the_fields():
     moved = fields_visited(np.eye(4), norm="fields", parameter_share=1e-14, initial_damping=1e8)[0] - u
     right_side = design.T @ (np.cos(u) * (np.sin(u) - 0.7))
     expected = -design @ np.linalg.solve(design.T @ design, right_side) / 1e8
-    np.testing.assert_allclose(moved * 1e8, expected * 1e8, atol=1e-6)  # of u = O(1), rounded at 1e-16, times 1e8
+    np.testing.assert_allclose(moved * 1e8, expected * 1e8, atol=1e-6)  # u = O(1) is rounded at 1e-16; times 1e8
 
 
 def linear():
-    """r = A u - f for the field u, which is the parameters themselves; 3 u's, one a point."""
+    """r = A u - f for the field u, which is the parameter vector itself; three entries, one per point."""
     matrix = np.asarray([[2.0, -1.0, 0.0], [0.5, 3.0, -1.0], [0.0, 1.0, 1.0]])
     points = {"fit": jnp.column_stack([jnp.asarray(matrix), jnp.asarray([1.0, 2.0, 3.0]), jnp.eye(3)])}
     return (
@@ -140,7 +140,7 @@ def test_steps_of_a_linear_equation_are_implicit_euler_steps():
 
 @pytest.mark.parametrize(("pseudo_step", "end"), [(None, np.sqrt(2 / 3)), (0.5, -1.769292354238631)])
 def test_pseudo_time_leaves_a_minimum_of_the_loss_that_solves_nothing(pseudo_step, end):
-    # r = u^3 - 2 u + 2 has one root, |r| a minimum of 0.91 at sqrt(2/3); du/dtau = -r runs to the root from anywhere
+    # r = u^3 - 2 u + 2 has one root, |r| a minimum of 0.91 at sqrt(2/3); du/dtau = -r leads to the root from anywhere
     posed = Objective(ONE, lambda u, points: {"fit": u**3 - 2 * u + 2}, fields=lambda u, points: {"fit": u})
     chosen, u = method(Settings(initial_damping=1e-3, pseudo_step=pseudo_step), 1), jnp.asarray([1.0])
     state, step = chosen.init(u), jax.jit(chosen.step)
@@ -176,7 +176,7 @@ def test_the_linear_map_of_a_norm_of_fields():
 
 
 def test_the_norm_of_one_loss_term_is_that_of_all():
-    # Own-state scores ask about single terms, also about those that drive no field
+    # Own-state scores evaluate single terms, even those that drive no field
     points, params = jax.tree.map(jnp.asarray, batches(20)[0]), start()
     found = objective().only("edge").of_fields(params, points)
     assert found.loss(params, points) == pytest.approx(float(jnp.mean(model(params, points["interior"]) ** 2)))

@@ -1,4 +1,4 @@
-"""The learning rate against NumPy, by itself and as it arrives in the updates of every method that takes one."""
+"""The learning rate against NumPy, alone and in the updates of every method that uses one."""
 
 import dataclasses
 
@@ -45,10 +45,10 @@ def test_a_float_count_keeps_its_dtype():
 
 
 def moves(name, dtype, **schedule):
-    """What 30 steps from the same parameters, all zero, make of them: a list of flat arrays."""
+    """The parameters after each of 30 steps that all start from zero, as flat arrays."""
     module = load_method(name)
     fields = [each.name for each in dataclasses.fields(module.Settings)]
-    free = {key: None for key in ("last_share", "longest_step") if key in fields}  # nothing but the schedule
+    free = {key: None for key in ("last_share", "longest_step") if key in fields}  # only the schedule acts
     chosen = module.method(module.Settings(**schedule, **free), 1000)
     rng = np.random.default_rng(1)
     points = {"fit": jnp.asarray(rng.normal(size=(9, 8)), dtype)}

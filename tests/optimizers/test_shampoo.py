@@ -1,4 +1,4 @@
-"""Shampoo against the NumPy oracle, and what its roots, its damping and its grafting do."""
+"""Shampoo against the NumPy oracle, and the effects of its roots, its damping and its grafting."""
 
 import itertools
 
@@ -34,7 +34,7 @@ def directions(settings, sequence):
 @pytest.mark.parametrize(("b2", "frequency"), [(0.95, 1), (0.95, 2), (1.0, 1)])
 def test_first_five_iterates_agree_with_the_oracle(shape, exponent, grafting, b2, frequency):
     sequence = drawn(shape, 5)
-    # Schedules are computed in float32, which holds a power of two exactly
+    # Schedules use float32, which represents a power of two exactly
     settings = Settings(
         learning_rate=0.125, b2=b2, exponent=exponent, eps=1e-4, precondition_frequency=frequency, grafting=grafting
     )
@@ -104,7 +104,7 @@ def test_steps_do_not_depend_on_the_scale_of_the_loss(grafting):
     settings = Settings(learning_rate=1.0, precondition_frequency=2, grafting=grafting)
     found, _ = directions(settings, sequence)
     scaled, _ = directions(settings, [2.0**10 * gradient for gradient in sequence])
-    np.testing.assert_allclose(scaled, found, rtol=1e-7)  # 1e-8 beside the root in Adam
+    np.testing.assert_allclose(scaled, found, rtol=1e-7)  # eps = 1e-8 beside the root in Adam
 
 
 def test_the_linear_map_takes_the_first_moment_to_the_direction():

@@ -1,4 +1,4 @@
-"""SOAP and its variants against oracles in NumPy, against Adam, and against the measured defect of the JAX port."""
+"""SOAP and its variants against NumPy oracles, against Adam, and against the measured defect of the JAX port."""
 
 import functools
 
@@ -22,7 +22,7 @@ def refreshing_always(b2):
 
 
 def gradients(shape, count, seed=0):
-    """Gradients with a drifting mean and correlated rows, so that bases really turn and eigenvalues change places."""
+    """Gradients with a drifting mean and correlated rows, so that bases turn and eigenvalues change places."""
     rng = np.random.default_rng(seed)
     mix = rng.normal(size=(shape[0], shape[0]))
     return [mix @ rng.normal(size=shape) + k / 5 * rng.normal(size=shape) for k in range(count)]
@@ -45,7 +45,7 @@ def assert_diagonalises(basis, factor):
 
 
 def network_gradient(params, step):
-    """Gradient of ||tanh(X W + b) A + a - Y||^2 / 2 by hand, with points X and targets Y drawn anew at every step."""
+    """Gradient of ||tanh(X W + b) A + a - Y||^2 / 2 by hand, with points X and targets Y redrawn at every step."""
     W, b, A, a = params
     rng = np.random.default_rng(step)
     X, Y = rng.normal(size=(8, len(W))), rng.normal(size=(8, len(a)))
@@ -56,15 +56,15 @@ def network_gradient(params, step):
 
 
 def start_of_network(sizes=(4, 3, 3)):
-    """Short vectors: their factors have rank two at a refresh after two calls, which determines three eigenvectors."""
+    """Short vectors: at a refresh after two calls their factors have rank two, which determines three eigenvectors."""
     rng = np.random.default_rng(7)
     return [rng.normal(size=shape) for shape in (sizes[:2], sizes[1:2], sizes[1:], sizes[2:])]
 
 
 def trained(transformation, oracles, steps, rate, weight_decay=0.0):
-    """Parameters after ``steps`` calls of the transformation, and those of the oracles, from the same first bases.
+    """Parameters after ``steps`` calls of the transformation, and those of the oracles, from the same initial bases.
 
-    The oracles step by the rate and then shrink the parameters; their first call leaves all as it is.
+    The oracles step by the rate and then shrink the parameters; their first call changes nothing.
     """
     params, own = start_of_network(), start_of_network()
     state = transformation.init([jnp.asarray(p) for p in params])
@@ -88,10 +88,10 @@ def trained(transformation, oracles, steps, rate, weight_decay=0.0):
 
 
 def oracle_directions(shape, b2, frequency, sequence):
-    """The oracle's directions, from the same eigenvectors of the first call.
+    """Directions of the oracle, with the eigenvectors of the transformation's first call.
 
-    The factor of the longer axis is singular after one gradient, and its null space has no eigenvectors of its own:
-    the oracle takes over the basis, once it has been seen to diagonalise the factor.
+    After one gradient, the factor of the longer axis is singular, and the eigenvectors of its null space are arbitrary.
+    The oracle adopts the basis, after a check that it diagonalises the factor.
     """
     transformation = refreshing_always(b2)
     _, state = transformation.update(jnp.asarray(sequence[0]), transformation.init(jnp.zeros(shape)))
@@ -120,7 +120,7 @@ def test_agrees_with_the_oracle_for_twenty_steps(shape, frequency):
 def test_original_agrees_with_the_oracle_of_its_conventions_for_fifty_steps(frequency, vectors):
     transformation = soap(
         3e-3, 0.9, 0.95, 1e-4, 0.1, frequency, precondition_1d=vectors, variant="soap-original"
-    )  # such an eps and such a decay are seen in every step
+    )  # eps and decay are large enough to affect every step
     oracles = [Original(p.shape, 0.9, 0.95, 1e-4, frequency, vectors) for p in start_of_network()]
     for ours, theirs in zip(*trained(transformation, oracles, 51, 3e-3, weight_decay=0.1), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
@@ -146,9 +146,9 @@ def test_one_step_agrees_with_the_oracle(seed):
 
 
 def test_port_of_2024_forgets_the_second_moment_between_refreshes():
-    # Sums of V over its entries after calls 2, 3, 4, 5 and 9, measured with the historical port at f = 2 and b2 = 0.9
-    # (and the truth beside it). The sum does not depend on the basis, so (1 - b2) ||G_k||^2 is all that enters it:
-    # calls 2 to 5 follow from the truth; of calls 6 to 9 only two combinations do, which 6 and 7 set here.
+    # Sums of V over its entries after calls 2, 3, 4, 5 and 9, measured with the historical port at f = 2 and b2 = 0.9,
+    # beside the true sums. The sum does not depend on the basis, only on (1 - b2) ||G_k||^2. The true sums determine
+    # calls 2 to 5. Both together determine only two combinations of calls 6 to 9, so calls 6 and 7 are chosen here.
     truth, port = {2: 0.501, 3: 1.448, 4: 2.080, 5: 2.450, 9: 3.440}, {2: 0.501, 3: 0.501, 4: 1.227, 5: 1.227, 9: 2.202}
     gained = {k: truth[k] - 0.9 * truth.get(k - 1, 0) for k in (2, 3, 4, 5)}
     gained |= {6: 0.6, 7: 0.5}
@@ -166,7 +166,7 @@ def test_port_of_2024_forgets_the_second_moment_between_refreshes():
             if k in expected:
                 assert float(jnp.sum(state.second_moment)) == pytest.approx(
                     expected[k], abs=1e-3
-                )  # three decimals were kept
+                )  # measured to three decimals
 
 
 def test_vectors_scalars_and_long_axes_get_adam():
@@ -236,8 +236,8 @@ def test_the_linear_map_of_a_variant_has_its_conventions(variant, counted):
 
 
 def test_one_gradient_direction_gives_the_polar_factor():
-    # T31 (vi): SOAP is U V^T, whatever the singular values. eps hides the rounding errors off the diagonal, which
-    # would else be divided by themselves.
+    # T31 (vi): SOAP is U V^T, whatever the singular values. eps hides the rounding errors off the diagonal, which would
+    # otherwise be divided by themselves.
     rng = np.random.default_rng(1)
     gradient = rng.normal(size=(4, 4))
     left, _, right = np.linalg.svd(gradient)

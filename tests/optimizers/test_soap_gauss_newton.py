@@ -1,4 +1,4 @@
-"""SOAP with Gauss-Newton statistics: the NumPy oracle, what the statistics converge to, and Newton's step."""
+"""SOAP with Gauss-Newton statistics: the NumPy oracle, the limits of the statistics, and Newton's step."""
 
 import jax
 import jax.numpy as jnp
@@ -32,17 +32,17 @@ def test_five_iterates_are_those_of_the_oracle(sketches, frequency, trust):
     params, state = jnp.asarray(W), chosen.init(jnp.asarray(W))
     step = jax.jit(chosen.step)
     oracle = SoapGaussNewton(x, z, 0.9, 0.9, 1e-3, trust, frequency)
-    for call in range(1, 7):  # the first one only initialises the bases
+    for call in range(1, 7):  # the first call only initialises the bases
         drawn = np.asarray(signs(state.key, jnp.asarray(call), sketches, 30, jnp.dtype("float64")))
         params, state, _ = step(Objective(ONE, bilinear), params, state, points)
         W = W - 0.3 * oracle.direction(W, drawn)
-        if call == 1:  # eigenvectors have a sign of their own: take them over, once seen to diagonalise the factors
+        if call == 1:  # signs of eigenvectors are arbitrary: adopt them, after a check that they diagonalise
             oracle.QL, oracle.QR = (np.asarray(basis) for basis in state.bases[0])
             for basis, factor in ((oracle.QL, oracle.L), (oracle.QR, oracle.R)):
                 eigenvalues = np.linalg.eigvalsh(factor)[::-1]
                 np.testing.assert_allclose(basis.T @ factor @ basis, np.diag(eigenvalues), atol=1e-13 * eigenvalues[0])
         np.testing.assert_allclose(params, W, rtol=0, atol=1e-10)
-    np.testing.assert_allclose(state.curvature, oracle.C, rtol=1e-10)  # up to 1e5
+    np.testing.assert_allclose(state.curvature, oracle.C, rtol=1e-10)  # entries up to 1e5
 
 
 def test_a_window_goes_on_with_the_curvatures_of_the_last():
@@ -75,7 +75,7 @@ def test_the_rate_falls_to_its_last_share_along_every_window():
     for steps in (7, 4, 1):
         state, moved = chosen.enter(params, state, jnp.asarray(steps, jnp.int32)), []
         for _ in range(steps):
-            # residual that makes the gradient 1 at the present parameter: 2 * sqrt(1/2) * r = 1
+            # residual that makes the gradient 1 at the current parameter: 2 * sqrt(1/2) * r = 1
             points = {"fit": jnp.asarray([np.sqrt(0.5)]) - params * np.sqrt(0.5)}
             after, state, _ = chosen.step(line, params, state, points)
             moved.append(float((params - after)[0]))
@@ -113,13 +113,13 @@ def test_sketches_estimate_twice_the_gauss_newton_matrix():
     # E ||s s^T - H||^2 <= (tr H)^2 for independent signs, hence this error at three standard deviations
     error = 3 * np.trace(hessian) / np.sqrt(draws)
     assert np.linalg.norm(flat.T @ flat / draws - hessian) < error
-    assert np.linalg.norm(flat.T @ flat / draws - hessian / 2) > 10 * error  # the constant is seen
+    assert np.linalg.norm(flat.T @ flat / draws - hessian / 2) > 10 * error  # the factor of two is resolved
     left = np.mean(sketches @ np.swapaxes(sketches, 1, 2), axis=0)
     assert np.linalg.norm(left - 2 * A.T @ A * np.trace(B.T @ B)) < error * np.sqrt(12)
 
 
 def newton_error(sketches):
-    """Relative distance of the second call's step from Newton's, with all statistics from that many sketches a call."""
+    """Relative distance of the second call's step from Newton's, with so many sketches per call for all statistics."""
     objective, hessian, solution, *_ = layer(np.random.default_rng(0))
     settings = Settings(learning_rate=1.0, b1=0.0, b2=0.9, eps=1e-12, trust=1e3, sketches=sketches)
     chosen = method(settings, 2)

@@ -1,4 +1,4 @@
-"""The hand-over from SOAP to Gauss-Newton: who makes which step, and when the one ends."""
+"""The hand-over from SOAP to Gauss-Newton: which method makes each step, and when SOAP ends."""
 
 import jax
 import jax.numpy as jnp
@@ -67,7 +67,7 @@ def test_a_trial_is_one_gauss_newton_step_with_the_given_damping():
 
 @pytest.mark.slow
 def test_while_trials_fail_soap_goes_on():
-    # Without damping the first steps overshoot
+    # Without damping, the first steps overshoot
     _, state, log = run(6, probe_every=3, damping=1e-12, gauss_newton=gauss_newton.Settings(bad_ratio=0.999))
     assert [row["attempts"] for row in log] == [0, 0, 1, 0, 0, 1]
     assert not state.handed_over
@@ -79,7 +79,7 @@ def test_once_a_trial_succeeds_it_is_gauss_newton_for_good():
     assert [row["attempts"] > 0 for row in log] == [False] * 3 + [True] * 6
     assert [row["handed_over"] for row in log] == [0.0] * 3 + [1.0] * 6
     assert state.handed_over
-    # From its own damping on: 10, and a third of it after each good step
+    # It starts from its own damping of 10, of which a third is left after each good step
     assert [row["damping"] for row in log[3:5]] == pytest.approx([10, 10 / 3])
 
 

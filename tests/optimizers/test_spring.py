@@ -1,4 +1,4 @@
-"""SPRING against the NumPy oracle and against damped Gauss-Newton steps, and what its momentum is for."""
+"""SPRING against the NumPy oracle and against damped Gauss-Newton steps, and the purpose of its momentum."""
 
 import jax
 import jax.numpy as jnp
@@ -79,7 +79,7 @@ def test_linear_map_is_the_damped_inverse():
 
 
 def test_momentum_needs_fewer_batches_on_a_linear_problem():
-    # One row at a time, in random order, of a consistent system with coherent rows: what Kaczmarz' method is slow at
+    # One row at a time, in random order, of a consistent system with coherent rows: slow with Kaczmarz' method
     generator = np.random.default_rng(0)
     design = np.linspace(0, 1, 12)[:, None] ** np.arange(4)
     order = generator.integers(12, size=400)

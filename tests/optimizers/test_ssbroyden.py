@@ -31,7 +31,7 @@ def rosenbrock():
 
 
 def quadratic(size, condition):
-    """x^T A x / 2 with eigenvalues from 1 to ``condition``, evenly spaced in the logarithm."""
+    """x^T A x / 2 with logarithmically spaced eigenvalues from 1 to ``condition``."""
     generator = np.random.default_rng(size)
     U = np.linalg.qr(generator.normal(size=(size, size)))[0]
     values = np.logspace(0, np.log10(condition), size)
@@ -40,7 +40,7 @@ def quadratic(size, condition):
 
 
 def run(objective, start, most, target=-np.inf, **settings):
-    """Iterates and metrics of the method, at most ``most`` of them or until the loss is below ``target``."""
+    """Iterates and metrics of at most ``most`` steps, or until the loss is below ``target``, and the final state."""
     chosen = method(Settings(**settings), most)
     params, state = jnp.asarray(start), chosen.init(jnp.asarray(start))
     step = jax.jit(chosen.step)
@@ -68,7 +68,7 @@ def test_five_iterates_on_rosenbrock_are_those_of_the_oracle(variant, scale_firs
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_five_iterates_with_exact_line_searches_are_those_of_the_oracle(variant):
     objective, A, start = quadratic(6, 100.0)
-    # So small a slope at the end makes the line search exact to rounding: the cubic through two points is the function
+    # With so small a final slope the line search is exact up to rounding: the cubic through two points is the function
     visited, _, _ = run(objective, start, 5, variant=variant, curvature=1e-12, most_evaluations=30)
     expected = iterates(lambda x: A @ x, start, lambda k, d, g: -(g @ d) / (d @ A @ d), variant)
     np.testing.assert_allclose(visited, expected, rtol=0, atol=1e-10)
@@ -98,7 +98,7 @@ def test_update_satisfies_its_identities(seed, size, variant, scale):
     assert np.array_equal(found, found.T)
     assert np.all(np.linalg.eigvalsh(found) > 0)
     expected = np.linalg.inv(updated_hessian(np.linalg.inv(H), s, y, variant))
-    # Inverses of matrices of condition up to 1e8 lose as many digits
+    # Inverses of matrices of condition up to 1e8 lose up to eight digits
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-7 * np.linalg.norm(expected))
     if variant == "bfgs":
         determinant = sBs / (y @ s) * np.linalg.det(H)

@@ -1,4 +1,4 @@
-"""Checkpoints under damage: every truncation and every flipped bit is found, and a sound state is gone on from."""
+"""Damaged checkpoints: every truncation and every flipped bit is found, and runs resume from a sound state."""
 
 import json
 from pathlib import Path
@@ -71,7 +71,7 @@ def test_every_flipped_bit_is_found_or_harmless(tmp_path, content):
 
 
 def test_a_checksum_that_fits_hides_nothing_else(tmp_path, content):
-    """The checksum covers names, dtypes and shapes too: another tree with the same bytes is another tree."""
+    """The checksum also covers names, dtypes and shapes: the same bytes in another tree are another tree."""
     path = tmp_path / "other.safetensors"
     for other in (STATE | {"kernel": STATE["kernel"].reshape(4, 3)}, {**STATE, "scale": STATE["skip"]}):
         checkpoints.save(path, other, {})
@@ -123,9 +123,9 @@ def test_a_large_state_is_split_and_a_lost_part_is_found(tmp_path, monkeypatch):
     assert log["step"] == [0.0, 32.0]
     part = tmp_path / "step-000000000008-part-1.safetensors"
     older = tmp_path / "step-000000000004-part-1.safetensors"
-    part.write_bytes(older.read_bytes())  # sound, and of another checkpoint
+    part.write_bytes(older.read_bytes())  # sound, but of another checkpoint
     tree, log, _ = checkpoints.load_last(tmp_path, STATE, "mine", said.append)
-    assert same(tree, state_at(4))  # never the half of one and the half of another
+    assert same(tree, state_at(4))  # never half of one and half of another
     assert log["step"] == [0.0, 16.0]
     assert "it belongs to another checkpoint" in said[-1]
     part.unlink()
@@ -138,7 +138,7 @@ def test_a_large_state_is_split_and_a_lost_part_is_found(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("run", PAPER.run_names)
 def test_the_checkpoints_of_the_paper_lie_in_files_below_16_mb(run):
-    """By shapes alone: arrays, their names, and a log that is longer than any."""
+    """From shapes alone: arrays, their names, and a log that is longer than any real one."""
     specification = PAPER.run(run)
     experiment = build(specification)
     shapes = named_leaves(jax.eval_shape(lambda: experiment.start(0)))

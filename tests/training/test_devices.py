@@ -1,4 +1,4 @@
-"""Training on eight devices gives what training on one gives; batches that cannot be shared out are refused at once."""
+"""Training on eight devices gives the same as training on one; batches that cannot be divided are refused at once."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def trained(tmp_path_factory):
         "JAX_NUMPY_DTYPE_PROMOTION": "strict",
         "JAX_DEFAULT_MATMUL_PRECISION": "highest",
         "XLA_FLAGS": f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=8",
-        "JAX_COMPILATION_CACHE_DIR": str(directory / "compiled"),  # a run that goes on finds its programs here
+        "JAX_COMPILATION_CACHE_DIR": str(directory / "compiled"),  # a resumed run finds its programs here
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
     }
     command = [sys.executable, "-W", "error", SUPPORT / "parallel_runs.py", directory]
@@ -47,7 +47,7 @@ def trained(tmp_path_factory):
 
 
 def assert_same(one, other):
-    """Losses, weights and errors along the way, and the parameters at the end, agree to 1e-10."""
+    """Losses, weights and errors during training, and the final parameters, agree to 1e-10."""
     curves = [pd.read_csv(directory / "curves.csv") for directory in (one, other)]
     assert curves[0]["step"].unique().tolist() == [0, 25, 50]
     pd.testing.assert_frame_equal(*(table.drop(columns="seconds") for table in curves), rtol=1e-10, atol=1e-12)

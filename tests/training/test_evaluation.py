@@ -84,7 +84,9 @@ def test_evaluation_scores_the_stored_parameters(tmp_path):
     assert quantities["quantity"].tolist() == ["u", "u"]
     np.testing.assert_array_equal(quantities["relative_l2"], table["relative_l2"])
     assert in_time["t"].tolist() == [0, 0.5, 1] * 2
-    squares = in_time.assign(share=in_time["relative_l2"] ** 2).groupby("seed")["share"].mean()  # of equal norms
+    squares = (
+        in_time.assign(share=in_time["relative_l2"] ** 2).groupby("seed")["share"].mean()
+    )  # every time has the same norm
     np.testing.assert_allclose(np.sqrt(squares), table["relative_l2"], rtol=1e-12)
     assert set(arrays) == {"t", "x", "reference_u", "predicted_u"}
     evaluation.save_arrays(tmp_path / "fields.npz", arrays)

@@ -1,4 +1,4 @@
-"""A number that is not finite stops a run within one chunk and is traced to the tensor it came from."""
+"""A non-finite number stops a run within one chunk and is traced to the tensor from which it came."""
 
 import dataclasses
 import re
@@ -19,7 +19,7 @@ from gradalign.training.model import residuals_of
 pytestmark = [pytest.mark.slow, pytest.mark.endurance]
 
 AT = 5
-"""Steps before the fault; the log is written after every fourth, so that it comes in the middle of a chunk."""
+"""Steps before the fault; the log is written every four steps, so the fault falls in the middle of a chunk."""
 
 
 FAULTS = {
@@ -29,15 +29,15 @@ FAULTS = {
     "factors": np.inf,
     "bases": np.nan,
 }
-"""What goes wrong, and the wrong number; the place of a fault in this list is the seed of the run that it spoils."""
+"""Where a fault occurs, and its wrong number; its position in this table is the seed of the run that it spoils."""
 
 GIVEN = specification("soap", steps=12, own_state=False)
 
 
 def faulty(experiment):
-    """The experiment with one wrong number at step ``AT`` of each seed: in a residual, a gradient, the method's state.
+    """The experiment with one wrong number at step ``AT`` of each seed, in a residual, a gradient or the state.
 
-    The step of a seed is known by the points that are drawn for it, of which the first x is looked at.
+    The first x of the points drawn for a seed identifies this step.
     """
     problem, method = experiment.problem, experiment.method
     first = {}
@@ -54,7 +54,7 @@ def faulty(experiment):
         wrong = jnp.where(due("residual", points), FAULTS["residual"], 1.0)
         wrong = jnp.where(due("large residual", points), FAULTS["large residual"], wrong)
         bias = params["output"]["bias"][0]
-        # The root of 0 has no slope
+        # The derivative of the square root at 0 is not finite
         offset = jnp.where(due("gradient", points), 0.0, 1.0)
         kink = jnp.sqrt(jnp.abs(bias - jax.lax.stop_gradient(bias)) + offset) - offset
         return found | {"pde": found["pde"] * wrong, "bc": found["bc"] + kink}
@@ -100,7 +100,7 @@ def test_a_fault_stops_the_run_and_is_traced(tmp_path, monkeypatch, spoilt, faul
     for text in ("'burgers'", "'soap'", f"seed {seed}", "learning_rate"):
         assert text in message
     step = int(re.search(r"at step (\d+)", message)[1])
-    assert AT < step <= 8  # before the end of the chunk in which it came
+    assert AT < step <= 8  # within the chunk of the fault
     log = pd.read_csv(tmp_path / f"curves-failed-{seed}.csv")
     assert sorted(log["step"].unique()) == [0, 4]
     assert np.isfinite(log.query("quantity == 'loss'")["value"]).all()
@@ -108,7 +108,7 @@ def test_a_fault_stops_the_run_and_is_traced(tmp_path, monkeypatch, spoilt, faul
 
 
 def test_without_a_fault_the_same_experiment_ends_well(tmp_path, monkeypatch, spoilt):
-    """What stops the others is the fault, not the way it is brought in."""
+    """The fault stops the other runs, not the way in which it is injected."""
     monkeypatch.setattr(runner, "build", lambda *_: spoilt)
     runner.train(GIVEN.model_copy(update={"seeds": [len(FAULTS)]}), line_reference(), tmp_path)
     assert (tmp_path / "checksums.sha256").exists()

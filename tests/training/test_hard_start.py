@@ -1,4 +1,4 @@
-"""Initial conditions by construction: interpolants and flows against NumPy, and windows that pass them on."""
+"""Hard-constrained initial conditions: interpolants and flows against NumPy, and windows that pass them on."""
 
 from dataclasses import replace
 from importlib import import_module
@@ -34,7 +34,7 @@ NETWORK = NetworkSettings(architecture="mlp", width=5, depth=1, activation="tanh
 
 
 def differentiated(values, box, rates, order, point):
-    """∂^order of exp(t L) of a trigonometric interpolant in one or two dimensions, by NumPy's FFT, at one place."""
+    """∂^order of exp(t L) on a trigonometric interpolant in one or two dimensions, at a point, by NumPy's FFT."""
     found = np.fft.fftn(values) / values.size
     time, growth = point[0], np.zeros(values.shape)
     for axis, (low, high) in enumerate(box):
@@ -99,7 +99,7 @@ def test_derivatives_of_a_start_are_those_of_numpy(dimension):
     operator = {"t": 2.0, "xx": -0.3, "x": 0.7}
     still = ConstrainedFields(start, coefficients, lambda z: jnp.zeros((len(z), 2)), names)
     found = still.derivatives(At(jnp.asarray(places), names), ORDERS[dimension], {"operator": operator})
-    # The fields as a function have the same derivatives, read from the program
+    # The program of the fields, differentiated, gives the same
     read = partial_derivatives(
         lambda z: start.fields(coefficients, jnp.zeros((len(z), 2)), z),
         jnp.asarray(places),
@@ -122,7 +122,7 @@ def test_derivatives_of_a_start_are_those_of_numpy(dimension):
 
 
 def test_what_the_network_adds_is_differentiated_beside_the_start():
-    """u = B + t N, and fields beyond those with a start are the network alone."""
+    """u = B + t N; fields without an initial condition are the network alone."""
     start = Constraint(HardStart(((0.0, 1.0),), 3, lambda x: [0 * x], (diffusion(0.02),)))
     coefficients = jnp.asarray(np.random.default_rng(5).normal(size=(1, 7)))
     places = jnp.asarray(np.random.default_rng(6).uniform(size=(4, 2)))
@@ -143,7 +143,7 @@ def test_what_the_network_adds_is_differentiated_beside_the_start():
 
 
 def test_the_waves_of_a_start_are_not_differentiated_one_by_one():
-    """Sine and cosine of the waves are reduced once along each axis (sines.py), not once more for every derivative."""
+    """Sine and cosine of the waves are reduced once along each axis (sines.py), not again for every derivative."""
     start = Constraint(HardStart(((0.0, 1.0), (0.0, 1.0)), 3, lambda x, y: [0 * x], (diffusion(0.1),)))
 
     def residual(z):
@@ -195,7 +195,7 @@ def test_fields_have_their_initial_condition_whatever_the_network(name):
     start = Constraint(exact.hard_start)
     found = start.fields(start.first(given.dtype), outputs, given[:, :dimension])
     known = given.shape[1] - dimension
-    # Gaussians of Gray-Scott and Ginzburg-Landau are not periodic to the last digit
+    # The Gaussians of Gray-Scott and Ginzburg-Landau are only approximately periodic
     tolerance = {"gray_scott": 5e-4, "ginzburg_landau": 1e-8}.get(name, 1e-11)
     np.testing.assert_allclose(found[:, :known], given[:, dimension:], rtol=0, atol=tolerance)
     np.testing.assert_array_equal(found[:, known:], outputs[:, known:])
@@ -236,7 +236,7 @@ def test_a_window_starts_where_the_one_before_ended():
 
 @pytest.mark.slow
 def test_steps_on_the_same_points_are_single_steps():
-    """What they share is computed once a draw; here the draws end within and between the calls."""
+    """Work that they share is computed once per draw; here draws end within and between the calls."""
     experiment = build(posed(points_every=3, own_state=False))
     key, advance, step = randomness.stream(3, "points"), jax.jit(experiment.advance), jax.jit(experiment.step)
     grouped = advance(key, advance(key, experiment.start(3), np.int32(2)), np.int32(5))

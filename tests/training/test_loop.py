@@ -1,4 +1,4 @@
-"""The pure functions of a run, against quantities formed by other means."""
+"""The pure functions of a run, against quantities computed in other ways."""
 
 import jax
 import jax.numpy as jnp
@@ -133,7 +133,7 @@ def test_points_are_redrawn_as_often_as_asked():
 
 @pytest.mark.slow
 def test_gradient_norm_weights_balance_the_gradients():
-    # Without memory the weighted gradients all have the mean of the unweighted norms, up to the guard of 1e-5
+    # Without momentum, the norm of every weighted gradient is the mean of the unweighted norms, up to the guard of 1e-5
     experiment = build(specification("adam", weighting={"scheme": "gradient_norm", "momentum": 0.0, "every": 1}))
     key = randomness.stream(3, "points")
     start = experiment.start(3)
@@ -169,7 +169,7 @@ def test_linearisation_gives_rows_and_their_jacobian():
     flat, unravel = ravel_pytree(loop.params)
     direction = jnp.asarray(np.random.default_rng(0).normal(size=flat.size))
 
-    # Forward differences of the whole batch, with the causal weights held fixed, are an independent path
+    # Forward-mode derivatives of the whole batch, with the causal weights held fixed, are an independent check
     fixed = objective._factors(objective.residuals(loop.params, points))
 
     def along(step):
@@ -184,7 +184,7 @@ def test_linearisation_gives_rows_and_their_jacobian():
 
 @pytest.fixture(scope="module")
 def gray_scott():
-    """A system: two loss terms at each of two sets of points."""
+    """A system: two loss terms on each of two sets of points."""
     experiment = build(specification("adam", problem="gray_scott", points={"ic": 6, "pde": 8}))
     return experiment, experiment.start(3), experiment.points(randomness.stream(3, "points"), experiment.start(3))
 
@@ -225,7 +225,7 @@ def test_driven_fields_are_those_of_the_solution_at_the_points_of_their_loss_ter
 @pytest.mark.slow
 @pytest.mark.parametrize("sampling", ["random", "lattice"])
 def test_stretched_points_have_weights_and_leave_the_walls_where_they_are(sampling):
-    """Points are moved towards the walls, and those of a wall along it; rows stand for their part of square or wall."""
+    """Points move towards the walls, wall points along them; rows are weighted by their part of square or wall."""
     plain, stretched = (
         build(
             specification(
@@ -258,7 +258,7 @@ def test_stretched_points_have_weights_and_leave_the_walls_where_they_are(sampli
 
 @pytest.mark.slow
 def test_pseudo_time_and_a_norm_of_fields_have_all_diagnostics():
-    given = {"horizon": 0.2, "start": "exact", "start_harmonics": 4}  # two loss terms, where `penalised` has four
+    given = {"horizon": 0.2, "start": "exact", "start_harmonics": 4}  # two loss terms; `penalised` has four
     posed = {"problem": "gray_scott", "problem_settings": given, "points": {"pde": 16}}
     chosen = specification("gauss_newton", learning_rate=None, weighting=CONSTANT, **posed)
     settings = {"norm": "fields", "pseudo_step": 0.1, "initial_damping": 10.0}

@@ -1,4 +1,4 @@
-"""The count of operations against XLA's own, the formulas of a Gauss-Newton step, and textbook counts."""
+"""The operation count against XLA's own, the formulas of a Gauss-Newton step, and textbook counts."""
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ def counted(function, *arguments):
 
 
 def by_xla(made):
-    """XLA's count of a method's step: of a condition the dearer branch, of a loop one turn, nothing of LAPACK."""
+    """XLA's count of a method's step: the costlier branch of a condition, one pass of a loop, nothing of LAPACK."""
     loop = jax.eval_shape(lambda: made.start(0))
     points = jax.eval_shape(made.points, jax.random.key(0), loop)
 
@@ -49,7 +49,7 @@ def test_a_gauss_newton_step_costs_what_its_formulas_say():
     size = min(rows, parameters)
     formulas = second_order.operations(rows, parameters, 3, 1.0)
     assert found.after.step == pytest.approx(formulas["jacobian"] + formulas["gram"], rel=0.15)
-    # XLA has no Cholesky factorisation: what is missing there is it, and the solutions with its factor
+    # XLA does not count the Cholesky factorisation and the solves with its factor
     missing = found.after.step + found.after.trial - by_xla(made)
     assert missing == pytest.approx(size**3 / 3 + 4 * size**2, rel=0.25)
     # A step with two trials: one evaluation for the Jacobian, and two for each trial
@@ -63,7 +63,7 @@ def test_a_refresh_counts_as_often_as_it_is_done():
         OperationCount(experiment("soap", precondition_frequency=every)).after.step for every in (1, 10, 1000)
     )
     assert seldom - never == pytest.approx((always - never) / 10, rel=0.02)
-    # A product and a QR factorisation for both sides of the square layer, one side of the others
+    # A product and a QR factorisation for both sides of the square layer, and for one side of the others
     assert always - never == pytest.approx(4 * (2 + 8 / 3) * 32**3, rel=0.1)
 
 

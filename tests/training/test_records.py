@@ -1,4 +1,4 @@
-"""Records of finished runs under damage: whatever is lost or changed is found and named before a number is read."""
+"""Damaged records of finished runs: every loss or change is found and named before a number is read."""
 
 import random
 import shutil
@@ -57,7 +57,7 @@ def test_truncations_and_flipped_bits_of_every_file_are_named(run):
         for damaged in damages:
             path.write_bytes(damaged)
             found = damage(run)
-            if path.name == CHECKSUMS:  # one blank for another at the end of a line changes nothing that is listed
+            if path.name == CHECKSUMS:  # another blank at the end of a line leaves the entries unchanged
                 assert found or damaged.decode().splitlines() == content.decode().splitlines()
             else:
                 assert path.name in found

@@ -1,4 +1,4 @@
-"""A run on the host: it survives a kill bit for bit, stops on a loss that is not finite, and never mixes settings."""
+"""A run on the host: it survives a kill bit for bit, stops on a non-finite loss, and never mixes settings."""
 
 import shutil
 
@@ -32,7 +32,7 @@ def killer(at):
 
 
 def numbers(directory):
-    """Everything a run computes, without the times it took."""
+    """Everything that a run computes, except its times."""
     curves = pd.read_csv(directory / "curves.csv").drop(columns="seconds")
     parameters = {path.name: path.read_bytes() for path in sorted((directory / "parameters").glob("*.safetensors"))}
     return curves, parameters
@@ -52,7 +52,7 @@ def test_a_killed_run_goes_on_bit_for_bit(finished, tmp_path):
             train(specification("soap"), line_reference(), tmp_path, killer(at))
     for folder in (tmp_path, tmp_path / "parameters", tmp_path / "checkpoints" / "seed-0"):
         folder.mkdir(exist_ok=True)
-        (folder / ".table.1.partial.csv").touch()  # what a kill in the middle of writing leaves
+        (folder / ".table.1.partial.csv").touch()  # left by a kill in the middle of writing
     steps = []
     train(
         specification("soap"), line_reference(), tmp_path, lambda progress: steps.append((progress.seed, progress.step))
@@ -112,7 +112,7 @@ def test_only_diagnostics_that_are_logged_a_few_times_are_compiled_in_a_hurry(mo
 @pytest.mark.slow
 def test_diagnostics_compiled_with_care_agree(finished, tmp_path, monkeypatch):
     monkeypatch.setattr("gradalign.training.runner._compiled", _compiled)
-    careful = {"xla_backend_optimization_level": "3", "xla_cpu_use_fusion_emitters": True}  # as outside of the tests
+    careful = {"xla_backend_optimization_level": "3", "xla_cpu_use_fusion_emitters": True}  # as outside the tests
     monkeypatch.setattr("gradalign.training.runner.QUICK", careful)
     train(specification("soap"), line_reference(), tmp_path)
     expected, found = numbers(finished), numbers(tmp_path)
@@ -220,7 +220,7 @@ def test_with_no_sound_checkpoint_the_run_starts_anew(finished, tmp_path):
 
 @pytest.mark.slow
 def test_a_run_stops_when_its_time_is_used_up_and_goes_on_bit_for_bit(finished, tmp_path):
-    """Also where that is not a step at which a checkpoint is due."""
+    """Also at a step without a regular checkpoint."""
     given = specification("adam", checkpoint_every=12)
     expected, stopped = tmp_path / "whole", tmp_path / "stopped"
     train(given, line_reference(), expected)

@@ -1,4 +1,4 @@
-"""Time windows and curricula: what a new stage starts from, what is given to it, and how the whole is scored."""
+"""Time windows and curricula: the initial state and the inputs of a new stage, and the error over all windows."""
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +26,7 @@ def same(one, other):
 
 @pytest.fixture(scope="module", params=["warm", "fresh"])
 def marched(request):
-    """An experiment with two windows after four steps, before and after the change of the window."""
+    """An experiment with two windows after four steps, before and after the change of window."""
     experiment = build(specification("adam", **(WINDOWS | {"windows": {"count": 2, "network": request.param}})))
     before = jax.jit(experiment.advance)(randomness.stream(3, "points"), experiment.start(3), np.int32(4))
     return experiment, before, jax.jit(experiment.next_stage)(randomness.stream(3, "parameters"), before)
@@ -73,7 +73,7 @@ def test_a_new_window_starts_the_optimizer_and_the_weights_again(marched):
     else:
         assert not same(after.params, before.params)
         assert not same(after.params, experiment.start(3).params)
-        again = experiment.next_stage(randomness.stream(3, "parameters"), before)  # not compiled: rounds otherwise
+        again = experiment.next_stage(randomness.stream(3, "parameters"), before)  # not compiled: other rounding
         for one, other in zip(leaves(again.params), leaves(after.params), strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-14)
 
@@ -122,8 +122,8 @@ def test_every_time_is_predicted_by_its_window_and_the_last_by_the_last(marched,
 
 @pytest.mark.slow
 def test_windows_join_and_a_killed_run_goes_on_bit_for_bit(tmp_path, shared_programs):
-    """Gauss-Newton steps fit the initial condition of the second window: hardly a jump is left between the two, where
-    the first window, with which the second one starts, differs between its ends by a whole wave."""
+    """Gauss-Newton steps fit the initial condition of the second window, so hardly a jump is left between the two. The
+    second window starts from the network of the first, whose ends differ by a whole wave."""
     given = specification(
         "gauss_newton",
         learning_rate=None,
@@ -151,7 +151,7 @@ def test_windows_join_and_a_killed_run_goes_on_bit_for_bit(tmp_path, shared_prog
         pass
 
     def listen(progress):
-        if progress.step == 40:  # the checkpoint before it is the first of the second window
+        if progress.step == 40:  # the preceding checkpoint is the first of the second window
             raise KilledError
 
     with pytest.raises(KilledError):
@@ -163,5 +163,5 @@ def test_windows_join_and_a_killed_run_goes_on_bit_for_bit(tmp_path, shared_prog
     pd.testing.assert_frame_equal(one, other, check_exact=True)
     counted = one[one["quantity"] == "gradient_evaluations"].set_index("step")["value"]
     assert counted[0] == 0
-    assert (counted.diff().dropna() >= 4 * (1 + 2)).all()  # the Jacobian and one attempt a step, at least
+    assert (counted.diff().dropna() >= 4 * (1 + 2)).all()  # at least the Jacobian and one attempt per step
     assert (counted % 2 == counted.index % 2).all()

@@ -1,4 +1,4 @@
-"""BibTeX for this software, for the paper that it checks, and for all that one run uses. Loads no JAX."""
+"""BibTeX for this software, for the paper that it checks, and for everything that one run uses. Loads no JAX."""
 
 import re
 from importlib import metadata
@@ -12,7 +12,7 @@ PAPER = "wang2025gradient"
 """The paper that gradalign checks."""
 
 BIBLIOGRAPHIES = ("references.bib", "sources.bib")
-"""That of the typeset paper, and what it does not cite."""
+"""The bibliography of the typeset paper, and the sources that it does not cite."""
 
 ADAM, SOAP = ("kingma2014adam",), ("vyas2024soap",)
 GAUSS_NEWTON = ("levenberg1944method", "marquardt1963algorithm")
@@ -31,7 +31,7 @@ METHODS = {
     "spring": ("goldshlager2024kaczmarz", "guzmancordero2025improving"),
     "ssbroyden": ("urban2024unveiling", "kiyani2025optimizer"),
 }
-"""Keys of the sources of each method. A method of one's own may be missing."""
+"""Keys of the sources of each method. A user's own method may be missing."""
 
 PROBLEMS = {
     "allen_cahn": ("raissi2017physics", "wang2022causality", *ETDRK4),
@@ -55,7 +55,7 @@ ARCHITECTURES = {
 
 
 def bibliography(name: str) -> dict[str, str]:
-    """The entries of a BibTeX file that ships with gradalign, by key, as text.
+    """The entries of a BibTeX file that ships with gradalign, as text, by key.
 
     >>> bibliography("references.bib")["kingma2014adam"].splitlines()[0]
     '@article{kingma2014adam,'
@@ -65,7 +65,7 @@ def bibliography(name: str) -> dict[str, str]:
 
 
 def keys_of(run: RunSpecification) -> list[str]:
-    """Keys of the sources of a run's method, equation, reference, network and training; each once."""
+    """Keys of the sources of a run's method, equation, reference, network and training, each once."""
     keys = [*METHODS.get(run.method, ()), *PROBLEMS.get(run.problem, ())]
     settings: Any = run.method_settings
     if run.method in ("gauss_newton", "soap_then_gauss_newton"):
@@ -84,7 +84,7 @@ def keys_of(run: RunSpecification) -> list[str]:
 def software() -> str:
     """The entry of gradalign itself, from the metadata of the package: title, authors, version, licence.
 
-    Raises ``ConfigurationError`` where the package is not installed.
+    Raises ``ConfigurationError`` if the package is not installed.
     """
     try:
         known = metadata.metadata("gradalign")
@@ -104,7 +104,7 @@ def software() -> str:
 
 
 def bibtex(run: RunSpecification | None = None) -> str:
-    """Entries for gradalign and the paper that it checks, and then for the sources of ``run``, where one is given."""
+    """Entries for gradalign and the paper that it checks, followed by the sources of ``run`` if one is given."""
     entries = {key: entry for name in BIBLIOGRAPHIES for key, entry in bibliography(name).items()}
     keys = [PAPER, *(keys_of(run) if run else [])]
     return "\n\n".join([software(), *(entries[key] for key in keys)])

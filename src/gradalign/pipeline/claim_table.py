@@ -1,4 +1,4 @@
-"""One claim, or one topic of claims, as a table on a terminal. Topics are found by their text: nothing is imported."""
+"""A claim, or a topic of claims, as a table on a terminal. Topics are found in the source text, without imports."""
 
 import ast
 from collections.abc import Iterable
@@ -10,11 +10,11 @@ from gradalign.base.errors import unknown_name
 from gradalign.claims._records import Claim, claim_number
 
 COMPARED = {"equal": ("", "±"), "at most": ("≤ ", "+"), "at least": ("≥ ", "-")}
-"""How the measured number is compared with the expected one, and on which side of it the tolerance lies."""
+"""For each comparison, the sign before the expected number, and the side of it on which the tolerance lies."""
 
 
 def topic_of(claim: str) -> str:
-    """The topic that has the records of a claim, such as ``T13`` or its part ``T13a``.
+    """The topic that holds the records of a claim, such as ``T13``, or of its part ``T13a``.
 
     Raises ``ConfigurationError``, with the list of claims, for a number without records.
 
@@ -37,7 +37,7 @@ def belongs(record: str, claim: str) -> bool:
 
 
 def show(records: Iterable[Claim]) -> None:
-    """Print a row a record: what is claimed, what was measured, what was expected, why the tolerance, and where."""
+    """Print one row per record: claim, measured and expected number, reason for the tolerance, source."""
     from rich.console import Console
     from rich.table import Table
 
@@ -62,7 +62,7 @@ def show(records: Iterable[Claim]) -> None:
 
 @cache
 def _topics() -> dict[str, str]:
-    """The topic by claim and by part, from the decorators of the functions that measure."""
+    """The topic of each claim and each part, from the decorators of the measuring functions."""
     found: dict[str, str] = {}
     folder = Path(__file__).parents[1] / "claims"
     for topic in module_names("claims"):

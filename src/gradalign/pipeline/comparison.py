@@ -1,11 +1,11 @@
-"""Methods at equal cost, and scores beside errors: what follows from the tables of all runs.
+"""Methods compared at equal cost, and alignment scores beside errors, from the summary tables of all runs.
 
-What is compared are recipes: a method with the network, the precision, the points, the weights and the windows that
-were chosen for it, which differ between methods (``RunSpecification.recipe``), so that no difference can be put down to
-the method alone. The word method stands for its recipe on a problem.
+Recipes are compared (``RunSpecification.recipe``): a method with the network, precision, points, loss weights and time
+windows that were chosen for it. These differ between methods, so no difference can be attributed to the method alone.
+Below, "method" stands for its recipe on a problem.
 
-Methods are crossed with problems, and so are the intervals (``gradalign.pipeline.intervals``). All numbers but seconds
-are dimensionless.
+Methods are crossed with problems, and the intervals account for this (``gradalign.pipeline.intervals``). All numbers
+except seconds are dimensionless.
 """
 
 from collections.abc import Mapping
@@ -17,23 +17,23 @@ from scipy.stats import rankdata
 from gradalign.pipeline.intervals import compare_ranks, mean_correlation, spearman
 
 LEAST = 3
-"""Seeds of a run, and runs of a problem, below which nothing is concluded: the fewest that show a spread."""
+"""Minimum number of seeds of a run, and of runs of a problem, for any conclusion: the fewest that show a spread."""
 
 BUDGETS = ("seconds", "gradient_evaluations", "operations")
-"""What methods are given equally much of."""
+"""The costs that a comparison holds equal."""
 
 ALLOWANCE = 1.25
-"""What a run with time windows may use, over the budget: it has solved the problem at its end and not before."""
+"""Factor by which a run with time windows may exceed the budget, because it solves the problem only at its end."""
 
 SCORES = ("score_raw", "score_common_state", "score_own_state", "score_inter_update")
-"""Quantities of the table `curves` that are set beside errors."""
+"""Quantities of the table `curves` that are compared with errors."""
 
 RANKS = ["budget", "method", "mean_rank", "low", "high", "better_than", "friedman_p", "methods", "problems"]
 CORRELATIONS = ["score", "problem", "correlation", "low", "high", "runs", "problems"]
 
 
 def derived_tables(runs: pd.DataFrame, curves: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The summary tables `mean_ranks` and `score_correlations`, from those of all runs; without rows where it has none.
+    """The summary tables `mean_ranks` and `score_correlations`, from `runs` and `curves`; empty if one of these is.
 
     >>> [len(table) for table in derived_tables(pd.DataFrame(), pd.DataFrame()).values()]
     [0, 0]
@@ -47,12 +47,11 @@ def derived_tables(runs: pd.DataFrame, curves: pd.DataFrame) -> dict[str, pd.Dat
 
 
 def progress(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
-    """Error and cost at every logged step of the runs that are compared.
+    """Error and cost at every logged step of the compared runs: the first plain run of each problem and method.
 
-    These are the plain runs, one for each problem and method: the first, where there are several. ``runs`` and
-    ``curves`` are the summary tables. Columns problem, run, method, seed, step, seconds, gradient_evaluations and
-    operations (NaN where they were not logged), error, whole: whether the error is that of the whole time, which with
-    time windows begins after the first step of the last one.
+    ``runs`` and ``curves`` are the summary tables. Columns problem, run, method, seed, step, seconds,
+    gradient_evaluations and operations (NaN where they were not logged), error, whole. ``whole`` says whether the error
+    covers the whole time interval; with time windows, it does so after the first step of the last window.
     """
     plain = runs[runs["changed"].isna() | (runs["changed"] == "")]
     plain = plain[plain["run"] == plain.groupby(["problem", "method"])["run"].transform("first")]
@@ -67,15 +66,16 @@ def progress(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def at_equal_budget(steps: pd.DataFrame, budget: str) -> pd.DataFrame:
-    """The error of every seed when it has used the budget that all runs of its problem reach.
+    """The error of every seed at the largest budget that all runs of its problem reach.
 
-    ``steps`` is the table of ``progress``, ``budget`` one of ``BUDGETS``. What a step has cost is the median over the
-    seeds of its run: they take the same steps, and what else differs in their times is the machine. Columns problem,
-    run, method, seed, limit, used, error: ``limit`` is the least over the runs of the problem of what they used in all,
-    and the error is that of the last logged step whose cost, ``used``, is at most this. With time windows it is the
-    error of the last step of all where that has cost at most ``ALLOWANCE`` times the limit: such a run divides what it
-    is given among its windows, and one that is cut off in the last of them has not been trained for less, but in part.
-    Where it has cost more and the limit falls before the last window, used and error are NaN.
+    ``steps`` is the table of ``progress``, ``budget`` one of ``BUDGETS``. The cost of a step is the median over the
+    seeds of its run: all seeds take the same steps, and only the machine makes their times differ. Columns problem,
+    run, method, seed, limit, used, error. ``limit`` is the smallest total cost among the runs of the problem, and
+    ``error`` is that of the last logged step whose cost, ``used``, is at most ``limit``.
+
+    A run with time windows divides its budget among them. If it is cut off in the last window, its training is not
+    shorter but incomplete. Therefore its final error counts if its total cost is at most ``ALLOWANCE`` times the limit.
+    Otherwise, if the limit falls before the last window, ``used`` and ``error`` are NaN.
 
     >>> steps = pd.DataFrame({"problem": "p", "run": ["a", "a", "b", "b"], "method": ["a", "a", "b", "b"], "seed": 0})
     >>> steps = steps.assign(seconds=[0.0, 3.0, 0.0, 2.0], error=[1.0, 0.1, 1.0, 0.2], whole=True)
@@ -96,11 +96,11 @@ def at_equal_budget(steps: pd.DataFrame, budget: str) -> pd.DataFrame:
 
 
 def largest_block(reached: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """Methods and problems of a fair ranking: every method has at least ``LEAST`` seeds on every problem.
+    """The largest set of methods and problems in which every method has at least ``LEAST`` seeds on every problem.
 
-    ``reached`` has a row per problem, method and seed. Of all such blocks with two methods or more it is the one with
-    the most pairs of a method and a problem, then with the most methods; both in alphabetical order, empty where there
-    is none.
+    ``reached`` has a row per problem, method and seed. Among all such blocks with two or more methods, this is the one
+    with the most pairs of a method and a problem, then with the most methods. Both lists are in alphabetical order, and
+    empty if there is no such block.
 
     >>> rows = [(p, m, s) for p, names in {"p": "abc", "q": "ab", "r": "ab"}.items() for m in names for s in range(3)]
     >>> largest_block(pd.DataFrame(rows, columns=["problem", "method", "seed"]))  # 2 x 3 pairs, and 3 x 1
@@ -119,20 +119,20 @@ def largest_block(reached: pd.DataFrame) -> tuple[list[str], list[str]]:
         for chosen in candidates
         if len(chosen) > 1
     ]
-    # Alphabetical among equals, so that nothing depends on the order of a set
+    # The order of a set is arbitrary, so ties go to the first block in alphabetical order
     return max(sorted(blocks), key=lambda block: (len(block[0]) * len(block[1]), len(block[0])), default=([], []))
 
 
 def mean_ranks(steps: pd.DataFrame) -> pd.DataFrame:
-    """The mean rank of every method over problems, at equal cost, with what it tells; columns ``RANKS``.
+    """The mean rank of every method over problems, at equal cost, with intervals; columns ``RANKS``.
 
-    For each of ``BUDGETS``: over the ``largest_block`` of those that have an error at this cost, rank 1 for the least
-    median error over the seeds; equal medians share the mean of their ranks. low and high are the ends of intervals
-    that hold together, with 95 %, of the expected ranks on a problem of the population from which these problems are a
-    sample; better_than names the methods that this one is before, as far as these problems tell, with "; " between;
-    friedman_p is that of the hypothesis that all orders are as likely (all by
-    ``gradalign.pipeline.intervals.compare_ranks``, which has no interval and no pair below six problems). They say
-    nothing about other settings of the methods.
+    For each of ``BUDGETS``, methods are ranked on the ``largest_block`` of those with an error at this cost. Rank 1
+    goes to the smallest median error over the seeds, and equal medians share their mean rank. low and high are the ends
+    of simultaneous 95 % intervals of the expected ranks, on a problem of the population that these problems sample.
+    better_than lists the methods that this one outranks on the evidence of these problems, separated by "; ".
+    friedman_p is the p-value of the hypothesis that all orders are equally likely.
+    ``gradalign.pipeline.intervals.compare_ranks`` computes all of these, and gives no interval and no pair below six
+    problems. They say nothing about other settings of the methods.
     """
     rows = []
     for budget in BUDGETS:
@@ -151,11 +151,11 @@ def mean_ranks(steps: pd.DataFrame) -> pd.DataFrame:
 
 
 def time_to_reach(steps: pd.DataFrame, errors: Mapping[str, float]) -> pd.DataFrame:
-    """The cost at which every seed first had an error of at most that of its problem in ``errors``.
+    """The cost at which the error of every seed first fell to that of its problem in ``errors``.
 
     ``steps`` is the table of ``progress``; problems without an entry are left out. Columns problem, run, method, seed,
-    seconds, gradient_evaluations, operations: of the first such logged step at which the error is that of the whole
-    time, NaN where there is none.
+    seconds, gradient_evaluations, operations: the cost at the first logged step whose error is small enough and covers
+    the whole time interval, NaN if there is none.
     """
     labels = ["problem", "run", "method", "seed"]
     known = steps[steps["problem"].isin(list(errors))]
@@ -165,13 +165,13 @@ def time_to_reach(steps: pd.DataFrame, errors: Mapping[str, float]) -> pd.DataFr
 
 
 def scores_and_errors(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
-    """The mean of every score over the whole training beside the final error, for every seed.
+    """The mean of every score over training, beside the final error, for every seed.
 
-    Of each problem those runs are taken that are changed in the same way and have two loss terms or more, one for each
-    method: the change with the most methods, plain runs before variations and then by name. They differ in the method
-    and in what was chosen for it (``RunSpecification.recipe``). Columns problem,
-    changed, method, run, seed, score (of ``SCORES``), value, error (relative L2 after the last step). ``value`` is the
-    mean over the logged steps, all of them; a score that was never a number has no row.
+    For each problem, this takes one run per method, all with two or more loss terms and all changed in the same way. Of
+    all changes, it takes the one with the most methods; among equals, plain runs come before variations, and these in
+    alphabetical order. The runs differ in method and recipe (``RunSpecification.recipe``). Columns problem, changed,
+    method, run, seed, score (of ``SCORES``), value, error (relative L2 after the last step). ``value`` is the mean over
+    all logged steps at which the score is a number; without such a step there is no row.
     """
     labels = ["problem", "changed", "method", "run", "seed"]
     several = runs[runs["loss_terms"] > 1].copy()
@@ -190,12 +190,12 @@ def scores_and_errors(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
 def score_correlations(points: pd.DataFrame) -> pd.DataFrame:
     """Rank correlation of score and error by score and problem, and its mean over problems; columns ``CORRELATIONS``.
 
-    ``points`` is the table of ``scores_and_errors``. The seeds of a run are no independent evidence: a run counts once,
-    with the medians of score and error over its seeds. The correlation is Spearman's, that of the ranks, over the runs
-    of a problem, which are at least ``LEAST``; -1 where the higher score always has the lower error, NaN where all
-    scores or all errors are equal. The row of problem ``all`` is the mean over the problems where it is a number, with
-    the 95 % interval of ``gradalign.pipeline.intervals.mean_correlation``, for which both the problems and the methods
-    are samples: correlations beyond it are excluded.
+    ``points`` is the table of ``scores_and_errors``. The seeds of a run are not independent evidence, so a run counts
+    once, with the medians of score and error over its seeds. The correlation is Spearman's over the runs of a problem,
+    at least ``LEAST``. It is -1 if the higher score always has the lower error, and NaN if all scores or all errors are
+    equal. The row of problem ``all`` is the mean over the problems with a number. Its 95 % interval
+    (``gradalign.pipeline.intervals.mean_correlation``) treats problems and methods as samples and excludes all
+    correlations beyond it.
     """
     rows = []
     for score in SCORES:

@@ -1,6 +1,6 @@
-"""Lists of methods, claims and studies for a terminal of any width, from the docstrings of their modules.
+"""Lists of methods, claims and studies from the docstrings of their modules, for a terminal of any width.
 
-The docstrings are read from the syntax tree: nothing is imported, so that a list appears at once.
+The docstrings are read from the syntax tree. Nothing is imported, so a list appears at once.
 """
 
 import ast
@@ -13,7 +13,7 @@ from pathlib import Path
 from gradalign.base.discovery import module_names
 
 NARROW = 60
-"""Columns of a terminal below which a text stands under its label, not beside it."""
+"""Terminal width in columns below which a text stands under its label instead of beside it."""
 
 METHOD_PARTS = {
     "cost per step": "Cost per step: ",
@@ -21,7 +21,7 @@ METHOD_PARTS = {
     "precision": "Precision: ",
     "use it": "Use it ",
 }
-"""Label in the list of methods, and what its part of the docstring starts with; in this order, behind the title."""
+"""Labels in the list of methods, and the start of each part in the docstring; in this order, after the title."""
 
 METHOD_LEGEND = (
     "P: number of parameters. N: number of residuals. (m, n): shape of a matrix of parameters. Memory: in numbers."
@@ -40,23 +40,23 @@ def headline(package: str, name: str) -> str:
 
 
 def names(package: str) -> str:
-    """Every module of a package with the first sentence of its docstring."""
+    """Every module of a package, with the first sentence of its docstring."""
     found = {name: re.split(r"(?<=[.])\s", headline(package, name))[0] for name in module_names(package)}
     return "\n".join(aligned(found.items(), max(map(len, found), default=0) + 2))
 
 
 def methods() -> Iterator[str]:
-    """A block for every method: what it is, what a step costs, its memory and precision, when to use it."""
+    """A block for every method: a description, the cost of a step, memory and precision, and when to use it."""
     for name in module_names("optimizers"):
         yield f"{name}\n" + "\n".join(aligned(_parts(headline("optimizers", name)).items(), 15, indent=2))
     yield "\n".join(textwrap.wrap(METHOD_LEGEND, terminal_width()))
 
 
 def aligned(rows: Iterable[tuple[str, str]], label_width: int, indent: int = 0, hanging: int = 0) -> Iterator[str]:
-    """Labels and texts in two columns, wrapped to the terminal; in a narrow one a text stands under its label.
+    """Labels and texts in two columns, wrapped to the terminal; in a narrow one, texts stand under their labels.
 
-    An empty label adds another text to the label before; ``hanging`` columns mark the lines that continue a text.
-    Without a terminal there are 80 columns, or ``$COLUMNS``.
+    An empty label adds another text to the previous label; ``hanging`` is the extra indentation of continued lines.
+    Without a terminal, the width is 80 columns or ``$COLUMNS``.
     """
     width, margin = terminal_width(), " " * indent
     narrow = width < NARROW
@@ -75,12 +75,12 @@ def aligned(rows: Iterable[tuple[str, str]], label_width: int, indent: int = 0, 
 
 
 def terminal_width() -> int:
-    """Columns of the terminal, at least 30; 80, or ``$COLUMNS``, without one."""
+    """Columns of the terminal, at least 30; without a terminal 80, or ``$COLUMNS``."""
     return max(shutil.get_terminal_size((80, 24)).columns, 30)
 
 
 def _parts(line: str) -> dict[str, str]:
-    """The title of a method and the parts behind it, by label; a part that is not there is left out."""
+    """The title of a method and the parts after it, by label, without missing parts."""
     starts = {label: line.find(f" {start}") for label, start in METHOD_PARTS.items()}
     found = {"what": 0} | {label: place + 1 for label, place in starts.items() if place >= 0}
     ends = [*list(found.values())[1:], len(line) + 1]

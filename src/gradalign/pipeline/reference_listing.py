@@ -1,4 +1,4 @@
-"""What ``gradalign reference --list`` shows: every problem with its statement, settings, solver and stated errors."""
+"""Output of ``gradalign reference --list``: every problem with its statement, settings, solver and stated errors."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -17,14 +17,14 @@ from gradalign.problems._start import FORMULATION
 from gradalign.references._contract import stated_error
 
 LABEL = 16
-"""Columns of the labels."""
+"""Width of the labels in columns."""
 
 
 def listing(configuration: Configuration | None, results: Path) -> Iterator[str]:
     """A block of text for each problem with a reference, in alphabetical order.
 
-    Settings are those of ``configuration``, or the defaults of the modules; a setting without a default is then said to
-    be required. Stated errors (relative L2) are those of the files ``<results>/<scale>/references/<problem>.npz``.
+    Settings come from ``configuration``, or from the defaults of the modules; a setting without a default is listed as
+    required. Stated errors (relative L2) come from the files ``<results>/<scale>/references/<problem>.npz``.
     """
     for name in module_names("references"):
         problem, recipe = (import_module(f"gradalign.{package}.{name}") for package in ("problems", "references"))
@@ -49,7 +49,7 @@ def listing(configuration: Configuration | None, results: Path) -> Iterator[str]
 
 
 def horizon(problem: Any, given: Mapping[str, Any]) -> str:
-    """The length of time of a problem, whose required settings, where not given, have the first value allowed."""
+    """The time horizon of a problem, as text; a required setting that is not given has its first allowed value."""
     fields = problem.Settings.model_fields
     required = {
         name: get_args(field.annotation)[0]
@@ -67,7 +67,7 @@ def horizon(problem: Any, given: Mapping[str, Any]) -> str:
 
 
 def _block(lines: Mapping[str, list[str]]) -> str:
-    """Labels and lines in two columns, wrapped to the width of the terminal."""
+    """Labels and lines in two columns, wrapped to the terminal."""
     rows = [(label if not i else "", line.strip()) for label, part in lines.items() for i, line in enumerate(part)]
     return "\n".join(aligned(rows, LABEL, indent=2, hanging=2))
 
@@ -89,7 +89,7 @@ def _shown(value: Any) -> str:
 
 
 def _stated_errors(results: Path, problem: str) -> Iterator[str]:
-    """The stated error by scale, read without the fields: whether a file is sound is checked where it is used."""
+    """The stated error by scale, read without the fields; a file is checked for damage only where it is used."""
     for scale in get_args(Scale):
         path = results / scale / "references" / f"{problem}.npz"
         if not path.is_file():

@@ -1,31 +1,31 @@
-"""Two folders of results, table by table: is a reproduction the published one, did a change move a number?
+"""Two folders of results, table by table: does a reproduction match the published one, did a change move a number?
 
-A folder of results holds the summary tables (``gradalign.pipeline.summary``), itself or in ``summary/``. ``RULES`` says
-of every column of every table whether it names a row, is left out (seconds, bytes, commits, machines), or how it is
-compared. There are two ways:
+A folder of results holds the summary tables (``gradalign.pipeline.summary``), directly or in ``summary/``. For every
+column of every table, ``RULES`` says whether it names a row, is left out (seconds, bytes, commits, machines), or how it
+is compared. There are two ways:
 
 exact: every number is the same. For two folders from one machine, where the pipeline gives the same bits.
-spread: settings are the same, and what is measured agrees as well as its own uncertainty lets one expect. For two
-    machines, which round differently: trained networks then differ as much as with another seed.
+spread: settings are the same, and measured numbers agree within their own uncertainty. For two machines, which round
+    differently: trained networks then differ as much as with another seed.
 
-In the spread way, for numbers a of folder A and b of folder B, each kind of column (``Kind``) has its rule
-:math:`d(a, b) \\leq \\Delta`; the size of a difference is :math:`d / \\Delta`, and above 1 it counts.
+In the spread way, each kind of column (``Kind``) has its rule :math:`d(a, b) \\leq \\Delta` for numbers a of folder A
+and b of folder B. The size of a difference is :math:`d / \\Delta`; above 1 it counts.
 
-trained: with the medians :math:`m_A, m_B` over the seeds of a row and the ranges (largest less smallest)
+trained: with the medians :math:`m_A, m_B` over the seeds of a row and the ranges (largest minus smallest)
     :math:`r_A, r_B`, :math:`|m_A - m_B| \\leq f s`, :math:`s = \\max(r_A + r_B, \\bar r)`, :math:`f` = ``WIDENING``.
-    :math:`\\bar r` is the median of :math:`r_A + r_B` over all rows of the same quantity with two seeds or more: the
-    range of a few seeds is at times small by chance, and one seed has none. All on the logarithms where all numbers of
-    a row are positive, so that factors count.
-claimed: what a claim measured and expected agrees within the sum of the two tolerances of the record, where it compares
-    for equality; a bound is judged by its verdict, which is a column of its own.
-estimate: an error of a reference solution agrees within ``ESTIMATE_FACTOR``, or both are at most ``ROUND_OFF``.
-computed: numbers without chance, as points of curves of claims, agree within ``ROUNDING`` times the largest magnitude
+    :math:`\\bar r` is the median of :math:`r_A + r_B` over all rows of the same quantity with two or more seeds: the
+    range of a few seeds is sometimes small by chance, and a single seed has none. If all numbers of a row are positive,
+    the rule applies to their logarithms, so that factors count.
+claimed: for a claim that compares for equality, the measured and the expected value each agree within the sum of the
+    record's tolerances in A and B; a bound is judged by its verdict, a separate column.
+estimate: errors of a reference solution agree within ``ESTIMATE_FACTOR``, or both are at most ``ROUND_OFF``.
+computed: deterministic numbers, such as points of claim curves, agree within ``ROUNDING`` times the largest magnitude
     of their quantity in either folder, plus ``ROUND_OFF``.
-setting: equal texts; numbers within ``ROUNDING`` of the larger.
-follows: what is made from other numbers of the tables by steps that jump, as a place or a rank: not judged.
+setting: texts are equal; numbers agree within ``ROUNDING`` of the larger.
+follows: derived from other numbers of the tables by discontinuous steps, such as a place or a rank: not judged.
 
-NaN equals NaN and infinity the infinity of its sign; against anything else they differ, in either way and seed by seed.
-All rules are symmetric in A and B. Numbers are dimensionless.
+NaN equals NaN, and infinity equals infinity of the same sign; compared with anything else they differ, in either way
+and seed by seed. All rules are symmetric in A and B. Numbers are dimensionless.
 """
 
 import textwrap
@@ -46,31 +46,32 @@ Way = Literal["exact", "spread"]
 Kind = Literal["left out", "setting", "trained", "claimed", "estimate", "computed", "follows"]
 
 WIDENING = 2.0
-"""How many times the spread of the seeds two medians may lie apart.
+"""How far apart two medians may lie, in multiples of the spread of the seeds.
 
-For three seeds each from one normal law, the spread is at least 3.3 standard deviations in half of the rows, and the
-medians differ with 0.95 of them: by chance a row is beyond once in a million. A scale has 10,000 rows and more.
+For three seeds each from one normal distribution, the spread is at least 3.3 standard deviations in half of the rows,
+and the difference of the medians has a standard deviation 0.95 times as large: a row exceeds the bound by chance once
+in a million. A scale has 10,000 rows and more.
 """
 
 ROUNDING = 1e-6
-"""Relative difference of numbers without chance from two machines: ten times the rounding of float32."""
+"""Relative difference of deterministic numbers between two machines: ten times the rounding of float32."""
 
 ROUND_OFF = 1e-12
-"""Numbers of order 1 in float64 that differ by less differ by rounding."""
+"""Difference below which float64 numbers of order 1 differ only by rounding."""
 
 ESTIMATE_FACTOR = 10.0
-"""An estimate of an error is known by its order of magnitude."""
+"""Factor allowed between two estimates of an error, which give only its order of magnitude."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How the rows of a table are told apart, and what its columns are.
+    """How the rows of a table are identified, and the kinds of its columns.
 
-    keys: the columns that name a row, from the most general; rows with the same names are told apart by their order.
-    columns: the kind of every other column. quantity: the keys that say which quantity a number is of; the numbers of
-    one quantity share their typical spread and their largest magnitude. seconds_in: rows with the text seconds in this
-    column are left out, for they follow from times on a clock. jumps_in: rows whose text in this column ends in one of
-    ``JUMPS`` are of the kind follows.
+    keys: the columns that name a row, the most general first; rows with the same names are identified by their order.
+    columns: the kind of every other column. quantity: the keys that identify the quantity of a number; the numbers of
+    one quantity share their typical spread and their largest magnitude. seconds_in: rows whose text in this column ends
+    in seconds are left out, because they follow from clock times. jumps_in: rows whose text in this column ends in one
+    of ``JUMPS`` are of the kind follows.
     """
 
     keys: tuple[str, ...]
@@ -81,14 +82,18 @@ class Rule:
 
 
 def _kinds(**names: str) -> dict[str, Kind]:
-    """{column: kind} from kinds with their columns; an underscore in a kind stands for a blank."""
+    """Map each column to its kind, given the columns of each kind; an underscore in a kind stands for a space."""
     return {column: kind.replace("_", " ") for kind, columns in names.items() for column in columns.split()}  # type: ignore[misc]
 
 
 RULES = {
     "claims": Rule(
         ("claim", "statement", "quantity"),
-        _kinds(setting="verdict status comparison count tolerance", claimed="expected measured", left_out="reason source seconds"),
+        _kinds(
+            setting="verdict status comparison count tolerance",
+            claimed="expected measured",
+            left_out="reason source seconds",
+        ),
     ),
     "claim_curves": Rule(
         ("claim", "quantity", "series", "seed"), _kinds(computed="x y"), quantity=("claim", "quantity")
@@ -137,33 +142,33 @@ RULES = {
     ),
     "score_correlations": Rule(("score", "problem"), _kinds(follows="correlation low high runs problems")),
 }
-"""Every summary table with the kinds of its columns. A column without a rule is compared as a setting."""
+"""The kinds of the columns of every summary table. A column without a rule is compared as a setting."""
 
 JUMPS = (", place", ", time")
-"""Ends of quantities that say where something is largest: rounding decides between two such places."""
+"""Endings of quantities that say where something is largest: rounding decides between two such places."""
 
 ORDER = "point"
-"""The last name of a row: its place among the rows with the same keys."""
+"""The last name of a row: its position among the rows with the same keys."""
 
 TABLE_WIDTH = 100
-"""Columns of a terminal below which differences stand below each other: in a table, their words would be broken."""
+"""Terminal width below which differences are listed one below another: a table would break their words."""
 
 JUDGEMENT = ["names", "a", "b", "size", "what"]
-"""Columns of what is found about the cells of a column: the name of the row, both texts, and as in `Difference`."""
+"""Columns of the judgement on a column: the name of the row, both texts, and size and what of `Difference`."""
 
 ALL = "all"
-"""Stands for the seed of a row in which the seeds are judged together."""
+"""Replaces the seed in the name of a row whose seeds are judged together."""
 
 _NUMBERED = {"seed", "step", "t"}
-"""Keys that are numbers: named in a row's text, and told apart by 12 digits, since a time may be rounded."""
+"""Numeric keys: a row's text includes their names, and 12 digits distinguish them, since a time may be rounded."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What differs: where, the texts of both folders, and how much.
+    """One difference: where it is, the texts of both folders, and its size.
 
-    size: in the exact way the relative difference |a - b| / max(|a|, |b|); in the spread way the difference over what
-    is allowed; infinite for a text, for NaN, and for what is missing. what: why it counts, in words.
+    size: in the exact way the relative difference |a - b| / max(|a|, |b|); in the spread way the difference divided by
+    the allowed one; infinite for a text, for NaN, and for anything missing. what: why it counts, in words.
     """
 
     table: str
@@ -177,10 +182,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class TableComparison:
-    """What was found about one table.
+    """The comparison of one table.
 
-    rows: how many rows both have. judged: how many cells or, of seeds together, rows were judged. left_out: columns and
-    rows that were not. largest: the largest size of all that was judged, 0 where nothing was.
+    rows: number of rows that both have. judged: number of judged cells or, where seeds are judged together, rows.
+    left_out: columns and rows that were not judged. largest: the largest size that was judged, 0 if nothing was.
     """
 
     table: str
@@ -193,7 +198,7 @@ class TableComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two folders, compared in a way, with the reason for it, and every table that one of them has."""
+    """Two folders, the way in which they were compared, its reason, and every table that one of them has."""
 
     a: Path
     b: Path
@@ -204,11 +209,11 @@ class Comparison:
 
     @property
     def differences(self) -> list[Difference]:
-        """All differences, the worst first; equals in the order of the tables."""
+        """All differences, the largest first; equal ones in the order of the tables."""
         return sorted((one for table in self.tables for one in table.differences), key=lambda one: -one.size)
 
     def table(self) -> pd.DataFrame:
-        """All differences as a table, a row each; columns as in ``Difference``."""
+        """All differences as a table with one row each; columns as in ``Difference``."""
         columns = list(Difference.__dataclass_fields__)
         return pd.DataFrame([asdict(one) for one in self.differences], columns=columns)
 
@@ -216,10 +221,10 @@ class Comparison:
 def compare(a: Path, b: Path, way: Way | None = None, tolerance: float | None = None) -> Comparison:
     """Compare the summary tables of two folders of results.
 
-    ``way`` None takes exact where the tables ``runs`` name the same devices, spread otherwise. ``tolerance`` is the
-    relative difference up to which two numbers count as the same in any case, by default 0 in the exact way and
-    ``ROUNDING`` in the spread way. Raises ``ConfigurationError`` where a folder holds no summary table, where a table
-    cannot be read, where no table has a row, and for a tolerance that is negative or not finite.
+    If ``way`` is None, it is exact where the tables ``runs`` name the same devices, and spread otherwise. ``tolerance``
+    is the relative difference up to which two numbers always count as the same, by default 0 in the exact way and
+    ``ROUNDING`` in the spread way. Raises ``ConfigurationError`` if a folder holds no summary table, if a table cannot
+    be read, if no table has a row, and for a tolerance that is negative or not finite.
 
     >>> import tempfile
     >>> a, b = (Path(tempfile.mkdtemp()) for _ in "ab")
@@ -255,9 +260,9 @@ def compare(a: Path, b: Path, way: Way | None = None, tolerance: float | None = 
 
 
 def tables_of(folder: Path) -> Path:
-    """The folder that holds the summary tables: ``folder`` itself or ``summary/`` in it.
+    """The folder that holds the summary tables: ``folder`` itself, or ``summary/`` in it.
 
-    Raises ``ConfigurationError`` where neither holds one, which names the folders of results that lie in ``folder``.
+    Raises ``ConfigurationError`` if neither holds one; its message names the folders of results inside ``folder``.
     """
     if not folder.is_dir():
         raise ConfigurationError(
@@ -279,12 +284,12 @@ def _has_tables(folder: Path) -> bool:
 
 
 def _read(path: Path) -> pd.DataFrame | None:
-    """A table with its cells as texts, which lose no digit; None where there is no file."""
+    """A table with its cells as text, which keeps every digit; None if there is no file."""
     if not path.is_file():
         return None
     try:
         return untrusted.table(path, dtype=str, keep_default_na=False, na_filter=False, index_col=False)
-    except pd.errors.EmptyDataError:  # what `summarise` writes where there is nothing to gather
+    except pd.errors.EmptyDataError:  # `summarise` writes this if there is nothing to gather
         return pd.DataFrame()
     except ForeignFileError:
         raise
@@ -293,13 +298,13 @@ def _read(path: Path) -> pd.DataFrame | None:
 
 
 def _values(tables: dict[str, pd.DataFrame | None], name: str, column: str) -> set[str]:
-    """The texts in a column of a table; empty where there is none."""
+    """The texts in a column of a table; empty if there is no such column."""
     table = tables[name]
     return set() if table is None or column not in table else set(table[column])
 
 
 def _way(a: set[str], b: set[str]) -> tuple[Way, str]:
-    """Exact for the same devices, and why."""
+    """Exact for the same devices, otherwise spread; and the reason."""
     named = [", ".join(sorted(devices)) or "no machine that runs.csv names" for devices in (a, b)]
     if a == b:
         return "exact", f"both are from {named[0]}"
@@ -317,7 +322,7 @@ def _compare_tables(
             name, differences=(_missing(name, "whole table", "", f"{len(present)} rows", a is None),)
         )
     lacking: list[Difference] = []
-    if not a.columns.empty and not b.columns.empty:  # a table without a row may have no columns, either
+    if not a.columns.empty and not b.columns.empty:  # a table without rows may have no columns either
         lacking = [_missing(name, "all", column, "a column", False) for column in a.columns if column not in b] + [
             _missing(name, "all", column, "a column", True) for column in b.columns if column not in a
         ]
@@ -362,7 +367,7 @@ def _unnamed(name: str, rule: Rule) -> Difference:
 
 
 def _named(table: pd.DataFrame, rule: Rule) -> pd.DataFrame:
-    """The table with its names as index: the keys and the place among the rows with the same keys."""
+    """The table indexed by its names: the keys, and the position among the rows with the same keys."""
     if table.empty:
         levels: list[list[str]] = [[] for _ in (*rule.keys, ORDER)]
         return pd.DataFrame(index=pd.MultiIndex.from_arrays(levels, names=[*rule.keys, ORDER]))
@@ -378,7 +383,7 @@ def _digits(texts: pd.Series) -> list[str]:
 
 
 def _row(keys: Sequence[str], names: Sequence[object]) -> str:
-    """The name of a row in words; its place only where it is not the first."""
+    """The name of a row in words, with its position unless that is the first."""
     texts = [
         "all seeds" if name == ALL else f"{key} {name}" if key in _NUMBERED else str(name)
         for key, name in zip(keys, names, strict=False)
@@ -393,7 +398,7 @@ def _missing(table: str, row: str, column: str, there: str, in_a: bool) -> Diffe
 
 
 def _missing_rows(name: str, rule: Rule, there: pd.DataFrame, here: pd.DataFrame, in_a: bool) -> Iterator[Difference]:
-    """What ``there`` has and ``here`` lacks, by the most general name that ``here`` lacks: a run before its steps."""
+    """What ``here`` lacks of ``there``, by the most general missing name: a run rather than all its steps."""
     lacked = there.index[~there.index.isin(here.index)]
     for depth in range(1, len(rule.keys) + 2):
         if lacked.empty:
@@ -409,7 +414,7 @@ def _missing_rows(name: str, rule: Rule, there: pd.DataFrame, here: pd.DataFrame
 
 
 def _numbers(texts: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of texts (NaN for an empty one), and which of the texts are numbers."""
+    """The numbers of some texts (NaN for an empty one), and which of the texts are numbers."""
 
     def number(text: str) -> float | None:
         try:
@@ -425,9 +430,9 @@ def _numbers(texts: pd.Series) -> tuple[np.ndarray, np.ndarray]:
 def _judge(
     rule: Rule, kind: Kind, column: str, a: pd.DataFrame, b: pd.DataFrame, way: Way, tolerance: float
 ) -> pd.DataFrame:
-    """Size of the difference of every row, or of every row's seeds together; columns names, a, b, size, what.
+    """Size of the difference of every row, or of all seeds of a row together; columns names, a, b, size, what.
 
-    Texts, and numbers of which one is not finite, are compared here; the rule of the kind sees finite numbers alone.
+    Texts and non-finite numbers are compared here; the rule of the kind sees only finite numbers.
     """
     (x, x_numeric), (y, y_numeric) = _numbers(a[column]), _numbers(b[column])
     same = (a[column].to_numpy() == b[column].to_numpy()) | (
@@ -470,7 +475,7 @@ def _share(gap: np.ndarray, allowed: np.ndarray) -> np.ndarray:
 
 
 def _own(a: pd.DataFrame, b: pd.DataFrame, column: str) -> np.ndarray:
-    """What the records of a claim allow: the sum of their tolerances, and what is measured under a bound anything."""
+    """What the records of a claim allow: the sum of their tolerances, and any measured value under a bound."""
     if any(name not in table for table in (a, b) for name in ("comparison", "tolerance")):
         return np.zeros(len(a))
     tolerances = [np.nan_to_num(_numbers(table["tolerance"])[0]) for table in (a, b)]
@@ -479,14 +484,14 @@ def _own(a: pd.DataFrame, b: pd.DataFrame, column: str) -> np.ndarray:
 
 
 def _estimate_allowance(x: np.ndarray, y: np.ndarray, rounding: np.ndarray) -> np.ndarray:
-    """The largest |x - y| of two errors: for x < y, (1 - 1 / ESTIMATE_FACTOR) y, which is y <= ESTIMATE_FACTOR x."""
+    """The largest allowed |x - y| of two errors: for x < y, (1 - 1 / ESTIMATE_FACTOR) y, so y <= ESTIMATE_FACTOR x."""
     larger = np.maximum(np.abs(x), np.abs(y))
     allowed = np.maximum((1 - 1 / ESTIMATE_FACTOR) * larger, rounding)
     return np.where(larger <= ROUND_OFF, np.inf, allowed)
 
 
 def _seeds(rule: Rule, column: str, index: pd.Index, x: np.ndarray, y: np.ndarray, tolerance: float) -> pd.DataFrame:
-    """The difference of the medians over the seeds, over what their spread allows, of every row; columns as `_judge`.
+    """For every row, the difference of the medians over the seeds over what their spread allows; columns as `_judge`.
 
     >>> index = pd.MultiIndex.from_product([["r"], ["0", "1", "2"], [0]], names=["run", "seed", ORDER])
     >>> x, y = np.array([1.0, 2.0, 3.0]), np.array([-6.0, -5.0, -4.0])  # medians 7 apart, ranges 2 + 2, twice: 8
@@ -531,7 +536,7 @@ def _seeds(rule: Rule, column: str, index: pd.Index, x: np.ndarray, y: np.ndarra
 
 
 def report(found: Comparison, rows: int = 20) -> Iterator[str]:
-    """Lines for a terminal: how it was compared, a line per table, the worst differences, and the answer."""
+    """Lines for a terminal: the way of comparison, a line per table, the largest differences, and the answer."""
     way = "bitwise" if found.tolerance == 0 else f"relative tolerance {found.tolerance:g}"
     if found.way == "spread":
         way = "against the spread of the seeds and the tolerances of the records"
@@ -573,7 +578,7 @@ def _line(table: TableComparison, way: Way) -> str:
 
 
 def _worst(differences: Sequence[Difference], way: Way) -> Iterator[str]:
-    """The differences as a table that fits the terminal; below each other in one of 80 columns."""
+    """The differences as a table that fits the terminal, or one below another in a narrow one."""
     from rich.console import Console
     from rich.table import Table
 
@@ -592,7 +597,7 @@ def _worst(differences: Sequence[Difference], way: Way) -> Iterator[str]:
     for one in differences:
         size = f"{one.size:.2g}" if np.isfinite(one.size) else ""
         cells = map(_short, (one.table, one.row, one.column, one.a, one.b, size, one.what))
-        table.add_row(*(cell.replace(", ", ",\n").replace(" (", "\n(") for cell in cells))  # fewer words broken
+        table.add_row(*(cell.replace(", ", ",\n").replace(" (", "\n(") for cell in cells))  # breaks fewer words
     console = Console(highlight=False, markup=False)
     with console.capture() as capture:
         console.print(table)

@@ -7,13 +7,13 @@ from gradalign.base.errors import ConfigurationError
 PACKAGE = Path(__file__).resolve().parent
 
 COPIED = {"smoke.yaml": "workflow/config/smoke.yaml", "references.bib": "paper/references.bib"}
-"""Name in the folder ``data`` of a wheel, and place in a checkout; ``setup.py`` copies them into what it builds."""
+"""Names in the folder ``data`` of a wheel, and paths in a checkout; ``setup.py`` copies these files into the build."""
 
 
 def shipped(name: str) -> Path:
-    """The place of a file that ships with gradalign: in the folder ``data``, or of ``COPIED`` in the checkout.
+    """The path of a file that ships with gradalign: in the folder ``data``, or as in ``COPIED`` in the checkout.
 
-    Raises ``ConfigurationError`` where neither is there, as in a package that was put together by hand.
+    Raises ``ConfigurationError`` if neither exists, as in a package that was put together by hand.
 
     >>> shipped("smoke.yaml").name
     'smoke.yaml'

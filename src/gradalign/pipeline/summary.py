@@ -1,4 +1,4 @@
-"""Gathering what all stages wrote into the tidy tables that figures, tables, paper and verification read."""
+"""Gathers the output of all stages into the tidy tables that figures, tables, paper and verification read."""
 
 import shutil
 from functools import partial
@@ -27,13 +27,13 @@ REFERENCE_COLUMNS = [
 
 
 def summarise(results: Path, kind: Kind, names: list[str], empty: bool = False) -> list[Path]:
-    """Write the tables of one kind into ``results/summary``; returns their paths.
+    """Write the tables of one kind into ``results/summary`` and return their paths.
 
-    ``results`` is the directory of one scale. ``names`` are the topics, problems, studies or runs that belong to the
-    summary, so that a part left over from another configuration is not taken in; where there are none, ``empty`` says
-    that this is meant, and the tables have no row. Runs have tables that follow from them (``derived_tables``), and
-    fields, ``fields/<run>.npz``. ``docs/reference/summary-tables.md`` describes the columns. Raises
-    ``ConfigurationError`` where a named part is missing, and where ``results`` is no directory.
+    ``results`` is the directory of one scale. ``names`` are the topics, problems, studies or runs of the summary; parts
+    left over from another configuration are ignored. ``empty`` allows ``names`` to be empty, and the tables then have
+    no rows. Runs add the tables that follow from them (``derived_tables``) and fields, ``fields/<run>.npz``.
+    ``docs/reference/summary-tables.md`` describes the columns. Raises ``ConfigurationError`` if a named part is
+    missing, if ``results`` is no directory, or if ``names`` is empty without ``empty``.
     """
     if not results.is_dir():
         raise ConfigurationError(
@@ -66,7 +66,7 @@ def summarise(results: Path, kind: Kind, names: list[str], empty: bool = False) 
 
 
 def _together(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """All rows of some tables; the columns alone where none has a row."""
+    """All rows of some tables; only the columns if none has a row."""
     parts = [part for part in tables if len(part)]
     empty = tables[0] if tables else pd.DataFrame()
     return pd.concat(parts, ignore_index=True) if parts else empty
@@ -81,7 +81,7 @@ def _present(path: Path) -> Path:
 
 
 def _reference_rows(path: Path, problem: str, scale: str) -> dict[str, pd.DataFrame]:
-    """The rows of one reference: one of ``references``, one of ``reference_evidence`` for each further check."""
+    """The row of one reference in ``references``, and one in ``reference_evidence`` for each further check."""
     reference = Reference.load(path, problem)
     row = {name: getattr(reference, name) for name in REFERENCE_COLUMNS}
     row |= {"bytes": path.stat().st_size, "scale": scale, "commit": reference.commit}

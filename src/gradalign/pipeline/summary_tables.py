@@ -1,4 +1,4 @@
-"""Which summary tables there are, in which files, and from which folders of a scale they are gathered."""
+"""Names of the summary tables, their files, and the folders of a scale from which they are gathered."""
 
 from pathlib import Path
 from typing import Literal
@@ -6,10 +6,10 @@ from typing import Literal
 Kind = Literal["claims", "references", "studies", "runs"]
 
 PARTS: dict[Kind, str] = {"claims": "claims", "references": "references", "studies": "studies", "runs": "evaluation"}
-"""By kind, the folder of a scale that holds the parts of its tables.
+"""The folder of a scale that holds the parts of each kind of table.
 
-A part is a folder with the rows of one topic, study or run, in files with the names and the columns of the whole
-tables: a figure of one run reads its part as it would read the whole. The part of a reference is the reference's file.
+A part is a folder with the rows of one topic, study or run, in files with the names and columns of the whole tables: a
+figure of one run reads its part like the whole. The part of a reference is its file.
 """
 
 TABLES: dict[Kind, tuple[str, ...]] = {
@@ -18,16 +18,16 @@ TABLES: dict[Kind, tuple[str, ...]] = {
     "studies": ("studies",),
     "runs": ("runs", "curves", "errors", "errors_in_time"),
 }
-"""By kind, the tables that are gathered from parts, each a CSV file of that name."""
+"""The tables of each kind that are gathered from parts, each a CSV file of that name."""
 
 DERIVED = ("mean_ranks", "score_correlations")
-"""The tables that ``gradalign.pipeline.comparison.derived_tables`` makes from those of all runs."""
+"""The tables that ``gradalign.pipeline.comparison.derived_tables`` computes from those of all runs."""
 
 
 def path_of(folder: Path, table: str) -> Path:
-    """The file of a summary table in a folder: ``<table>.csv``, or ``<table>.csv.gz`` where that alone is there.
+    """The file of a summary table in a folder: ``<table>.csv``, or ``<table>.csv.gz`` if only that exists.
 
-    Large tables are shipped in the second form (``published/``).
+    Large tables ship compressed (``published/``).
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
