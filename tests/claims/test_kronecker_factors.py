@@ -26,7 +26,7 @@ class TestTopic(TopicContract):
     topic = kronecker_factors
     claims = "T28a T28b T28c T29a T29b T29c T29d T30"
     false_in_general = "T29d"
-    measured = "_structure_of factors_of _ideal_soap _slacks"
+    measured = "_structure_of factors_of _ideal_soap random_matrices"
 
     def test_points_keep_to_the_bounds(self, curves):
         errors = {(curve.series, curve.seed): np.array(curve.y) for curve in curves if curve.claim == "T29"}

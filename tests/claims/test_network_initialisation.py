@@ -9,6 +9,7 @@ from tolerances import CONDITIONED, IDENTITY
 from topic_contract import TopicContract
 
 from gradalign.claims import network_initialisation as topic
+from gradalign.claims._checks import checked, checks_of
 from gradalign.claims._shallow_networks import losses
 
 
@@ -22,7 +23,13 @@ class TestTopic(TopicContract):
     def narrow(cls):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(topic, "MEANS", {16: topic.MEANS[16]})
+            patch.setattr(topic, "_CHECKS", narrow_checks())
             yield
+
+
+def narrow_checks():
+    """The checks of width 16."""
+    return [check for check in checks_of(topic) if check.quantity.endswith("w = 16")]
 
 
 @pytest.fixture(scope="module")
@@ -71,15 +78,21 @@ def test_T37_signs_follow_the_data(found):
     assert np.any(found["data 0"] < 0)
 
 
-def test_T37_records_notice_other_scores():
+def verdicts(monkeypatch, found):
+    """The verdicts of width 16 on scores by data."""
+    monkeypatch.setattr(topic, "scores", lambda width, seeds: found)
+    return [record.verdict for record in checked(narrow_checks())]
+
+
+def test_T37_records_notice_other_scores(monkeypatch):
     generator = np.random.default_rng(0)
     zero = 0.69 * np.sign(generator.permutation(np.arange(60) - 29.5))
     good = {"data 0": zero, "data 1": np.full(60, 0.523), "data -1": np.full(60, -0.521)}
-    assert {record.verdict for record in topic.records_of(16, good)} == {"confirmed"}
+    assert set(verdicts(monkeypatch, good)) == {"confirmed"}
     swapped = {**good, "data 1": good["data -1"], "data -1": good["data 1"]}
-    assert sum(record.verdict == "violated" for record in topic.records_of(16, swapped)) == 4
+    assert verdicts(monkeypatch, swapped).count("violated") == 4
     biased = {**good, "data 0": np.abs(zero)}
-    assert sum(record.verdict == "violated" for record in topic.records_of(16, biased)) >= 2
+    assert verdicts(monkeypatch, biased).count("violated") >= 2
 
 
 def test_T37_curves_are_shares(monkeypatch):
@@ -88,4 +101,4 @@ def test_T37_curves_are_shares(monkeypatch):
     curves = topic.curves()
     assert [curve.series for curve in curves] == list(topic.DATA)
     assert all(np.sum(curve.y) == pytest.approx(1, abs=IDENTITY) for curve in curves)
-    assert len(topic.T37()) == 7
+    assert len(narrow_checks()) == 7

@@ -3,6 +3,8 @@
 The runs of the records themselves are too long for a test.
 """
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +20,7 @@ from gradalign.base.randomness import stream
 from gradalign.claims import _followed_runs as followed_runs
 from gradalign.claims import _small_pinns as small_pinns
 from gradalign.claims import small_networks as topic
+from gradalign.claims._checks import checked, checks_of
 from gradalign.optimizers import adam, soap
 from gradalign.training.model import residuals_of
 
@@ -288,15 +291,37 @@ def test_T33_window_is_the_last_quarter():
     assert topic.gain(history) == pytest.approx(1e2)
 
 
+SHARED = {
+    "whitened_scores_along_soap",
+    "whitened_scores_at_small_damping",
+    "slack_of_the_bound_on_damping",
+    "common_state_scores",
+    "own_state_scores",
+    "own_state_scores_with_momentum",
+    "newton_scores",
+    "loss_of_adam_over_that_of_soap",
+}
+"""What measures the scores and the losses of both networks for the heat equation."""
+
+
+def heat_records(monkeypatch, runs):
+    """The records of scores and losses of the small network for the heat equation, on these runs."""
+    monkeypatch.setattr(topic, "three_losses", lambda: runs)
+    found = [check for check in checks_of(topic) if check.quantity.endswith(topic.SMALL)]
+    found = [check for check in found if check.source.split(".")[-1] in SHARED]
+    assert len(found) == len(SHARED)
+    return checked(found)
+
+
 def violated(records):
     return {record.quantity.split(";")[0] for record in records if record.verdict == "violated"}
 
 
-def test_T33_records_can_fail():
+def test_T33_records_can_fail(monkeypatch):
     good = heat_runs(made_up(-1 / 3, whitened=-1 / 3, whitened_fine=-1 / 3, own=-0.3))
     for run in good.values():
         run.values["newton"] -= 1.0
-    found = [*topic.score_records(good, 3, "x"), *topic.heat_records(good, "x", 10.0)]
+    found = heat_records(monkeypatch, good)
     assert violated(found) == set()
     middle = 1e-3 * np.mean(np.arange(len(topic.SEEDS)))
     assert topic.adam_is_farther(good, topic.REDRAWN) == pytest.approx(0.9 - 1 / 3, abs=IDENTITY)
@@ -305,30 +330,36 @@ def test_T33_records_can_fail():
     bad["SOAP, redrawn points"].values["damping_bound"][1, 3] = 0.0
     for run in bad.values():
         run.values["whitened_fine"][2] = -0.25
-    found = [*topic.score_records(bad, 3, "x"), *topic.heat_records(bad, "x", 10.0)]
+    found = heat_records(monkeypatch, bad)
     assert len(violated(found)) == len({record.quantity.split(";")[0] for record in found})
 
 
-def test_T33_one_seed_out_of_line_is_seen():
+def test_T33_one_seed_out_of_line_is_seen(monkeypatch):
     """Records about every seed do not average over them."""
     bad = heat_runs(made_up(-1 / 3, whitened=-1 / 3, whitened_fine=-1 / 3, own=-0.3))
     for run in bad.values():
         run.values["newton"] -= 1.0
     bad["SOAP, fixed points"].values["loss"][-1] = 0.5
     bad["SOAP, fixed points"].values["whitened"][-1] = -0.2
-    assert violated([*topic.score_records(bad, 3, "x"), *topic.heat_records(bad, "x", 10.0)]) == {
-        "farthest window mean over points and seeds, mu = 1e-8 lambda_max, x",
-        "least ratio over fixed and redrawn points and seeds, geometric window means, x",
+    assert violated(heat_records(monkeypatch, bad)) == {
+        "farthest window mean over points and seeds, mu = 1e-8 lambda_max, heat, 697 parameters",
+        "least ratio over fixed and redrawn points and seeds, geometric window means, heat, 697 parameters",
     }
 
 
 @pytest.mark.parametrize(("comparison", "count"), [("at least", 5), ("at most", 1)])
 def test_T33_directions_are_counted(monkeypatch, comparison, count):
-    monkeypatch.setitem(topic.ORDERS, "x", {("own", topic.FIXED): (comparison, count)})
+    statement = ": own state, fixed points."
+    found = [check for check in checks_of(topic) if check.quantity.endswith(topic.SMALL)]
+    (check,) = [check for check in found if check.statement.endswith(statement)]
+    assert (check.more["comparison"], check.bound) == topic.ORDERS[topic.SMALL]["own", topic.FIXED]
+    check = dataclasses.replace(check, bound=count, more={"comparison": comparison})
     for above in range(len(topic.SEEDS) + 1):
         adam_run = made_up(-0.5)
         adam_run.values["own"][above:] += 0.3
-        (record,) = topic.direction_records({"SOAP, fixed points": made_up(-0.4), "Adam, fixed points": adam_run}, "x")
+        runs = {"SOAP, fixed points": made_up(-0.4), "Adam, fixed points": adam_run}
+        monkeypatch.setattr(topic, "three_losses", lambda runs=runs: runs)
+        (record,) = checked([check])
         assert record.measured == above
         assert (record.verdict == "confirmed") == (above >= count if comparison == "at least" else above <= count)
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from gradalign.base.precision import dtype_of
 from gradalign.claims._batches import units
-from gradalign.claims._records import STANDARD_ERRORS, Claim, Curve, Status, at_most, equals, in_band, timed, vanishes
+from gradalign.claims._checks import Measured, Tolerance, at_most, equals, in_band, vanishes
+from gradalign.claims._records import STANDARD_ERRORS, Curve, Numbers
 from gradalign.claims._shallow_networks import (
     Poisson,
     conflicts,
@@ -34,32 +35,24 @@ Floats = NDArray[np.floating[Any]]
 Data = tuple[float, float]
 """u(0) and u(1)."""
 
-IDENTITY = 1e-12  # identities between numbers of order one, some thousand roundings of 1e-16
-DERIVATIVES = 1e-10  # relative; third derivatives of 100 neurons by two routes
-MEAN = 0.005  # from the mean |A| over 400 draws to its limit
-SLOPE = 0.1
+IDENTITY = Tolerance(1e-12, "some thousand roundings of 1e-16, in identities between numbers of order one")
+DERIVATIVES = Tolerance(1e-10, "relative rounding of third derivatives of 100 neurons by two routes")
+MEAN = Tolerance(0.005, "from the mean or the deviation of |A| over 400 or more draws to its limit")
+SLOPE = Tolerance(0.1, "far below 1/2, the least step between exponents; higher orders and few draws bend the lines")
+THIRD_DECIMAL = Tolerance(5e-4, "half a unit of the third decimal, the last one printed")
+FOURTH_DECIMAL = Tolerance(5e-5, "half a unit of the fourth decimal, the last one printed")
 
 POINTS = np.linspace(0, 1, 33)
 WIDTHS = (64, 512, 4096)
 DRAWS = 400
 MANY = 3600  # in the limit s -> 0; four standard errors of the mean |A| are 0.005 then
-PRINTED = {"GD": (0.6196, 5e-5), "sign": (1.0, IDENTITY), "UV^T": (0.643, 5e-4)}
-"""c for the data 0 and 1, as printed, with half a unit of its last digit."""
 SMALL = 1e-3  # s
 UNIT: Data = (0.0, 1.0)
+OTHER_DATA: tuple[Data, ...] = ((1.0, 0.5), (-2.0, 1.0))
 BIASES = {"zero biases": 0.0, "random biases": 1.0}
 
 DIRECTIONS: dict[str, Callable[[Floats], Floats]] = {"GD": lambda gradients: gradients, "sign": np.sign, "UV^T": units}
 """Maps of gradients (..., 3, M) with rows a, w, b. For a layer of one row or column, U V^T is the unit vector."""
-
-
-def check() -> list[Claim]:
-    """All records of the claim T38.
-
-    Raises ``ConfigurationError`` while JAX's 64-bit types are off.
-    """
-    dtype_of("float64")
-    return timed(CHECKS)
 
 
 def curves() -> list[Curve]:
@@ -85,8 +78,17 @@ def curves() -> list[Curve]:
     return lines
 
 
-def small_parameters() -> list[Claim]:
-    """Gradients by formula, and their limit for small parameters."""
+# T38: gradients by formula, and their limit for small parameters
+
+
+@vanishes(
+    "T38",
+    "The gradients of a tanh network with one hidden layer have closed forms.",
+    "largest relative distance of the gradients and their score from automatic differentiation",
+    DERIVATIVES,
+    draws=3,
+)
+def closed_forms_of_the_gradients() -> Numbers:
     parameters = np.random.default_rng([38, 1]).standard_normal((3, 100))
     problem = laplace((0.3, 1.0))
     pair = losses(shallow_network(jnp.tanh), problem)
@@ -94,167 +96,255 @@ def small_parameters() -> list[Claim]:
     gradients = shallow_gradients(parameters, problem, tanh_derivatives)
     distances = [np.linalg.norm(a - b) / np.linalg.norm(b) for a, b in zip(gradients, automatic, strict=True)]
     score = gram_scores(gram(gradients.reshape(1, 2, -1)))[0]
-    records = [
-        vanishes(
-            "T38",
-            "The gradients of a tanh network with one hidden layer have closed forms.",
-            "largest relative distance of the gradients and their score from automatic differentiation",
-            [*distances, score - alignment_score(automatic)],
-            DERIVATIVES,
-            draws=3,
-        )
-    ]
+    return [*distances, score - alignment_score(automatic)]
+
+
+@equals(
+    "T38",
+    "As s -> 0 gradients align with p D1 + q D0 and -(g1 w + (g0 + g1) b, g1 a, (g0 + g1) a), at rate s^2.",
+    "slope of the median |A - limit| in s, 20 networks, M = 64, {biases}",
+    2.0,
+    SLOPE,
+    cases=[{"biases": biases} for biases in BIASES],
+)
+def rate_of_the_limit_of_small_parameters(biases: str) -> Measured:
     problem, scales = laplace((0.5, 1.0)), 10.0 ** -np.arange(1, 4)
-    for name, bias in BIASES.items():
-        networks = np.stack(list(initial_parameters(np.random.default_rng([38, 2]), 20, 64, bias)))
-        limit = direction_scores(small_gradients(one, problem) for one in networks)["GD"]
-        found = [direction_scores(gradients_at(s * networks, problem))["GD"] for s in scales]
-        records.append(
-            equals(
-                "T38",
-                "As s -> 0 gradients align with p D1 + q D0 and -(g1 w + (g0 + g1) b, g1 a, (g0 + g1) a), at rate s^2.",
-                f"slope of the median |A - limit| in s, 20 networks, M = 64, {name}",
-                slope(scales, np.median(np.abs(found - limit), axis=1)),
-                2.0,
-                SLOPE,
-                of=[*found, limit],
-            )
-        )
-    return records
+    networks = np.stack(list(initial_parameters(np.random.default_rng([38, 2]), 20, 64, BIASES[biases])))
+    limit = direction_scores(small_gradients(one, problem) for one in networks)["GD"]
+    found = [direction_scores(gradients_at(s * networks, problem))["GD"] for s in scales]
+    return Measured(slope(scales, np.median(np.abs(found - limit), axis=1)), of=[*found, limit])
 
 
-def fair_coin() -> list[Claim]:
-    """Both signs have the same probability for every width."""
-    errors: dict[str, list[Floats]] = {name: [] for name in DIRECTIONS}
+# T38: both signs have the same probability at every width
+
+
+@cache
+def sums_of_flipped_scores() -> dict[str, list[Floats]]:
+    """A(a) + A(-a) of 100 networks (100,) each of M = 3, 64, 512 with zero biases, by direction map."""
+    sums: dict[str, list[Floats]] = {name: [] for name in DIRECTIONS}
     for M in (3, 64, 512):
         networks = SMALL * np.stack(list(initial_parameters(np.random.default_rng([38, 3, M]), 100, M, 0.0)))
         flipped = networks * np.array([-1.0, 1.0, 1.0])[:, None]
         found, other = (direction_scores(gradients_at(part, laplace(UNIT))) for part in (networks, flipped))
-        for name, values in errors.items():
+        for name, values in sums.items():
             values.append(found[name] + other[name])
-    records = [
-        vanishes(
-            "T38",
-            "With zero biases a flip of the signs of a flips A, if the map commutes with signs of layers.",
-            f"largest |A(a) + A(-a)|, {name}, 100 networks each of M = 3, 64, 512",
-            values,
-            IDENTITY,
-            "proven under conditions",
-            draws=300,
-        )
-        for name, values in errors.items()
-    ]
-    for name, bias in BIASES.items():
-        for M in WIDTHS:
-            records.append(
-                in_band(
-                    "T38",
-                    "Each sign of A has probability 1/2 at every width.",
-                    f"|z| of the share of A < 0, 400 networks, M = {M}, {name}, GD",
-                    conflicts(scores(M, bias)["GD"]),
-                    0.5,
-                    "proven under conditions",
-                    draws=DRAWS,
-                )
-            )
-    return records
+    return sums
 
 
-def two_values() -> list[Claim]:
-    """With zero biases A becomes two-valued."""
-    condition: Status = "proven under conditions"
-    statement = "With zero biases A tends to two values +-c"
-    constants = {name: limit_constant(name, UNIT) for name in DIRECTIONS}
-    records = [
-        equals("T38", f"{statement}.", f"c, {name}, data 0 and 1", constants[name], value, tolerance, "consistency")
-        for name, (value, tolerance) in PRINTED.items()
-    ]
-    for name, constant in constants.items():
-        found = np.abs(scores(4096, 0.0)[name])
-        quantity = f"mean |A|, {name}, M = 4096"
-        records.append(equals("T38", f"{statement}.", quantity, [np.mean(found)], constant, MEAN, condition, of=found))
-    records.append(
-        vanishes(
-            "T38",
-            "With zero biases and g1 (g0 + g1) > 0 the first steps of Adam score exactly 1 or -1 at every width.",
-            "largest ||A| - 1|, sign, 1200 networks",
-            [np.abs(scores(M, 0.0)["sign"]) - 1 for M in WIDTHS],
-            IDENTITY,
-            condition,
-            draws=3 * DRAWS,
-        )
-    )
-    for data in ((1.0, 0.5), (-2.0, 1.0)):
-        networks = initial_parameters(np.random.default_rng([38, 4]), 100, 4096, 0.0)
-        by_map = direction_scores(gradients_at((SMALL * one for one in networks), laplace(data)))
-        for name in DIRECTIONS:
-            records.append(
-                equals(
-                    "T38",
-                    f"{statement}, which depend on the data.",
-                    f"mean |A|, {name}, data {data[0]:g} and {data[1]:g}, M = 4096",
-                    [np.mean(np.abs(by_map[name]))],
-                    limit_constant(name, data),
-                    MEAN,
-                    condition,
-                    of=by_map[name],
-                )
-            )
-    deviations = np.array([np.std(np.abs(scores(M, 0.0)["GD"])) for M in WIDTHS])
-    records.append(
-        equals(
-            "T38",
-            f"{statement}: the spread of |A| falls like M^-1/2.",
-            "slope of the standard deviation of |A| from M = 512 to 4096, GD",
-            slope(np.array(WIDTHS[1:]), deviations[1:]),
-            -0.5,
-            SLOPE,
-            condition,
-            of=[scores(M, 0.0)["GD"] for M in WIDTHS],
-        )
-    )
-    return records
+@vanishes(
+    "T38",
+    "With zero biases a flip of the signs of a flips A, if the map commutes with signs of layers.",
+    "largest |A(a) + A(-a)|, {name}, 100 networks each of M = 3, 64, 512",
+    IDENTITY,
+    "proven under conditions",
+    draws=300,
+    cases=[{"name": name} for name in DIRECTIONS],
+)
+def flip_of_the_last_layer(name: str) -> Numbers:
+    return sums_of_flipped_scores()[name]
 
 
-def random_biases() -> list[Claim]:
-    """With random biases the limit law is not two-valued."""
-    condition: Status = "proven under conditions"
-    statement = "With random biases A tends to a law of the angle of (alpha, beta)"
-    laws = {name: np.abs(limit_law(name, UNIT, 1.0)) for name in DIRECTIONS}
+@in_band(
+    "T38",
+    "Each sign of A has probability 1/2 at every width.",
+    "|z| of the share of A < 0, 400 networks, M = {M}, {biases}, GD",
+    0.5,
+    "proven under conditions",
+    draws=DRAWS,
+    cases=[{"M": M, "biases": biases} for biases in BIASES for M in WIDTHS],
+)
+def share_of_conflicts(M: int, biases: str) -> Numbers:
+    return conflicts(scores(M, BIASES[biases])["GD"])
+
+
+# T38: with zero biases A becomes two-valued
+
+
+@equals(
+    "T38",
+    "With zero biases A tends to two values +-c.",
+    "c, GD, data 0 and 1",
+    0.6196,
+    FOURTH_DECIMAL,
+    "consistency",
+)
+def limit_of_gradient_descent() -> Numbers:
+    return limit_constant("GD", UNIT)
+
+
+@equals("T38", "With zero biases A tends to two values +-c.", "c, sign, data 0 and 1", 1.0, IDENTITY, "consistency")
+def limit_of_signs() -> Numbers:
+    return limit_constant("sign", UNIT)
+
+
+@equals(
+    "T38",
+    "With zero biases A tends to two values +-c.",
+    "c, UV^T, data 0 and 1",
+    0.643,
+    THIRD_DECIMAL,
+    "consistency",
+)
+def limit_of_orthogonalised_steps() -> Numbers:
+    return limit_constant("UV^T", UNIT)
+
+
+@equals(
+    "T38",
+    "With zero biases A tends to two values +-c.",
+    "mean |A|, {name}, M = 4096",
+    None,
+    MEAN,
+    "proven under conditions",
+    cases=[{"name": name} for name in DIRECTIONS],
+)
+def mean_magnitude_with_zero_biases(name: str) -> Measured:
+    found = np.abs(scores(4096, 0.0)[name])
+    return Measured(np.mean(found), of=found, expected=limit_constant(name, UNIT))
+
+
+@vanishes(
+    "T38",
+    "With zero biases and g1 (g0 + g1) > 0 the first steps of Adam score exactly 1 or -1 at every width.",
+    "largest ||A| - 1|, sign, 1200 networks",
+    IDENTITY,
+    "proven under conditions",
+    draws=3 * DRAWS,
+)
+def magnitude_of_the_first_steps_of_adam() -> Numbers:
+    return [np.abs(scores(M, 0.0)["sign"]) - 1 for M in WIDTHS]
+
+
+@cache
+def scores_for(data: Data) -> dict[str, Floats]:
+    """Scores (100,) by direction map with zero biases, M = 4096 and s = 1e-3."""
+    networks = initial_parameters(np.random.default_rng([38, 4]), 100, 4096, 0.0)
+    return direction_scores(gradients_at((SMALL * one for one in networks), laplace(data)))
+
+
+@equals(
+    "T38",
+    "With zero biases A tends to two values +-c, which depend on the data.",
+    "mean |A|, {name}, data {data[0]:g} and {data[1]:g}, M = 4096",
+    None,
+    MEAN,
+    "proven under conditions",
+    cases=[{"name": name, "data": data} for data in OTHER_DATA for name in DIRECTIONS],
+)
+def mean_magnitude_for_other_data(name: str, data: Data) -> Measured:
+    found = scores_for(data)[name]
+    return Measured(np.mean(np.abs(found)), of=found, expected=limit_constant(name, data))
+
+
+@equals(
+    "T38",
+    "With zero biases A tends to two values +-c: the spread of |A| falls like M^-1/2.",
+    "slope of the standard deviation of |A| from M = 512 to 4096, GD",
+    -0.5,
+    SLOPE,
+    "proven under conditions",
+)
+def rate_of_the_two_values() -> Measured:
+    found = [scores(M, 0.0)["GD"] for M in WIDTHS]
+    deviations = np.array([np.std(np.abs(one)) for one in found])
+    return Measured(slope(np.array(WIDTHS[1:]), deviations[1:]), of=found)
+
+
+# T38: with random biases the limit law is not two-valued
+
+
+@cache
+def magnitudes_of_many() -> dict[str, Floats]:
+    """|A| (3600,) by direction map in the limit s -> 0, random biases, M = 8192."""
     networks = initial_parameters(np.random.default_rng([38, 5]), MANY, 8192, 1.0)
-    small = direction_scores(small_gradients(one, laplace(UNIT)) for one in networks)
-    many, law = {name: np.abs(found) for name, found in small.items()}, laws["GD"]
-    where = f"GD, {MANY} networks with s -> 0, M = 8192"
-    mean, deviation = float(law.mean()), float(law.std())
-    records = [
-        equals("T38", f"{statement}.", "mean |A| under the law, GD", mean, 0.535, 5e-4, "consistency"),
-        equals("T38", f"{statement}.", "deviation of |A| under the law, GD", deviation, 0.074, 5e-4, "consistency"),
-        equals("T38", f"{statement}.", f"mean |A|, {where}", many["GD"].mean(), mean, MEAN, condition, of=many["GD"]),
-        equals(
-            "T38",
-            "With random biases A tends to two values as well, so that |A| does not vary.",
-            f"standard deviation of |A|, {where}",
-            many["GD"].std(),
-            deviation,
-            MEAN,
-            "false in general",
-            of=many["GD"],
-        ),
-    ]
-    samples = [
-        *((f"{name}, {MANY} networks with s -> 0", many[name], laws[name]) for name in ("sign", "UV^T")),
-        *((f"GD, {DRAWS} networks, M = {M}", np.abs(scores(M, 1.0)["GD"]), law) for M in WIDTHS[1:]),
-    ]
-    for words, sample, expected in samples:
-        quantity = f"|z| of the mean |A|, {words}"
-        z = distance(sample, expected)
-        records.append(
-            at_most("T38", f"{statement}.", quantity, z, STANDARD_ERRORS, 0.0, condition, of=[sample, expected])
-        )
-    return records
+    found = direction_scores(small_gradients(one, laplace(UNIT)) for one in networks)
+    return {name: np.abs(values) for name, values in found.items()}
 
 
-CHECKS = (small_parameters, fair_coin, two_values, random_biases)
+def law_of_magnitudes(name: str) -> Floats:
+    """Equally probable |A| under the limit law with random biases."""
+    return np.abs(limit_law(name, UNIT, 1.0))
+
+
+@equals(
+    "T38",
+    "With random biases A tends to a law of the angle of (alpha, beta).",
+    "mean |A| under the law, GD",
+    0.535,
+    THIRD_DECIMAL,
+    "consistency",
+)
+def mean_of_the_law() -> Numbers:
+    return law_of_magnitudes("GD").mean()
+
+
+@equals(
+    "T38",
+    "With random biases A tends to a law of the angle of (alpha, beta).",
+    "deviation of |A| under the law, GD",
+    0.074,
+    THIRD_DECIMAL,
+    "consistency",
+)
+def deviation_of_the_law() -> Numbers:
+    return law_of_magnitudes("GD").std()
+
+
+@equals(
+    "T38",
+    "With random biases A tends to a law of the angle of (alpha, beta).",
+    "mean |A|, GD, 3600 networks with s -> 0, M = 8192",
+    None,
+    MEAN,
+    "proven under conditions",
+)
+def mean_magnitude_with_random_biases() -> Measured:
+    found = magnitudes_of_many()["GD"]
+    return Measured(found.mean(), of=found, expected=float(law_of_magnitudes("GD").mean()))
+
+
+@equals(
+    "T38",
+    "With random biases A tends to two values as well, so that |A| does not vary.",
+    "standard deviation of |A|, GD, 3600 networks with s -> 0, M = 8192",
+    None,
+    MEAN,
+    "false in general",
+)
+def deviation_with_random_biases() -> Measured:
+    found = magnitudes_of_many()["GD"]
+    return Measured(found.std(), of=found, expected=float(law_of_magnitudes("GD").std()))
+
+
+@at_most(
+    "T38",
+    "With random biases A tends to a law of the angle of (alpha, beta).",
+    "|z| of the mean |A|, {name}, 3600 networks with s -> 0",
+    STANDARD_ERRORS,
+    0.0,
+    "proven under conditions",
+    cases=[{"name": "sign"}, {"name": "UV^T"}],
+)
+def distance_of_many_from_the_law(name: str) -> Measured:
+    sample, law = magnitudes_of_many()[name], law_of_magnitudes(name)
+    return Measured(distance(sample, law), of=[sample, law])
+
+
+@at_most(
+    "T38",
+    "With random biases A tends to a law of the angle of (alpha, beta).",
+    "|z| of the mean |A|, GD, 400 networks, M = {M}",
+    STANDARD_ERRORS,
+    0.0,
+    "proven under conditions",
+    cases=[{"M": M} for M in WIDTHS[1:]],
+)
+def distance_from_the_law(M: int) -> Measured:
+    sample, law = np.abs(scores(M, 1.0)["GD"]), law_of_magnitudes("GD")
+    return Measured(distance(sample, law), of=[sample, law])
+
+
+# The networks, their scores and the limits
 
 
 def distance(sample: Floats, law: Floats) -> float:

@@ -5,7 +5,9 @@ sees (row-major vec). Matrices are drawn from explicit seeds in float64. A recor
 reproduces a counterexample.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +15,10 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
-from gradalign.base.precision import dtype_of
 from gradalign.claims._batches import Floats
+from gradalign.claims._checks import Measured, Tolerance, at_most, counted, equals, holds, vanishes
 from gradalign.claims._ideal_soap import factors_of, ideal_soap
-from gradalign.claims._records import Claim, Curve, at_most, counted, equals, holds, timed, vanishes
+from gradalign.claims._records import Curve, Numbers
 from gradalign.diagnostics.curvature import (
     best_kronecker,
     random_orthogonal,
@@ -26,25 +28,19 @@ from gradalign.diagnostics.curvature import (
     shampoo_factors,
 )
 
-BOUND = 1e-9  # inequalities between Frobenius norms of matrices of order one and condition up to 1e3
-IDENTITY = 1e-10  # Kronecker identities, without any inverse
-QUALITY = 0.02  # worst of 20 draws; the printed values come from other draws
+BOUND = Tolerance(1e-9, "inequalities between Frobenius norms of matrices of order one and condition up to 1e3")
+IDENTITY = Tolerance(1e-10, "rounding of Kronecker identities of matrices of order one, without any inverse")
+QUALITY = Tolerance(0.02, "the worst of 20 draws; the printed values come from other draws")
 
 M, N = 4, 5  # shape of the layer whose number of samples varies
 SHAPES = ((2, 3), (5, 2), (3, 4), (4, 5))  # of the layers otherwise
 DRAWS = 100  # of each shape
 TOTAL = DRAWS * len(SHAPES)
+ENTRIES = sum((m * n) ** 2 for m, n in SHAPES)  # of one F of each shape
+PRINTED = {1: 0.839, 10: 0.980, 100: 0.9997}
+"""Cosine of L kron R to F relative to the best one, the worst of 20 draws, by the number of samples."""
 
 _ideal_soap = jax.jit(ideal_soap, static_argnums=(1, 2))
-
-
-def check() -> list[Claim]:
-    """All records of the claims T28-T30.
-
-    Raises ``ConfigurationError`` while JAX's 64-bit types are off.
-    """
-    dtype_of("float64")
-    return timed(CHECKS)
 
 
 def curves() -> list[Curve]:
@@ -70,221 +66,312 @@ def curves() -> list[Curve]:
     return errors + angles
 
 
-def T28() -> list[Claim]:
-    """Shampoo's factors and power iteration."""
+# T28: Shampoo's factors and power iteration
+
+
+class Layers(NamedTuple):
+    """The draws of T28.
+
+    gradients: samples (100, 30, m, n), by shape. factors: definite matrices B (m, m) and C (n, n), by shape. few: the
+    samples of the printed values, (20, 100, 4, 5), by how many of the 100 count.
+    """
+
+    gradients: Sequence[Floats]
+    factors: Sequence[tuple[Floats, ...]]
+    few: dict[int, Floats]
+
+
+@cache
+def random_layers() -> Layers:
     generator = np.random.default_rng(28)
-    half_steps, kronecker, slack = [], [], []
+    gradients, factors = [], []
     for m, n in SHAPES:
-        found = _structure_of(_samples(generator, DRAWS, m, n))
-        half_steps.append(found["half_steps"])
-        slack.append(found["bounds"] - found["tangents"])
-        B, C = random_positive_definite(generator, m, 50.0), random_positive_definite(generator, n, 50.0)
+        gradients.append(_samples(generator, DRAWS, m, n))
+        factors.append(tuple(random_positive_definite(generator, size, 50.0) for size in (m, n)))
+    samples = generator.standard_normal((len(PRINTED), 20, 100, M, N))
+    return Layers(gradients, factors, dict(zip(PRINTED, samples, strict=True)))
+
+
+@cache
+def shampoo_structures() -> list[dict[str, Floats]]:
+    """``_structure_of`` the gradients of T28, by shape."""
+    return [_structure_of(gradients) for gradients in random_layers().gradients]
+
+
+@vanishes(
+    "T28a",
+    "vec L and vec R are half-steps of power iteration on the rearranged F, started from the identity.",
+    "largest error",
+    IDENTITY,
+    draws=TOTAL,
+)
+def half_steps_of_power_iteration() -> Numbers:
+    return [found["half_steps"] for found in shampoo_structures()]
+
+
+@vanishes("T28b", "F = B kron C implies F = L kron R/tr L.", "largest error", IDENTITY, draws=ENTRIES)
+def shampoo_of_a_kronecker_product() -> Numbers:
+    errors = []
+    for (m, n), (B, C) in zip(SHAPES, random_layers().factors, strict=True):
         F = jnp.asarray(np.kron(B, C))
         L, R = factors_of(F, m, n)
-        kronecker.append(F - jnp.kron(L, R) / jnp.trace(L))
-    samples = generator.standard_normal((3, 20, 100, M, N))
-    printed = {1: 0.839, 10: 0.980, 100: 0.9997}
-    qualities = {
-        count: _structure_of(_truncated(part, count))["quality"] for count, part in zip(printed, samples, strict=True)
-    }
-    return [
-        vanishes(
-            "T28a",
-            "vec L and vec R are half-steps of power iteration on the rearranged F, started from the identity.",
-            "largest error",
-            half_steps,
-            IDENTITY,
-            draws=TOTAL,
-        ),
-        vanishes(
-            "T28b",
-            "F = B kron C implies F = L kron R/tr L.",
-            "largest error",
-            kronecker,
-            IDENTITY,
-            draws=sum((m * n) ** 2 for m, n in SHAPES),
-        ),
-        holds(
-            "T28c",
-            "L and R are within tan^2 <= (n - 1)(sigma_2/sigma_1)^2, (m - 1)(...)^2 of the best Kronecker factors.",
-            "least slack of both bounds",
-            slack,
-            BOUND,
-            draws=2 * TOTAL,
-        ),
-        *(
-            equals(
-                "T28c",
-                "L kron R approximates F nearly as well as the best Kronecker product.",
-                f"cosine to F relative to the best one, worst of 20, {count} samples of 4 x 5 gradients",
-                [np.min(quality, axis=0)],
-                printed[count],
-                QUALITY,
-                "observation",
-                of=quality,
-            )
-            for count, quality in qualities.items()
-        ),
-    ]
+        errors.append(F - jnp.kron(L, R) / jnp.trace(L))
+    return errors
 
 
-def T29() -> list[Claim]:
-    """SOAP's basis and diagonal."""
+@holds(
+    "T28c",
+    "L and R are within tan^2 <= (n - 1)(sigma_2/sigma_1)^2, (m - 1)(...)^2 of the best Kronecker factors.",
+    "least slack of both bounds",
+    BOUND,
+    draws=2 * TOTAL,
+)
+def angles_to_the_best_factors() -> Numbers:
+    return [found["bounds"] - found["tangents"] for found in shampoo_structures()]
+
+
+@equals(
+    "T28c",
+    "L kron R approximates F nearly as well as the best Kronecker product.",
+    "cosine to F relative to the best one, worst of 20, {count} samples of 4 x 5 gradients",
+    lambda count: PRINTED[count],
+    QUALITY,
+    "observation",
+    cases=[{"count": count} for count in PRINTED],
+)
+def quality_of_shampoo(count: int) -> Measured:
+    quality = _structure_of(_truncated(random_layers().few[count], count))["quality"]
+    return Measured(np.min(quality), of=quality)
+
+
+# T29: SOAP's basis and diagonal
+
+
+class DiagonalLayers(NamedTuple):
+    """The draws of T29, by shape.
+
+    gradients: samples (100, 30, m, n). moments: F (m n, m n), each diagonal in a Kronecker basis.
+    """
+
+    gradients: Sequence[Floats]
+    moments: Sequence[Floats]
+
+
+@cache
+def diagonal_layers() -> DiagonalLayers:
     generator = np.random.default_rng(29)
-    parts: dict[str, list[Floats]] = {}
-    exact = []
+    gradients, moments = [], []
     for m, n in SHAPES:
-        for name, values in _structure_of(_samples(generator, DRAWS, m, n)).items():
-            parts.setdefault(name, []).append(values)
+        gradients.append(_samples(generator, DRAWS, m, n))
         Q = np.kron(random_orthogonal(generator, m), random_orthogonal(generator, n))
-        F = jnp.asarray((Q * generator.uniform(0.1, 2, m * n)) @ Q.T)
+        moments.append((Q * generator.uniform(0.1, 2, m * n)) @ Q.T)
+    return DiagonalLayers(gradients, moments)
+
+
+@cache
+def soap_structures() -> dict[str, Floats]:
+    """The quantities of ``_structure_of``, one number a draw, for the gradients of T29: (400,) each."""
+    by_shape = [_structure_of(gradients) for gradients in diagonal_layers().gradients]
+    names = [name for name, values in by_shape[0].items() if values.ndim == 1]
+    return {name: np.concatenate([found[name] for found in by_shape]) for name in names}
+
+
+@vanishes("T29a", "V = E[(Q_L^T G Q_R)^2], entry by entry.", "largest error", IDENTITY, draws=TOTAL)
+def diagonal_of_soap() -> Numbers:
+    return soap_structures()["diagonal"]
+
+
+@vanishes("T29a", "||F - Q diag(V) Q^T||^2 = ||F||^2 - ||V||^2.", "largest relative error", IDENTITY, draws=TOTAL)
+def pythagoras() -> Numbers:
+    return soap_structures()["pythagoras"]
+
+
+@at_most(
+    "T29a",
+    "V is the diagonal nearest to F in the basis Q, in Frobenius norm.",
+    "largest gain of 20 other diagonals",
+    0.0,
+    BOUND,
+    draws=TOTAL,
+)
+def nearest_diagonal() -> Numbers:
+    return soap_structures()["frobenius"]
+
+
+@at_most(
+    "T29a",
+    "V is the best diagonal in the basis Q by the LogDet divergence.",
+    "largest gain of 20 other diagonals",
+    0.0,
+    BOUND,
+    draws=TOTAL,
+)
+def best_diagonal_by_logdet() -> Numbers:
+    return soap_structures()["logdet"]
+
+
+@holds(
+    "T29b",
+    "SOAP's approximation of F is never worse than gamma L kron R, for any gamma.",
+    "least relative margin, 400 draws",
+    BOUND,
+    draws=TOTAL,
+)
+def soap_against_shampoo() -> Numbers:
+    found = soap_structures()
+    return found["shampoo"] - found["soap"]
+
+
+@vanishes(
+    "T29c",
+    "SOAP is exact for every F that is diagonal in a Kronecker basis.",
+    "largest error",
+    BOUND,
+    draws=ENTRIES,
+)
+def soap_in_a_kronecker_basis() -> Numbers:
+    errors = []
+    for (m, n), moment in zip(SHAPES, diagonal_layers().moments, strict=True):
+        F = jnp.asarray(moment)
         soap = _ideal_soap(F, m, n)
-        exact.append((soap.basis() * soap.squares.ravel()) @ soap.basis().T - F)
-    found = {name: np.concatenate(values) for name, values in parts.items() if values[0].ndim == 1}
-    return [
-        vanishes(
-            "T29a",
-            "V = E[(Q_L^T G Q_R)^2], entry by entry.",
-            "largest error",
-            found["diagonal"],
-            IDENTITY,
-            draws=TOTAL,
-        ),
-        vanishes(
-            "T29a",
-            "||F - Q diag(V) Q^T||^2 = ||F||^2 - ||V||^2.",
-            "largest relative error",
-            found["pythagoras"],
-            IDENTITY,
-            draws=TOTAL,
-        ),
-        at_most(
-            "T29a",
-            "V is the diagonal nearest to F in the basis Q, in Frobenius norm.",
-            "largest gain of 20 other diagonals",
-            found["frobenius"],
-            0.0,
-            BOUND,
-            draws=TOTAL,
-        ),
-        at_most(
-            "T29a",
-            "V is the best diagonal in the basis Q by the LogDet divergence.",
-            "largest gain of 20 other diagonals",
-            found["logdet"],
-            0.0,
-            BOUND,
-            draws=TOTAL,
-        ),
-        holds(
-            "T29b",
-            "SOAP's approximation of F is never worse than gamma L kron R, for any gamma.",
-            f"least relative margin, {TOTAL} draws",
-            found["shampoo"] - found["soap"],
-            BOUND,
-            draws=TOTAL,
-        ),
-        vanishes(
-            "T29c",
-            "SOAP is exact for every F that is diagonal in a Kronecker basis.",
-            "largest error",
-            exact,
-            BOUND,
-            draws=sum((m * n) ** 2 for m, n in SHAPES),
-        ),
-        counted(
-            "T29d",
-            "SOAP's approximation of F is always better than the best Kronecker product.",
-            f"draws of {TOTAL} in which it is worse",
-            found["soap"] > found["best"],
-            1,
-            "false in general",
-            "at least",
-            draws=TOTAL,
-            of=[found["soap"], found["best"]],
-        ),
-    ]
+        errors.append((soap.basis() * soap.squares.ravel()) @ soap.basis().T - F)
+    return errors
 
 
-def T30() -> list[Claim]:
-    """From off-diagonal energy to conditioning and direction."""
+@counted(
+    "T29d",
+    "SOAP's approximation of F is always better than the best Kronecker product.",
+    "draws of 400 in which it is worse",
+    1,
+    "false in general",
+    "at least",
+    draws=TOTAL,
+)
+def soap_worse_than_the_best_kronecker_product() -> Measured:
+    found = soap_structures()
+    return Measured(found["soap"] > found["best"], of=[found["soap"], found["best"]])
+
+
+# T30: from the off-diagonal part to the condition number and the direction
+
+
+class Matrices(NamedTuple):
+    """One draw of T30.
+
+    epsilon: number in (0, 1). C: identity plus a symmetric off-diagonal matrix of norm epsilon, (d, d). D: positive
+    diagonal (d,). g: vector (d,). H: positive definite (2 d, 2 d). S: positive definite (d, d).
+    """
+
+    epsilon: float
+    C: Floats
+    D: Floats
+    g: Floats
+    H: Floats
+    S: Floats
+
+
+@cache
+def random_matrices() -> list[Matrices]:
+    """60 draws each of d = 2 to 8."""
     generator = np.random.default_rng(30)
-    draws = [_slacks(generator, d) for d in range(2, 9) for _ in range(60)]
-    slacks = {name: [draw[name] for draw in draws] for name in draws[0]}
-    quantity = "least slack, 420 draws"
-    return [
-        holds(
-            "T30",
-            "With unit diagonal and off-diagonal part of norm epsilon, kappa <= (1 + epsilon)/(1 - epsilon).",
-            "least relative slack, 420 draws",
-            slacks["conditioning"],
-            BOUND,
-            draws=420,
-        ),
-        holds(
-            "T30",
-            "In the D-metric the diagonal direction has cosine at least 2 sqrt(kappa)/(1 + kappa) to the full one.",
-            quantity,
-            slacks["direction"],
-            BOUND,
-            draws=420,
-        ),
-        holds("T30", "That cosine is at least sqrt(1 - epsilon^2).", quantity, slacks["sine"], BOUND, draws=420),
-        holds(
-            "T30",
-            "With exact diagonal blocks the preconditioned Hessian has eigenvalues at most the number of blocks.",
-            "least slack, two blocks, 420 draws",
-            slacks["blocks"],
-            BOUND,
-            draws=420,
-        ),
-        holds(
-            "T30",
-            "cos(x, M x) >= 2 sqrt(kappa)/(1 + kappa) for every SPD M.",
-            quantity,
-            slacks["kantorovich"],
-            BOUND,
-            draws=420,
-        ),
-        holds("T30", "Some x attains that bound.", "minus the largest error", slacks["sharp"], BOUND, draws=420),
-    ]
+    return [_matrices(generator, d) for d in range(2, 9) for _ in range(60)]
 
 
-CHECKS = (T28, T29, T30)
-
-
-def _slacks(generator: np.random.Generator, d: int) -> dict[str, float]:
-    """Slacks of the inequalities of T30 for one draw of d x d matrices."""
+def _matrices(generator: np.random.Generator, d: int) -> Matrices:
     E = generator.standard_normal((d, d))
     E = E + E.T
     np.fill_diagonal(E, 0)
     epsilon = generator.uniform(0.01, 0.99)
     C = np.eye(d) + epsilon * E / np.linalg.norm(E, 2)
-    kappa = np.linalg.cond(C)
     D = np.exp(generator.uniform(-2, 2, d))
-    moment = np.sqrt(D)[:, None] * C * np.sqrt(D)
     g = generator.standard_normal(d)
-    one, other = g / D, np.linalg.solve(moment, g)
-    cosine = one @ (D * other) / np.sqrt((one @ (D * one)) * (other @ (D * other)))
     factor = generator.standard_normal((2 * d, 2 * d))
-    H = factor @ factor.T
-    first, second = np.linalg.cholesky(H[:d, :d]), np.linalg.cholesky(H[d:, d:])
-    whiten = np.zeros((2 * d, 2 * d))
-    whiten[:d, :d], whiten[d:, d:] = np.linalg.inv(first), np.linalg.inv(second)
     S = random_positive_definite(generator, d, 10.0 ** generator.uniform(0, 3))
-    spread = np.linalg.cond(S)
-    image = S @ g
-    bound = 2 * np.sqrt(spread) / (1 + spread)
-    values, vectors = np.linalg.eigh(S)
-    x = vectors[:, 0] / np.sqrt(values[0]) + vectors[:, -1] / np.sqrt(values[-1])
-    return {
-        "conditioning": float((1 + epsilon) / (1 - epsilon) / kappa - 1),
-        "direction": float(cosine - 2 * np.sqrt(kappa) / (1 + kappa)),
-        "sine": float(cosine - np.sqrt(1 - epsilon**2)),
-        "blocks": float(2 - np.linalg.eigvalsh(whiten @ H @ whiten.T)[-1]),
-        "kantorovich": float(g @ image / np.linalg.norm(g) / np.linalg.norm(image) - bound),
-        "sharp": float(-abs(x @ S @ x / np.linalg.norm(x) / np.linalg.norm(S @ x) - bound)),
-    }
+    return Matrices(epsilon, C, D, g, factor @ factor.T, S)
+
+
+@holds(
+    "T30",
+    "With unit diagonal and off-diagonal part of norm epsilon, kappa <= (1 + epsilon)/(1 - epsilon).",
+    "least relative slack, 420 draws",
+    BOUND,
+    draws=420,
+)
+def condition_by_the_off_diagonal_part() -> Numbers:
+    return [(1 + epsilon) / (1 - epsilon) / np.linalg.cond(C) - 1 for epsilon, C, *_ in random_matrices()]
+
+
+@holds(
+    "T30",
+    "In the D-metric the diagonal direction has cosine at least 2 sqrt(kappa)/(1 + kappa) to the full one.",
+    "least slack, 420 draws",
+    BOUND,
+    draws=420,
+)
+def cosine_by_the_condition_number() -> Numbers:
+    return [_cosine_of_directions(draw) - _least_cosine(draw.C) for draw in random_matrices()]
+
+
+@holds("T30", "That cosine is at least sqrt(1 - epsilon^2).", "least slack, 420 draws", BOUND, draws=420)
+def cosine_by_the_off_diagonal_part() -> Numbers:
+    return [_cosine_of_directions(draw) - np.sqrt(1 - draw.epsilon**2) for draw in random_matrices()]
+
+
+def _cosine_of_directions(draw: Matrices) -> float:
+    """Cosine in the D-metric of the diagonal direction D^-1 g and the full one F^-1 g, F = D^(1/2) C D^(1/2)."""
+    D, g = draw.D, draw.g
+    moment = np.sqrt(D)[:, None] * draw.C * np.sqrt(D)
+    one, other = g / D, np.linalg.solve(moment, g)
+    return float(one @ (D * other) / np.sqrt((one @ (D * one)) * (other @ (D * other))))
+
+
+def _least_cosine(matrix: Floats) -> float:
+    """2 sqrt(kappa)/(1 + kappa), Kantorovich's bound on cos(x, M x) for a definite M of condition number kappa."""
+    kappa = np.linalg.cond(matrix)
+    return float(2 * np.sqrt(kappa) / (1 + kappa))
+
+
+@holds(
+    "T30",
+    "With exact diagonal blocks the preconditioned Hessian has eigenvalues at most the number of blocks.",
+    "least slack, two blocks, 420 draws",
+    BOUND,
+    draws=420,
+)
+def largest_eigenvalue_with_exact_blocks() -> Numbers:
+    slack = []
+    for H in (draw.H for draw in random_matrices()):
+        d = len(H) // 2
+        whiten = np.zeros((2 * d, 2 * d))
+        for block in (slice(d), slice(d, 2 * d)):
+            whiten[block, block] = np.linalg.inv(np.linalg.cholesky(H[block, block]))
+        slack.append(2 - np.linalg.eigvalsh(whiten @ H @ whiten.T)[-1])
+    return slack
+
+
+@holds(
+    "T30",
+    "cos(x, M x) >= 2 sqrt(kappa)/(1 + kappa) for every SPD M.",
+    "least slack, 420 draws",
+    BOUND,
+    draws=420,
+)
+def kantorovich() -> Numbers:
+    slack = []
+    for g, S in ((draw.g, draw.S) for draw in random_matrices()):
+        image = S @ g
+        slack.append(g @ image / np.linalg.norm(g) / np.linalg.norm(image) - _least_cosine(S))
+    return slack
+
+
+@holds("T30", "Some x attains that bound.", "minus the largest error", BOUND, draws=420)
+def kantorovich_is_sharp() -> Numbers:
+    slack = []
+    for S in (draw.S for draw in random_matrices()):
+        values, vectors = np.linalg.eigh(S)
+        x = vectors[:, 0] / np.sqrt(values[0]) + vectors[:, -1] / np.sqrt(values[-1])
+        slack.append(-abs(x @ S @ x / np.linalg.norm(x) / np.linalg.norm(S @ x) - _least_cosine(S)))
+    return slack
 
 
 def _samples(generator: np.random.Generator, draws: int, m: int, n: int) -> Floats:
