@@ -27,20 +27,22 @@ from gradalign.diagnostics.alignment import null_value as null_value
 from gradalign.diagnostics.alignment import pairwise_cosines as pairwise_cosines
 from gradalign.diagnostics.alignment import per_layer_scores as per_layer_scores
 from gradalign.diagnostics.alignment import score_certificate as score_certificate
+from gradalign.diagnostics.angles import conflict_factor as conflict_factor
+from gradalign.diagnostics.angles import gauss_newton_gram as gauss_newton_gram
+from gradalign.diagnostics.angles import irreducible_conflict as irreducible_conflict
+from gradalign.diagnostics.angles import principal_angles as principal_angles
+from gradalign.diagnostics.kronecker import best_kronecker as best_kronecker
+from gradalign.diagnostics.kronecker import off_diagonal_energy as off_diagonal_energy
+from gradalign.diagnostics.kronecker import rank_one_fraction as rank_one_fraction
 
 # Curvature
-from gradalign.diagnostics.curvature import condition_number as condition_number
-from gradalign.diagnostics.curvature import conflict_factor as conflict_factor
-from gradalign.diagnostics.curvature import gauss_newton_gram as gauss_newton_gram
-from gradalign.diagnostics.curvature import gauss_newton_matrix as gauss_newton_matrix
-from gradalign.diagnostics.curvature import hessian_matrix as hessian_matrix
-from gradalign.diagnostics.curvature import hessian_vector_product as hessian_vector_product
-from gradalign.diagnostics.curvature import irreducible_conflict as irreducible_conflict
-from gradalign.diagnostics.curvature import jacobian_blocks as jacobian_blocks
-from gradalign.diagnostics.curvature import jacobian_matrix as jacobian_matrix
-from gradalign.diagnostics.curvature import kernel_matrix as kernel_matrix
-from gradalign.diagnostics.curvature import principal_angles as principal_angles
-from gradalign.diagnostics.curvature import rank_one_fraction as rank_one_fraction
+from gradalign.diagnostics.matrices import condition_number as condition_number
+from gradalign.diagnostics.matrices import gauss_newton_matrix as gauss_newton_matrix
+from gradalign.diagnostics.matrices import hessian_matrix as hessian_matrix
+from gradalign.diagnostics.matrices import hessian_vector_product as hessian_vector_product
+from gradalign.diagnostics.matrices import jacobian_blocks as jacobian_blocks
+from gradalign.diagnostics.matrices import jacobian_matrix as jacobian_matrix
+from gradalign.diagnostics.matrices import kernel_matrix as kernel_matrix
 
 # Optimizers
 from gradalign.optimizers.soap import scale_by_soap as scale_by_soap

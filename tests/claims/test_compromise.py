@@ -10,7 +10,7 @@ from topic_contract import TopicContract
 
 from gradalign.claims import compromise as topic
 from gradalign.claims._batches import misaligned, score
-from gradalign.diagnostics.curvature import random_orthogonal, random_positive_definite
+from gradalign.diagnostics.matrices import random_orthogonal, random_positive_definite
 
 SEED = st.integers(0, 2**32 - 1)
 SIZE = st.integers(2, 6)

@@ -11,7 +11,7 @@ from topic_contract import TopicContract
 
 from gradalign.claims import definitions as topic
 from gradalign.claims._batches import misaligned, score
-from gradalign.diagnostics.curvature import random_positive_definite, symmetric_power
+from gradalign.diagnostics.matrices import random_positive_definite, symmetric_power
 
 SEED = st.integers(0, 2**32 - 1)
 

@@ -12,7 +12,7 @@ from tolerances import CONDITIONED, IDENTITY, LEADING_ORDER, ROUNDING, STOCHASTI
 from topic_contract import TopicContract
 
 from gradalign.claims import inter_step as topic
-from gradalign.diagnostics.curvature import random_positive_definite
+from gradalign.diagnostics.matrices import random_positive_definite
 
 SEED = st.integers(0, 2**32 - 1)
 SIZE = st.integers(2, 8)

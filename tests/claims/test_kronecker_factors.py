@@ -13,7 +13,8 @@ from topic_contract import TopicContract
 
 from gradalign.claims import kronecker_factors
 from gradalign.claims._ideal_soap import factors_of, ideal_soap
-from gradalign.diagnostics.curvature import best_kronecker, random_orthogonal, random_positive_definite
+from gradalign.diagnostics.kronecker import best_kronecker
+from gradalign.diagnostics.matrices import random_orthogonal, random_positive_definite
 
 SHAPE = st.sampled_from([(2, 2), (2, 5), (3, 4), (5, 3)])  # each shape is a program to compile
 

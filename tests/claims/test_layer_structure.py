@@ -10,7 +10,8 @@ from tolerances import CONDITIONED, IDENTITY, INVERSE_ROOTS
 from topic_contract import TopicContract
 
 from gradalign.claims import layer_structure as topic
-from gradalign.diagnostics.curvature import best_kronecker, second_moment
+from gradalign.diagnostics.kronecker import best_kronecker
+from gradalign.diagnostics.matrices import second_moment
 
 SEED = st.integers(0, 2**32 - 1)
 

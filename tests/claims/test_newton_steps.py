@@ -13,7 +13,7 @@ from topic_contract import TopicContract
 
 from gradalign.claims import newton_steps as topic
 from gradalign.diagnostics.alignment import misalignment
-from gradalign.diagnostics.curvature import hessian_matrix, random_positive_definite
+from gradalign.diagnostics.matrices import hessian_matrix, random_positive_definite
 
 SEED = st.integers(0, 2**32 - 1)
 SIZE = st.integers(2, 5)

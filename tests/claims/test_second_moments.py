@@ -13,7 +13,8 @@ from topic_contract import TopicContract
 
 from gradalign.claims import second_moments as topic
 from gradalign.claims._batches import score
-from gradalign.diagnostics.curvature import gauss_newton_matrix, rank_one_fraction, second_moment
+from gradalign.diagnostics.kronecker import rank_one_fraction
+from gradalign.diagnostics.matrices import gauss_newton_matrix, second_moment
 
 SEED = st.integers(0, 2**32 - 1)
 

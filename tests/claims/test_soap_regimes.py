@@ -14,7 +14,7 @@ from topic_contract import TopicContract
 from gradalign.claims import soap_regimes
 from gradalign.claims._ideal_soap import IdealSoap, ideal_soap
 from gradalign.diagnostics.alignment import alignment_score, null_value
-from gradalign.diagnostics.curvature import random_orthogonal, random_positive_definite, symmetric_power
+from gradalign.diagnostics.matrices import random_orthogonal, random_positive_definite, symmetric_power
 
 SHAPE = st.sampled_from([(2, 2), (2, 5), (3, 4), (5, 3)])  # each shape is a program to compile
 

@@ -10,27 +10,26 @@ from oracles import curvature as oracle
 from scipy import linalg
 from tolerances import CONDITIONED, DIFFERENCES, IDENTITY, ROUNDING
 
-from gradalign.diagnostics.curvature import (
+from gradalign.diagnostics.angles import conflict_factor, gauss_newton_gram, irreducible_conflict, principal_angles
+from gradalign.diagnostics.kronecker import (
     best_kronecker,
+    off_diagonal_energy,
+    rank_one_fraction,
+    rearrange,
+    shampoo_factors,
+)
+from gradalign.diagnostics.matrices import (
     condition_number,
-    conflict_factor,
-    gauss_newton_gram,
     gauss_newton_matrix,
     hessian_matrix,
     hessian_vector_product,
-    irreducible_conflict,
     jacobian_blocks,
     jacobian_matrix,
     kernel_matrix,
-    off_diagonal_energy,
-    principal_angles,
     random_orthogonal,
     random_positive_definite,
-    rank_one_fraction,
-    rearrange,
     residual_vector,
     second_moment,
-    shampoo_factors,
     symmetric_power,
 )
 

@@ -1,11 +1,10 @@
-"""What every topic of claims promises. A test file per topic inherits it: expensive records are made once.
+"""What every topic of claims promises. The test file of each topic inherits it; expensive records are made once.
 
-Two tests poison what a topic measures. The first poisons every array that was handed over for a record, one number at a
-time; the second replaces all results of the functions that measure, named in ``measured``, by NaN.
+Two tests poison the measurements of a topic. The first poisons every array passed to a record, one number at a time;
+the second replaces all results of the measuring functions, named in ``measured``, by NaN.
 """
 
 import dataclasses
-import functools
 
 import jax
 import numpy as np
@@ -14,18 +13,14 @@ from types_of_32_bits import without_64_bit_types
 
 from gradalign.base.errors import ConfigurationError
 from gradalign.claims import _records as records
-from gradalign.claims._checks import Check, checked, checks_of
+from gradalign.claims._checks import checked, checks_of
 from gradalign.claims._records import claim_number
-
-BUILDERS = ("at_least", "at_most", "counted", "equals", "holds", "in_band", "never", "vanishes")
-ARRAYS = ("errors", "values", "slack", "events", "violations", "samples", "of")
-"""Names of the arguments of the builders that take arrays."""
 
 
 class TopicContract:
-    """Set ``topic`` (the module), ``claims`` (names of all its records) and ``false_in_general`` (of those so).
+    """Set ``topic`` (the module), ``claims`` (names of all its records) and ``false_in_general`` (those of them).
 
-    measured: names in the module of the functions that measure, whose results are replaced by NaN. exact: claim and
+    measured: names of the measuring functions in the module, whose results are replaced by NaN. exact: claim and
     quantity of the records that use none of them, with the reason in a comment.
     """
 
@@ -38,15 +33,9 @@ class TopicContract:
     @pytest.fixture(scope="class")
     @classmethod
     def checked(cls):
-        """All records, and those that stayed confirmed when one number of theirs was poisoned."""
+        """All records, and those that stayed confirmed with one of their numbers poisoned."""
         survivors = []
-        if checks := checks_of(cls.topic):
-            return _records_of(checks, survivors), survivors
-        with pytest.MonkeyPatch.context() as patch:
-            for name in BUILDERS:
-                if hasattr(cls.topic, name):
-                    patch.setattr(cls.topic, name, _poisoning(getattr(records, name), survivors))
-            return cls.topic.check(), survivors
+        return _records_of(checks_of(cls.topic), survivors), survivors
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -78,14 +67,14 @@ class TopicContract:
 
     def test_checks_need_64_bit_types(self):
         with without_64_bit_types(), pytest.raises(ConfigurationError, match="64-bit"):
-            checked(checks_of(self.topic)) if checks_of(self.topic) else self.topic.check()
+            checked(checks_of(self.topic))
 
     def test_one_bad_number_is_never_confirmed(self, checked):
         assert checked[1] == []
 
     def test_nothing_is_confirmed_by_measurements_that_are_nan(self, records, monkeypatch):
         assert self.measured, "name the functions that measure"
-        # What measures keeps its results, which are replaced outside of it; what was made of them is made again
+        # NaN replaces what the measuring functions return, so these keep their caches; all others are cleared
         others = vars(self.topic).keys() - set(self.measured.split())
         caches = [vars(self.topic)[name] for name in others if hasattr(vars(self.topic)[name], "cache_clear")]
         for name in self.measured.split():
@@ -94,11 +83,11 @@ class TopicContract:
             cache.cache_clear()
         confirmed = set()
         try:
-            for check in checks_of(self.topic) or self.topic.CHECKS:
+            for check in checks_of(self.topic):
                 try:
-                    found = checked([check]) if isinstance(check, Check) else check()
+                    found = checked([check])
                 except (ValueError, FloatingPointError, np.linalg.LinAlgError):
-                    continue  # nothing is confirmed by a check that stops
+                    continue  # a check that stops confirms nothing
                 confirmed |= {(record.claim, record.quantity) for record in found if record.verdict == "confirmed"}
         finally:
             for cache in caches:
@@ -129,26 +118,8 @@ def _poisons_of(check, measured, name):
     return _poisons(arguments, "samples" if samples else name)
 
 
-def _poisoning(builder, survivors):
-    """The builder, which also tries each of its arrays with a NaN, with an infinity, and without any number."""
-
-    @functools.wraps(builder)
-    def build(*positional, **named):
-        names = builder.__code__.co_varnames[: builder.__code__.co_argcount]
-        arguments = dict(zip(names, positional, strict=False)) | named
-        for name in set(ARRAYS) & set(arguments):
-            if name == "of" and not records._flat(arguments["of"]).size:
-                continue
-            for how, poisoned in _poisons(arguments, name):
-                if (record := builder(**(arguments | {name: poisoned}))).verdict == "confirmed":
-                    survivors.append((record.claim, record.quantity, name, how))
-        return builder(**arguments)
-
-    return build
-
-
 def _poisons(arguments, name):
-    """Poisoned versions of one array argument: some entry not finite, or no entry."""
+    """Poisoned versions of one array argument: with a non-finite entry, or with no entry."""
     single = name == "samples" and np.ndim(arguments["mean"]) == 0
     parts = [arguments[name]] if single or not isinstance(arguments[name], list | tuple) else list(arguments[name])
     arrays = [np.array(part, np.float64) if not isinstance(part, list | tuple) else part for part in parts]
@@ -165,7 +136,7 @@ def _poisons(arguments, name):
 
 
 def _all_nan(function):
-    """The function with NaN in place of every floating-point number that it returns."""
+    """The function, with every floating-point number that it returns replaced by NaN."""
 
     def measured(*positional, **named):
         return jax.tree.map(_nan_of, function(*positional, **named))

@@ -18,14 +18,9 @@ from gradalign.base.trees import Tree
 from gradalign.claims import _small_pinns as small_pinns
 from gradalign.claims._small_pinns import Fit, by_loss, draw
 from gradalign.diagnostics.alignment import alignment_score, inter_step_score, score_from_gram
-from gradalign.diagnostics.curvature import (
-    best_kronecker,
-    gauss_newton_gram,
-    gauss_newton_matrix,
-    hessian_matrix,
-    kernel_matrix,
-    off_diagonal_energy,
-)
+from gradalign.diagnostics.angles import gauss_newton_gram
+from gradalign.diagnostics.kronecker import best_kronecker, off_diagonal_energy
+from gradalign.diagnostics.matrices import gauss_newton_matrix, hessian_matrix, kernel_matrix
 from gradalign.optimizers._method import Method, State
 from gradalign.optimizers._objective import Objective
 from gradalign.optimizers.soap import ScaleBySoapState

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from gradalign.diagnostics.curvature import rearrange
+from gradalign.diagnostics.kronecker import rearrange
 
 CUTOFF = 1e-13  # of the largest entry of V, some rounding units
 

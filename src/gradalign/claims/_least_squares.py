@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from gradalign.derivatives.partial import partial_derivatives
 from gradalign.diagnostics.alignment import score_from_gram
-from gradalign.diagnostics.curvature import gauss_newton_gram, jacobian_blocks, random_orthogonal
+from gradalign.diagnostics.angles import gauss_newton_gram
+from gradalign.diagnostics.matrices import jacobian_blocks, random_orthogonal
 
 Floats = NDArray[np.floating[Any]]
 

@@ -12,7 +12,7 @@ from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
 from gradalign.claims._batches import Floats, scores
-from gradalign.diagnostics.curvature import random_orthogonal
+from gradalign.diagnostics.matrices import random_orthogonal
 
 Steps = NDArray[np.integer[Any]]
 

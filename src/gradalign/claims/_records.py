@@ -6,10 +6,9 @@ fewer draws than were asked for can never pass as confirmed.
 
 import math
 import re
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -345,17 +344,6 @@ def in_band(
     measured = _reduced(lambda values: np.max(np.abs(values)), np.asarray(z), 1, samples)
     count = sum(_flat(sample).size for sample in several)
     return Claim(claim, statement, status, quantity, STANDARD_ERRORS, measured, 0.0, "at most", count)
-
-
-def timed(checks: Iterable[Callable[[], list[Claim]]]) -> list[Claim]:
-    """Run checks in turn; every record gets the seconds its check took, shared evenly among its records."""
-    records: list[Claim] = []
-    for check in checks:
-        start = time.perf_counter()
-        found = check()
-        seconds = (time.perf_counter() - start) / max(len(found), 1)
-        records += [replace(record, seconds=seconds) for record in found]
-    return records
 
 
 def _flat(numbers: Numbers) -> NDArray[np.float64]:

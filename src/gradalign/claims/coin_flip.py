@@ -37,7 +37,7 @@ Data = tuple[float, float]
 
 IDENTITY = Tolerance(1e-12, "some thousand roundings of 1e-16, in identities between numbers of order one")
 DERIVATIVES = Tolerance(1e-10, "relative rounding of third derivatives of 100 neurons by two routes")
-MEAN = Tolerance(0.005, "from the mean or the deviation of |A| over 400 or more draws to its limit")
+MEAN = Tolerance(0.005, "from the mean or the deviation of |A| over 100 or more draws to its limit")
 SLOPE = Tolerance(0.1, "far below 1/2, the least step between exponents; higher orders and few draws bend the lines")
 THIRD_DECIMAL = Tolerance(5e-4, "half a unit of the third decimal, the last one printed")
 FOURTH_DECIMAL = Tolerance(5e-5, "half a unit of the fourth decimal, the last one printed")

@@ -23,7 +23,8 @@ from gradalign.claims._checks import Measured, Tolerance, at_least, at_most, equ
 from gradalign.claims._linear_residuals import Steps, TwoLosses, descend, random_jacobian, raw_directions
 from gradalign.claims._records import Curve, Numbers, Status
 from gradalign.diagnostics.alignment import score_certificate
-from gradalign.diagnostics.curvature import condition_number, conflict_factor, irreducible_conflict, random_orthogonal
+from gradalign.diagnostics.angles import conflict_factor, irreducible_conflict
+from gradalign.diagnostics.matrices import condition_number, random_orthogonal
 
 CONDITION = Tolerance(1e-8, "relative: condition numbers up to 1e6 in float64")
 RATE = Tolerance(1e-6, "relative: a contraction (kappa - 1)/(kappa + 1) loses digits where kappa is near one")

@@ -19,10 +19,10 @@ from gradalign.claims._checks import Tolerance, equals, holds, vanishes
 from gradalign.claims._ideal_soap import ideal_soap
 from gradalign.claims._records import Curve, Numbers
 from gradalign.diagnostics.alignment import IntraStepScores, interference_matrix, intra_step_scores
-from gradalign.diagnostics.curvature import (
+from gradalign.diagnostics.angles import irreducible_conflict
+from gradalign.diagnostics.matrices import (
     gauss_newton_matrix,
     hessian_matrix,
-    irreducible_conflict,
     jacobian_matrix,
     random_orthogonal,
     random_positive_definite,

@@ -31,7 +31,7 @@ from gradalign.claims._least_squares import (
 from gradalign.claims._records import Curve, Numbers
 from gradalign.claims._shallow_networks import slope
 from gradalign.diagnostics.alignment import interference_matrix
-from gradalign.diagnostics.curvature import condition_number, random_orthogonal
+from gradalign.diagnostics.matrices import condition_number, random_orthogonal
 from gradalign.optimizers._damped_least_squares import damped, damped_system
 
 CLOSED_FORM = Tolerance(1e-10, "rounding of solutions with matrices of condition up to 1e4")

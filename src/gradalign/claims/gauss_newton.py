@@ -35,7 +35,7 @@ from gradalign.claims._least_squares import (
 from gradalign.claims._records import STANDARD_ERRORS, Curve, Numbers
 from gradalign.claims._shallow_networks import conflicts, slope
 from gradalign.diagnostics.alignment import null_value
-from gradalign.diagnostics.curvature import random_orthogonal
+from gradalign.diagnostics.matrices import random_orthogonal
 
 CLOSED_FORM = Tolerance(1e-10, "rounding of powers of kernels of condition up to 1e4")
 DEFICIENT = Tolerance(1e-8, "rounding as above, where a residual may lie almost off the range of its Jacobian")

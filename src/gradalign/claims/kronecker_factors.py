@@ -19,14 +19,8 @@ from gradalign.claims._batches import Floats
 from gradalign.claims._checks import Measured, Tolerance, at_most, counted, equals, holds, vanishes
 from gradalign.claims._ideal_soap import factors_of, ideal_soap
 from gradalign.claims._records import Curve, Numbers
-from gradalign.diagnostics.curvature import (
-    best_kronecker,
-    random_orthogonal,
-    random_positive_definite,
-    rearrange,
-    second_moment,
-    shampoo_factors,
-)
+from gradalign.diagnostics.kronecker import best_kronecker, rearrange, shampoo_factors
+from gradalign.diagnostics.matrices import random_orthogonal, random_positive_definite, second_moment
 
 BOUND = Tolerance(1e-9, "inequalities between Frobenius norms of matrices of order one and condition up to 1e3")
 IDENTITY = Tolerance(1e-10, "rounding of Kronecker identities of matrices of order one, without any inverse")

@@ -15,7 +15,8 @@ from jax import Array
 from gradalign.claims._batches import Floats
 from gradalign.claims._checks import Measured, Tolerance, equals, holds, never, vanishes
 from gradalign.claims._records import Curve, Numbers
-from gradalign.diagnostics.curvature import best_kronecker, hessian_matrix, rearrange, second_moment
+from gradalign.diagnostics.kronecker import best_kronecker, rearrange
+from gradalign.diagnostics.matrices import hessian_matrix, second_moment
 
 IDENTITY = Tolerance(1e-12, "rounding of sums of some hundred terms of order one")
 KRONECKER = Tolerance(1e-10, "relative; rounding of second and third derivatives, without any inverse")

@@ -22,7 +22,7 @@ from gradalign.claims._batches import misalignments, score, scores, units
 from gradalign.claims._checks import Measured, Tolerance, counted, equals, vanishes
 from gradalign.claims._records import Curve, Numbers, Status
 from gradalign.claims._two_modes import MODES, MODES_START, SHOWN_SHARES
-from gradalign.diagnostics.curvature import hessian_matrix, random_orthogonal, random_positive_definite
+from gradalign.diagnostics.matrices import hessian_matrix, random_orthogonal, random_positive_definite
 
 Floats = NDArray[np.floating[Any]]
 

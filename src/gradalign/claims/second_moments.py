@@ -19,11 +19,11 @@ from gradalign.claims._checks import Tolerance, equals, holds, vanishes
 from gradalign.claims._ideal_soap import ideal_soap
 from gradalign.claims._records import Curve, Numbers
 from gradalign.claims.compromise import cancellation_bound
-from gradalign.diagnostics.curvature import (
+from gradalign.diagnostics.kronecker import rank_one_fraction
+from gradalign.diagnostics.matrices import (
     gauss_newton_matrix,
     hessian_matrix,
     jacobian_matrix,
-    rank_one_fraction,
     second_moment,
     symmetric_power,
 )

@@ -18,7 +18,7 @@ from gradalign.claims._batches import score, scores
 from gradalign.claims._checks import Measured, Tolerance, equals, holds, in_band, never, vanishes
 from gradalign.claims._records import Curve, Numbers
 from gradalign.claims._two_modes import MODES, MODES_START, SHOWN_SHARES, SHOWN_STEPS
-from gradalign.diagnostics.curvature import random_positive_definite
+from gradalign.diagnostics.matrices import random_positive_definite
 
 Floats = NDArray[np.floating[Any]]
 

@@ -20,7 +20,7 @@ from gradalign.claims._checks import Measured, Tolerance, equals, holds, in_band
 from gradalign.claims._records import Curve, Numbers
 from gradalign.claims._shallow_networks import conflicts, slope
 from gradalign.diagnostics.alignment import pairwise_cosines
-from gradalign.diagnostics.curvature import random_orthogonal, random_positive_definite, symmetric_power
+from gradalign.diagnostics.matrices import random_orthogonal, random_positive_definite, symmetric_power
 
 CLOSED_FORM = Tolerance(1e-9, "rounding of a handful of products with matrices of condition up to 1e3")
 RATES = Tolerance(1e-7, "rounding after pseudo-inverses of sums of singular matrices, of condition up to 1e6")

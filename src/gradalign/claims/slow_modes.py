@@ -31,7 +31,8 @@ from gradalign.claims._linear_residuals import (
 )
 from gradalign.claims._records import Curve, Numbers, Status
 from gradalign.diagnostics.alignment import score_from_gram
-from gradalign.diagnostics.curvature import condition_number, conflict_factor, gauss_newton_gram, irreducible_conflict
+from gradalign.diagnostics.angles import conflict_factor, gauss_newton_gram, irreducible_conflict
+from gradalign.diagnostics.matrices import condition_number
 
 MODES = Tolerance(1e-9, "scores of single eigenvectors of K, condition up to 1e3")
 LIMIT = Tolerance(1e-6, "distance of a score from its limit at the end of a run")

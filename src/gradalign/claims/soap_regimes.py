@@ -19,14 +19,13 @@ from gradalign.claims._checks import Measured, Tolerance, at_least, equals, vani
 from gradalign.claims._ideal_soap import CUTOFF, IdealSoap, factors_of, ideal_soap
 from gradalign.claims._records import Curve, Numbers, Status
 from gradalign.diagnostics.alignment import misalignment, null_value
-from gradalign.diagnostics.curvature import (
-    best_kronecker,
+from gradalign.diagnostics.kronecker import best_kronecker, shampoo_factors
+from gradalign.diagnostics.matrices import (
     condition_number,
     kernel_matrix,
     random_orthogonal,
     random_positive_definite,
     second_moment,
-    shampoo_factors,
     symmetric_power,
 )
 
