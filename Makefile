@@ -75,8 +75,6 @@ bench: environment
 	python benchmarks/steps.py
 	python benchmarks/floor.py
 	python benchmarks/second_order.py
-	python benchmarks/built_in_start.py
-	python benchmarks/sines.py
 	python benchmarks/loop.py
 	python benchmarks/table.py
 
@@ -87,7 +85,7 @@ paper: environment
 	python paper/build.py --published published/$(SCALE) --output paper/build/published-$(SCALE).pdf
 
 pages: environment
-	python figures/pages.py
+	python -m figures.pages
 	python benchmarks/table.py docs/results/speed.md
 
 publish: environment

@@ -5,9 +5,8 @@
 
 For each problem, in this order: a step of SOAP against one of Adam; time that the host adds to a chunk of the loop;
 operations a second against the peak of products of matrices; a step in each precision of the device; derivatives point
-by point against the batch; noise of the residuals in each precision. Each problem has a process of its own and an equal
-share of the time that is left: what does not fit into it is skipped, and the table says so. Every row is written when
-it is measured. A dry run keeps no table.
+by point against the batch. Each problem has a process of its own and an equal share of the time that is left: what does
+not fit into it is skipped, and the table says so. Every row is written when it is measured. A dry run keeps no table.
 """
 
 import argparse
@@ -25,7 +24,6 @@ from typing import Any, NamedTuple
 import jax
 import pandas as pd
 import point_by_point
-import precision as noises
 from floor import operations, product_rate
 from measuring import file_name, in_turns, ratio
 from steps import specification, stepper
@@ -79,9 +77,6 @@ def case(problem: str, sizes: Sizes) -> Iterator[Row]:
     for code in point_by_point.EXAMPLES:
         yield _row(f"step, derivatives as in {code}", times[code].median(), "ms")
         yield _compared(f"{code} / batch", ratio(times, code, "batch"))
-    for found in noises.noise(problem, sizes.width, sizes.points, sizes.chunk, native_only=True, gradients=False):
-        what = f"noise of the residual {found['term']}, {found['precision']}, {found['state']}"
-        yield _row(what, found["noise"], "relative")
 
 
 def _loop(problem: str, size: tuple[int, int, int], sizes: Sizes) -> Iterator[Row]:

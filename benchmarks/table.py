@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pandas as pd
 
-sys.path.append(str(Path(__file__).parents[1] / "figures"))
+sys.path.append(str(Path(__file__).parents[1]))
 
-from common import markdown, number, problem_name
-from pages import replace_block
 from point_by_point import EXAMPLES
-from tab_runs import short_commit
 
+from figures.drawing.names import problem_name
+from figures.drawing.text import markdown, number
+from figures.items.tab_runs import short_commit
+from figures.pages import replace_block
 from gradalign.base.files import write_atomically
 
 RESULTS = Path(__file__).parent / "results"
@@ -90,30 +91,6 @@ def second_order_table() -> str:
     return f"{_source(table, 'float64')}\n\n{markdown(pd.DataFrame(rows))}"
 
 
-def built_in_start_table() -> str:
-    """Milliseconds of a step with a start that is built in, in both ways to differentiate it."""
-    return _two_ways("built_in_start", {"program": "as any program, ms", "closed form": "closed form, ms"}, ["run"])
-
-
-def sines_table() -> str:
-    """Milliseconds of a step with sines of XLA and of the library."""
-    ways = {"one by one": "one by one, ms", "at once": "at once, ms"}
-    return _two_ways("sines", ways, ["scale", "run"])
-
-
-def _two_ways(name: str, ways: dict[str, str], first: list[str]) -> str:
-    table = pd.read_csv(RESULTS / f"{name}-cpu.csv")
-    rows = [
-        {
-            **{column: str(row[column]) for column in [*first, "precision"]},
-            **{header: number(row[way], 3) for way, header in ways.items()},
-            "ratio": _quartiles(row),
-        }
-        for row in table.to_dict("records")
-    ]
-    return f"{_source(table, 'precision as given')}\n\n{markdown(pd.DataFrame(rows))}"
-
-
 def loop_table() -> str:
     """Shares of the time of a run in percent, and compilation."""
     table = pd.read_csv(RESULTS / "loop-cpu.csv")
@@ -154,6 +131,17 @@ def cost_table() -> str:
     return f"at {share} of the peak, float32 but for the last, commit {commits}.\n\n{markdown(pd.DataFrame(rows))}"
 
 
+def answers_table() -> str:
+    """What scripts of earlier commits have measured, a line each."""
+    lines = []
+    for row in pd.read_csv(RESULTS / "answered.csv", dtype=str).to_dict("records"):
+        where = (
+            f"{row['measured']}; {row['device']}, `benchmarks/{row['script']}` of commit {short_commit(row['commit'])}"
+        )
+        lines.append(f"- {row['question']}: {row['answer']} ({where}).\n")
+    return f"the scripts are no longer here.\n\n{''.join(lines)}"
+
+
 def _quartiles(row: dict[str, float]) -> str:
     return f"{number(row['ratio'], 3)} ({number(row['ratio_low'], 3)} to {number(row['ratio_high'], 3)})"
 
@@ -178,10 +166,9 @@ TITLES = {
     "One training step, medians of programs that took turns, with the quartiles of their ratios": steps_table,
     "Operations a second of a step with Adam, as XLA counts them, against products of matrices": floor_table,
     "Operations a second of a Gauss-Newton step, and its parts": second_order_table,
-    "A step of runs of `laptop-best`, with the start as any program or in closed form": built_in_start_table,
-    "A step with sines and cosines of XLA, one by one, or in products and sums, many at once": sines_table,
     "Parts of the time of a SOAP run of the scale `laptop`": loop_table,
     "Two steps of every run of the scale `paper` on this CPU, and projected hours on GPUs": cost_table,
+    "Measured once": answers_table,
 }
 
 if __name__ == "__main__":

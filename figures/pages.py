@@ -1,7 +1,7 @@
 """Write the generated parts of README and docs, so that no value there is typed by hand.
 
-python figures/pages.py                                        all pages, from the shipped tables in published/
-python figures/pages.py results/laptop docs/results/laptop.md  some pages, from other tables
+python -m figures.pages                                        all pages, from the shipped tables in published/
+python -m figures.pages results/laptop docs/results/laptop.md  some pages, from other tables
 
 What stands between the markers of a page's tables is replaced. A folder of results has summary tables, from which a
 table is made, or the table itself, ``<name>.csv``, with its caption in ``manifest.json``.
@@ -14,27 +14,16 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
-import score_against_error
-import tab_equal_time
-import tab_mean_rank
-import tab_score_against_error
-import tab_soap_2024
-import tab_verdicts
-from common import (
-    markdown,
-    number,
-    problem_name,
-    problem_order,
-    read_runs,
-    read_table,
-    save_figure,
-    spread,
-    styled,
-)
-from fig_headline import errors_by_problem
 from matplotlib.figure import Figure
-from tab_runs import short_commit
 
+from figures.drawing import score_against_error
+from figures.drawing.names import problem_name, problem_order
+from figures.drawing.rendering import save_figure, styled
+from figures.drawing.summary import read_runs, read_table
+from figures.drawing.text import markdown, number, spread
+from figures.items import tab_equal_time, tab_mean_rank, tab_score_against_error, tab_soap_2024, tab_verdicts
+from figures.items.fig_headline import errors_by_problem
+from figures.items.tab_runs import short_commit
 from gradalign.base.errors import ConfigurationError, GradalignError
 from gradalign.base.files import write_atomically
 from gradalign.claims._records import tally

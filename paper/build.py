@@ -24,7 +24,6 @@ from typing import Any
 
 import pandas as pd
 import typst
-import yaml
 
 from gradalign.base import untrusted
 from gradalign.base.errors import ConfigurationError, GradalignError
@@ -36,21 +35,14 @@ from gradalign.pipeline.verification import compare, load_expectations
 
 PAPER = Path(__file__).resolve().parent
 ROOT = PAPER.parent
-sys.path.insert(0, str(ROOT / "figures"))
+sys.path.insert(0, str(ROOT))
 
-import score_against_error  # noqa: E402
-import soap_2024  # noqa: E402
-from common import (  # noqa: E402
-    claim_order,
-    manifest,
-    method_look,
-    problem_name,
-    problem_order,
-    read_curve,
-    read_runs,
-    read_table,
-    render_item,
-)
+from figures import manifest  # noqa: E402
+from figures.drawing import score_against_error, soap_2024  # noqa: E402
+from figures.drawing.names import method_look, problem_name, problem_order  # noqa: E402
+from figures.drawing.rendering import render_item  # noqa: E402
+from figures.drawing.summary import read_curve, read_runs, read_table  # noqa: E402
+from figures.drawing.text import claim_order  # noqa: E402
 
 SCORES = ["raw", "common_state", "own_state", "inter_gradient", "inter_gradient_same_points", "inter_update"]
 PARTS = ["problem_settings", "points", "network", "method_settings", "training"]
@@ -82,8 +74,8 @@ def build_from_published(published: Path, output: Path, expectations: Path) -> N
             (results / part).symlink_to((published / part).resolve())
         with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
             jobs = [
-                pool.submit(render_item, name, results / "summary", results / f"{item['kind']}s")
-                for name, item in manifest().items()
+                pool.submit(render_item, item, results / "summary", results / f"{item['kind']}s")
+                for item in manifest.items().values()
             ]
             for job in jobs:
                 job.result()
@@ -95,8 +87,9 @@ def stage(results: Path, folder: Path, expectations: Path) -> None:
     for name in ("main.typ", "notation.typ", "references.bib"):
         shutil.copy(PAPER / name, folder / name)
     shutil.copytree(PAPER / "proofs", folder / "proofs")
-    shutil.copy(ROOT / "figures" / "manifest.yaml", folder / "manifest.yaml")
-    for item in yaml.safe_load((folder / "manifest.yaml").read_text(encoding="utf-8")):
+    captions = {name: item["caption"] for name, item in manifest.items().items()}
+    (folder / "captions.json").write_text(json.dumps(captions), encoding="utf-8")
+    for item in manifest.items().values():
         kind, suffix = ("figures", ".pdf") if item["kind"] == "figure" else ("tables", ".csv")
         source = results / kind / f"{item['name']}{suffix}"
         if not source.is_file():

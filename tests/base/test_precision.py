@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from experiments import line_reference, specification
 from jax.lax import DotAlgorithmPreset
-from precision import emulated, inner_jaxprs
+from oracles.emulated_products import emulated, inner_jaxprs
 
 from gradalign.base import randomness
 from gradalign.base.errors import ConfigurationError, DeviceError

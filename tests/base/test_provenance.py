@@ -173,16 +173,17 @@ def test_the_time_of_a_file_does_not_count(tmp_path):
 def test_data_files_count_for_the_modules_that_read_them():
     """The published tables of the cavity count for the figure that shows them, and for no other figure or result."""
     tables = {path.relative_to(SOURCE).as_posix() for path in (SOURCE / "gradalign/references/data").glob("*.csv")}
-    figures = SOURCE.parent / "figures"
+    root = SOURCE.parent
+    figures = [f"figures.items.{path.stem}" for path in (root / "figures/items").glob("fig_*.py")]
     kinds = ("claims", "references", "references.studies", "problems")
     modules = [f"gradalign.{kind}.{name}" for kind in kinds for name in module_names(kind)]
     readers = {
-        module: tables & sources([module], (SOURCE, figures)).keys()
-        for module in [*modules, "gradalign.training.runner", *(path.stem for path in figures.glob("fig_*.py"))]
+        module: tables & sources([module], (SOURCE, root)).keys()
+        for module in [*modules, "gradalign.training.runner", *figures]
     }
     assert len(tables) == 4
     assert {module: found for module, found in readers.items() if found} == {
-        "fig_lid_driven_cavity_centrelines": tables
+        "figures.items.fig_lid_driven_cavity_centrelines": tables
     }
 
 

@@ -1,10 +1,9 @@
-"""Operations of a Gauss-Newton step against XLA's count. The runs for a GPU: their settings fit, and a tiny one stops,
-goes on, and leaves its row."""
+"""Operations of a Gauss-Newton step against XLA's count, and the size of the runs that are meant for a GPU."""
 
-import gpu_second_order
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
-import pandas as pd
 import pytest
 import second_order
 
@@ -15,20 +14,8 @@ from gradalign.training.loop import build
 
 pytestmark = pytest.mark.slow
 
-SETTINGS = configuration.load(gpu_second_order.CONFIGURATION)
-TINY = """
-scale: smoke
-device: cpu
-runs:
-  - {problem: korteweg_de_vries, method: gauss_newton, network: circle, training: korteweg_de_vries_float64,
-     points: {pde: 40}, settings: {start: exact, start_harmonics: 8}}
-networks: {circle: {width: 4, depth: 1, harmonics: 2}}
-training:
-  korteweg_de_vries_float64:
-    {steps: 12, log_every: 3, checkpoint_every: 6, points_every: 2, windows: {count: 2, network: warm}}
-problems:
-  korteweg_de_vries: {reference: {times: 5, points: 32, modes: 128, coarse_modes: 96, time_step: 1.0e-3}}
-"""
+ROOT = Path(__file__).parents[2]
+SETTINGS = configuration.load([ROOT / "workflow/config/paper.yaml", ROOT / "benchmarks/gpu_second_order.yaml"])
 
 
 def test_operations_are_those_that_xla_counts():
@@ -61,35 +48,3 @@ def test_the_runs_are_of_the_size_that_is_wanted(name):
     assert experiment.dtype == "float64"
     assert 1e4 <= parameters <= 3e4
     assert parameters < count <= 3e4
-
-
-def test_a_run_that_used_up_its_time_goes_on(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (tmp_path / "tiny.yaml").write_text(TINY)
-    table = tmp_path / "table.csv"
-    command = ["--problem", "korteweg_de_vries", "--config", str(tmp_path / "tiny.yaml"), "--table", str(table)]
-    command += ["--directory", str(tmp_path)]
-    with pytest.raises(SystemExit) as stopped:
-        gpu_second_order.main([*command, "--seconds", "0"])
-    assert stopped.value.code == 75
-    assert not table.exists()
-    assert "step 3 of 12" in capsys.readouterr().out
-    gpu_second_order.main(command)
-    assert "step 3 of 12" not in capsys.readouterr().out  # it is behind
-    gpu_second_order.main(command)  # a finished run keeps its row
-    found = pd.read_csv(table)
-    assert found["run"].tolist() == ["korteweg_de_vries-gauss_newton"]
-    assert found[["steps", "windows", "points", "parameters"]].iloc[0].tolist() == [12, 2, 40, 29]
-    assert found["network"][0] == "mlp 1 x 4"
-    assert 0 < found["error"][0] < 10
-    assert found["stated_error"][0] > 0
-    assert found["seconds"][0] > 0
-
-
-def test_without_a_gpu_nothing_starts(tmp_path):
-    if jax.default_backend() == "gpu":
-        pytest.skip("there is one")
-    with pytest.raises(SystemExit, match="JAX sees only cpu"):
-        gpu_second_order.main(
-            ["--problem", "wave", "--directory", str(tmp_path), "--table", str(tmp_path / "table.csv")]
-        )

@@ -5,22 +5,22 @@ Which figures these are is read from the scripts of the manifest, which topics t
 
 import importlib
 import re
-import sys
 from functools import cache
 from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
+from figure_items import ITEMS, drawn, script_of
 from made_up_runs import made_up_experiments
 
+from figures.drawing import rendering
+from figures.drawing.summary import read_claim_curves
 from gradalign.base.discovery import module_names
 from gradalign.base.files import write_table
+from gradalign.claims._checks import checked, checks_of
 from gradalign.claims._records import claim_number
 
 ROOT = Path(__file__).resolve().parents[2]
-FIGURES = ROOT / "figures"
-ITEMS = {item["name"]: item for item in yaml.safe_load((FIGURES / "manifest.yaml").read_text(encoding="utf-8"))}
 SCRIPTS = {name: (ROOT / item["script"]).read_text(encoding="utf-8") for name, item in ITEMS.items()}
 CLAIM = re.compile(r"[\"'](T[0-9]+[^\"' ]*)[\"']")
 
@@ -53,6 +53,14 @@ def is_light(figure):
 
 
 @pytest.fixture(scope="module", autouse=True)
+def figures_alone():
+    """The fonts of a PDF cost more than all else; all items have one in tests/paper/test_paper.py."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rendering, "UNDATED", {".png": rendering.UNDATED[".png"]})
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
 def runs_of_minutes():
     """Those of T33 are made up."""
     with pytest.MonkeyPatch.context() as patch:
@@ -69,18 +77,9 @@ def points_of(topic):
 
 @cache
 def records_of(topic):
-    return pd.DataFrame([record.row() for record in importlib.import_module(f"gradalign.claims.{topic}").check()])
-
-
-@pytest.fixture(scope="module")
-def common():
-    sys.path.insert(0, str(FIGURES))
-    module = importlib.import_module("common")
-    with pytest.MonkeyPatch.context() as patch:
-        # The fonts of a PDF cost more than all else; all items have one in tests/paper/test_paper.py
-        patch.setattr(module, "UNDATED", {".png": module.UNDATED[".png"]})
-        yield module
-    sys.path.remove(str(FIGURES))
+    module = importlib.import_module(f"gradalign.claims.{topic}")
+    records = checked(checks_of(module)) if checks_of(module) else module.check()
+    return pd.DataFrame([record.row() for record in records])
 
 
 def test_every_topic_has_tests_of_its_own():
@@ -99,17 +98,17 @@ def test_a_figure_declares_the_topics_whose_claims_it_names(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(filter(is_light, NEEDED)))
-def test_figure_of_its_topics(name, common, tmp_path):
+def test_figure_of_its_topics(name, tmp_path):
     write_table(tmp_path / "claim_curves.csv", pd.concat([points_of(topic) for topic in topics_of(name)]))
     if '"claims"' in SCRIPTS[name]:  # some compare their points with records
         write_table(tmp_path / "claims.csv", pd.concat([records_of(topic) for topic in topics_of(name)]))
-    asked, read = set(), common.read_claim_curves
+    asked, read = set(), read_claim_curves
 
     def recorded(summary, *claims):
         asked.update(claims)
         return read(summary, *claims)
 
-    module = importlib.import_module(name)
+    module = script_of(name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "read_claim_curves", recorded)
         result = module.render(tmp_path)
@@ -117,15 +116,15 @@ def test_figure_of_its_topics(name, common, tmp_path):
     if name.startswith("fig_"):
         assert result.axes  # a notice has none
     folders = [tmp_path / "one", tmp_path / "two"]
-    for paths in zip(*(common.render_item(name, tmp_path, folder) for folder in folders), strict=True):
+    for paths in zip(*(rendering.render_item(ITEMS[name], tmp_path, folder) for folder in folders), strict=True):
         assert paths[0].read_bytes() == paths[1].read_bytes(), paths[0].name
 
 
 @pytest.mark.parametrize("name", sorted(NEEDED))
-def test_notice_without_points(name, common, tmp_path):
+def test_notice_without_points(name, tmp_path):
     (tmp_path / "claim_curves.csv").write_text("\n")
-    result = importlib.import_module(name).render(tmp_path)
+    result = drawn(name, tmp_path)
     if name.startswith("fig_"):
         assert result.texts
         assert not result.axes
-    assert all(path.is_file() for path in common.render_item(name, tmp_path, tmp_path / "output"))
+    assert all(path.is_file() for path in rendering.render_item(ITEMS[name], tmp_path, tmp_path / "output"))

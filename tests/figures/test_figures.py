@@ -15,36 +15,34 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from figure_items import ITEMS, drawn, script_of
 from synthetic_results import SHAPES, write_summary
 
+from figures import FIGURES, manifest
+from figures.drawing import rendering
+from figures.drawing.names import BLACK, METHODS
+from figures.drawing.summary import late_means, mapped_runs, read_runs, read_table
+from figures.drawing.text import number
 from gradalign.base.errors import ConfigurationError
 from gradalign.claims._records import claim_number
 
-FIGURES = Path(__file__).resolve().parents[2] / "figures"
-ITEMS = {item["name"]: item for item in yaml.safe_load((FIGURES / "manifest.yaml").read_text(encoding="utf-8"))}
 EXAMPLES = (
-    "common",
-    "field_plots",
+    "drawing.field_plots",
+    "drawing.names",
+    "drawing.snapshot_plots",
+    "drawing.soap_2024",
+    "drawing.summary",
+    "drawing.text",
+    "items.tab_mean_rank",
+    "items.tab_references",
+    "items.tab_runs",
+    "items.tab_verdicts",
     "pages",
-    "snapshot_plots",
-    "soap_2024",
-    "tab_mean_rank",
-    "tab_references",
-    "tab_runs",
-    "tab_verdicts",
 )
 WITH_PDF = ("fig_claims", "fig_burgers_fields")
 """Lines and text; rasters."""
 
 SUFFIXES = {"figure": (".pdf", ".png"), "table": (".csv", ".md", ".tex")}
-
-
-@pytest.fixture(scope="module")
-def common():
-    # The scripts import each other by plain names, as when `gradalign render` runs them
-    sys.path.insert(0, str(FIGURES))
-    yield importlib.import_module("common")
-    sys.path.remove(str(FIGURES))
 
 
 @pytest.fixture(
@@ -66,14 +64,8 @@ def summary(tmp_path):
     return write_summary(tmp_path / "summary", SHAPES["two methods, two terms"])
 
 
-def figure_of(name, summary):
-    """What the script of an item returns, with the item's arguments."""
-    item = ITEMS[name]
-    return importlib.import_module(Path(item["script"]).stem).render(summary, **item.get("arguments", {}))
-
-
 @pytest.fixture(scope="module")
-def rendered(shape_and_summary, common, tmp_path_factory):
+def rendered(shape_and_summary, tmp_path_factory):
     """All items of a summary, each rendered once; claims and problems without runs are the same in every shape.
 
     The fonts of a PDF cost more than all else: here two figures have one, and all do in tests/paper/test_paper.py.
@@ -86,12 +78,12 @@ def rendered(shape_and_summary, common, tmp_path_factory):
         if shape is SHAPES["two methods, two terms"]
         or (item["category"] != "Claims" and item.get("arguments", {}).get("problem", "burgers") in shape.problems)
     ]
-    both, png = common.UNDATED, {".png": common.UNDATED[".png"]}
+    both, png = rendering.UNDATED, {".png": rendering.UNDATED[".png"]}
     found = {}
     with pytest.MonkeyPatch.context() as patch:
         for name in wanted:
-            patch.setattr(common, "UNDATED", both if name in WITH_PDF else png)
-            found[name] = common.render_item(name, summary, folder)
+            patch.setattr(rendering, "UNDATED", both if name in WITH_PDF else png)
+            found[name] = rendering.render_item(ITEMS[name], summary, folder)
     return found
 
 
@@ -111,12 +103,12 @@ def test_a_published_error_is_shown_for_the_same_setting_alone(summary):
         runs = pd.concat([runs, other[runs["problem"] == "burgers"]], ignore_index=True)
     runs.to_csv(summary / "runs.csv", index=False)
     diamonds = {
-        line.get_xdata()[0] for line in figure_of("fig_headline", summary).axes[0].lines if line.get_marker() == "d"
+        line.get_xdata()[0] for line in drawn("fig_headline", summary).axes[0].lines if line.get_marker() == "d"
     }
     assert diamonds == {4.03e-5, 3.86e-2}  # of Burgers and, for t <= 1, of Kuramoto-Sivashinsky
 
 
-def test_a_published_error_is_compared_with_the_same_setting_alone(common, summary):
+def test_a_published_error_is_compared_with_the_same_setting_alone(summary):
     runs = pd.read_csv(summary / "runs.csv")
     burgers = runs["problem"] == "burgers"
     runs.loc[burgers & (runs["method"] == "soap"), "relative_l2"] = 4.03e-6
@@ -129,7 +121,7 @@ def test_a_published_error_is_compared_with_the_same_setting_alone(common, summa
     pd.concat([references[references["problem"] != "kuramoto_sivashinsky"], row]).to_csv(
         summary / "references.csv", index=False
     )
-    table = figure_of("tab_headline", summary)
+    table = drawn("tab_headline", summary)
     ratios = {name: rows["published / here"].tolist() for name, rows in table.groupby("problem")}
     assert "10" in ratios["Burgers' equation"]
     assert sorted(ratio == "–" for ratio in ratios["Kuramoto–Sivashinsky equation"]) == [False, False, True, True]
@@ -159,8 +151,9 @@ legend.fancybox: false
 def test_bytes_are_the_same_in_another_process_of_a_user_with_settings_for_matplotlib(
     shape_and_summary, rendered, tmp_path
 ):
-    code = "import sys; from pathlib import Path; from common import render_item\n"
-    code += "for name in sys.argv[3:]: render_item(name, Path(sys.argv[1]), Path(sys.argv[2]))"
+    code = "import sys; from pathlib import Path\n"
+    code += "from figures.manifest import item\nfrom figures.drawing.rendering import render_item\n"
+    code += "for name in sys.argv[3:]: render_item(item(name), Path(sys.argv[1]), Path(sys.argv[2]))"
     names = [name for name in (*WITH_PDF, "tab_claims") if name in rendered]
     (tmp_path / "stylelib").mkdir()
     for path in ("matplotlibrc", "stylelib/mine.mplstyle", "unreadable"):
@@ -170,11 +163,11 @@ def test_bytes_are_the_same_in_another_process_of_a_user_with_settings_for_matpl
         (tmp_path / "here/matplotlibrc").write_text(HOSTILE)
     subprocess.run(
         [sys.executable, "-c", code, str(shape_and_summary[1]), str(tmp_path), *names],
-        cwd=tmp_path / "here" if "fig_claims" in names else FIGURES,
+        cwd=tmp_path / "here" if "fig_claims" in names else FIGURES.parent,
         env=dict(
             os.environ,
             PYTHONHASHSEED="12345",
-            PYTHONPATH=os.pathsep.join([str(FIGURES), os.environ.get("PYTHONPATH", "")]),
+            PYTHONPATH=os.pathsep.join([str(FIGURES.parent), os.environ.get("PYTHONPATH", "")]),
             MPLBACKEND="none of this name",
             MPLCONFIGDIR=str(tmp_path),
             MATPLOTLIBRC=str(tmp_path / "unreadable"),
@@ -185,16 +178,16 @@ def test_bytes_are_the_same_in_another_process_of_a_user_with_settings_for_matpl
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 
 
-def test_manifest_lists_every_script_with_its_caption_and_the_arguments_that_it_takes(common):
-    scripts = {f"figures/{path.name}" for pattern in ("fig_*.py", "tab_*.py") for path in FIGURES.glob(pattern)}
+def test_manifest_lists_every_script_with_its_caption_and_the_arguments_that_it_takes():
+    scripts = {f"figures/items/{path.name}" for path in (FIGURES / "items").glob("[!_]*.py")}
     assert {item["script"] for item in ITEMS.values()} == scripts
     assert len({(item["script"], repr(item.get("arguments"))) for item in ITEMS.values()}) == len(ITEMS)
     for item in ITEMS.values():
         assert set(item) - {"arguments"} == {"name", "kind", "script", "reads", "caption", "category"}
         assert item["kind"] == {"fig": "figure", "tab": "table"}[item["name"][:3]]
         assert item["caption"].endswith(".")
-        render = importlib.import_module(Path(item["script"]).stem).render
-        inspect.signature(render).bind(Path(), **item.get("arguments", {}))  # raises for too many or too few
+        # Raises for too many or too few
+        inspect.signature(script_of(item["name"]).render).bind(Path(), **item.get("arguments", {}))
 
 
 @pytest.mark.parametrize(
@@ -223,25 +216,25 @@ def test_manifest_lists_every_script_with_its_caption_and_the_arguments_that_it_
         ("fig_score_against_error", "score_correlations", "correlation"),
     ],
 )
-def test_a_missing_column_is_named(name, table, column, summary, common, tmp_path):
+def test_a_missing_column_is_named(name, table, column, summary, tmp_path):
     path = summary / f"{table}.csv"
     if table == "claim_curves":
         path.write_text("claim,quantity,series,seed,x,y\nT31,quantity,series,0,1.0,1.0\n")
     pd.read_csv(path).drop(columns=column).to_csv(path, index=False)
     with pytest.raises(ConfigurationError, match=rf"{table}\.csv has no column '{column}'; found: .*snakemake"):
-        common.render_item(name, summary, tmp_path / "output")
+        rendering.render_item(ITEMS[name], summary, tmp_path / "output")
     assert not (tmp_path / "output").exists()
 
 
-def test_missing_files_and_names_are_named(summary, common, tmp_path):
+def test_missing_files_and_names_are_named(summary, tmp_path):
     (summary / "claims.csv").unlink()
     (summary / "fields" / "burgers-soap.npz").unlink()
     with pytest.raises(ConfigurationError, match=r"claims\.csv is missing"):
-        common.render_item("tab_claims", summary, tmp_path)
+        rendering.render_item(ITEMS["tab_claims"], summary, tmp_path)
     with pytest.raises(ConfigurationError, match=r"burgers-soap\.npz is missing"):
-        common.render_item("fig_burgers_fields", summary, tmp_path)
+        rendering.render_item(ITEMS["fig_burgers_fields"], summary, tmp_path)
     with pytest.raises(ConfigurationError, match=r"unknown figure or table 'fig_x'; allowed: .*fig_claims"):
-        common.render_item("fig_x", summary, tmp_path)
+        manifest.item("fig_x")
 
 
 @pytest.mark.parametrize(
@@ -267,62 +260,62 @@ def test_missing_files_and_names_are_named(summary, common, tmp_path):
         "tab_score_definitions",
     ],
 )
-def test_an_empty_summary_is_no_error(name, summary, common, tmp_path):
+def test_an_empty_summary_is_no_error(name, summary, tmp_path):
     tables = ["claims", "references", "reference_evidence", "runs", "curves", "errors", "errors_in_time"]
     for table in [*tables, "mean_ranks", "score_correlations"]:
         (summary / f"{table}.csv").write_text("\n")  # what `summarise` writes where there is nothing to gather
-    assert all(path.is_file() for path in common.render_item(name, summary, tmp_path))
+    assert all(path.is_file() for path in rendering.render_item(ITEMS[name], summary, tmp_path))
 
 
-def test_a_table_without_rows_says_so(common, tmp_path):
-    path, *_ = common.save_table(pd.DataFrame(columns=["problem", "run"]), tmp_path, "tab_x")
+def test_a_table_without_rows_says_so(tmp_path):
+    path, *_ = rendering.save_table(pd.DataFrame(columns=["problem", "run"]), tmp_path, "tab_x")
     assert path.read_text() == "problem,run\nnothing at this scale,\n"
 
 
-def test_a_table_is_parsed_once_until_its_file_changes(summary, common, monkeypatch):
+def test_a_table_is_parsed_once_until_its_file_changes(summary, monkeypatch):
     parsed = []
-    monkeypatch.setattr(common.pd, "read_csv", lambda *a, read=pd.read_csv, **k: parsed.append(a) or read(*a, **k))
-    first = common.read_table(summary, "runs", ["run"])
+    monkeypatch.setattr(pd, "read_csv", lambda *a, read=pd.read_csv, **k: parsed.append(a) or read(*a, **k))
+    first = read_table(summary, "runs", ["run"])
     names = first["run"].tolist()
     first["run"] = "changed by a script"
-    assert common.read_table(summary, "runs", ["run"])["run"].tolist() == names
+    assert read_table(summary, "runs", ["run"])["run"].tolist() == names
     assert len(parsed) == 1
     text = (summary / "runs.csv").read_text(encoding="utf-8")
     (summary / "runs.csv").write_text(text.replace(names[0], names[0][::-1]), encoding="utf-8")
-    assert common.read_table(summary, "runs", ["run"])["run"].tolist()[0] == names[0][::-1]
+    assert read_table(summary, "runs", ["run"])["run"].tolist()[0] == names[0][::-1]
     assert len(parsed) == 2
 
 
-def test_null_line_follows_the_number_of_terms(shape_and_summary, common, tmp_path):
+def test_null_line_follows_the_number_of_terms(shape_and_summary, tmp_path):
     shape, summary = shape_and_summary
-    figure = figure_of("fig_burgers_scores", summary)
+    figure = drawn("fig_burgers_scores", summary)
     null = 2 / len(shape.terms) - 1
     dashed = [line for line in figure.axes[0].lines if line.get_linestyle() == "--"]
     assert [float(line.get_ydata()[0]) for line in dashed] == [pytest.approx(null, abs=1e-15)]
 
 
-def test_a_method_looks_the_same_with_and_without_others(common, tmp_path):
+def test_a_method_looks_the_same_with_and_without_others(tmp_path):
     looks = []
     for name in ("three methods, three terms", "two methods, two terms"):
         summary = write_summary(tmp_path / name.split()[0], SHAPES[name])
-        looks.append({run.method: (run.colour, run.marker, run.line) for run in common.read_runs(summary, "burgers")})
+        looks.append({run.method: (run.colour, run.marker, run.line) for run in read_runs(summary, "burgers")})
     assert looks[0]["soap"] == looks[1]["soap"]
     assert len({colour for colour, _, _ in looks[0].values()}) == 3
 
 
 @pytest.mark.slow
-def test_figures_of_all_methods_stay_as_large_as_a_page(common, tmp_path):
+def test_figures_of_all_methods_stay_as_large_as_a_page(tmp_path):
     """Maps show the four runs with the least error and say so; rows of scores share the height."""
-    shape = dataclasses.replace(SHAPES["two methods, two terms"], methods=tuple(common.METHODS), rows=3)
+    shape = dataclasses.replace(SHAPES["two methods, two terms"], methods=tuple(METHODS), rows=3)
     summary = write_summary(tmp_path / "summary", shape)
     path = summary / "runs.csv"
     runs = pd.read_csv(path)
     least = ["burgers-adam", "burgers-muon", "burgers-shampoo", "burgers-spring"]
     runs["relative_l2"] = [1.0 if run in least else 2.0 for run in runs["run"]]
     runs.to_csv(path, index=False)
-    shown, said = common.mapped_runs(summary, "burgers")
-    assert ([run.name for run in shown], said) == (least, f"; the 4 of {len(common.METHODS)} runs with the least error")
-    maps = figure_of("fig_burgers_fields", summary)
+    shown, said = mapped_runs(summary, "burgers")
+    assert ([run.name for run in shown], said) == (least, f"; the 4 of {len(METHODS)} runs with the least error")
+    maps = drawn("fig_burgers_fields", summary)
     assert maps.get_suptitle().endswith(said)
     assert [axis.get_title() for axis in maps.axes[:5]] == ["Reference", "Adam", "Muon", "Shampoo", "SPRING"]
     for name in (
@@ -331,16 +324,16 @@ def test_figures_of_all_methods_stay_as_large_as_a_page(common, tmp_path):
         "fig_burgers_inter_step",
         "fig_score_definitions",
     ):
-        figure = figure_of(name, summary)
+        figure = drawn(name, summary)
         assert figure.get_figheight() <= 9.4
         assert figure.get_figwidth() == 7.2
 
 
-def test_runs_in_equal_windows_of_time_show_at_the_end_of_each(summary, common):
+def test_runs_in_equal_windows_of_time_show_at_the_end_of_each(summary):
     path = summary / "runs.csv"
     runs = pd.read_csv(path)
     steps = int(runs["steps"].iloc[0])
-    logged = figure_of("fig_burgers_error", summary).axes[0].lines[0].get_xdata()
+    logged = drawn("fig_burgers_error", summary).axes[0].lines[0].get_xdata()
     assert len(logged) > 2
     assert {0, steps // 2} < {0, *logged}
     runs["windows"] = 2
@@ -349,16 +342,16 @@ def test_runs_in_equal_windows_of_time_show_at_the_end_of_each(summary, common):
         runs["last_stage_steps"] = last
         runs.to_csv(path, index=False)
         for name in ("fig_burgers_error", "fig_burgers_losses"):
-            line = figure_of(name, summary).axes[0].lines[0]
+            line = drawn(name, summary).axes[0].lines[0]
             np.testing.assert_array_equal(line.get_xdata(), shown)
             assert line.get_label().endswith(f", {steps} steps in 2 windows")
 
 
-def test_two_runs_of_one_method_have_different_lines_and_labels(summary, common):
+def test_two_runs_of_one_method_have_different_lines_and_labels(summary):
     runs = pd.read_csv(summary / "runs.csv")
     again = runs[runs["method"] == "soap"].assign(run="burgers-soap-2024", variant="soap-jax-2024")
     pd.concat([runs, again]).to_csv(summary / "runs.csv", index=False)
-    first, second = (run for run in common.read_runs(summary, "burgers") if run.method == "soap")
+    first, second = (run for run in read_runs(summary, "burgers") if run.method == "soap")
     assert (first.label, second.label) == ("SOAP", "SOAP (soap-jax-2024)")
     assert first.colour == second.colour
     assert first.line != second.line
@@ -387,20 +380,20 @@ def varied(summary):
     return summary
 
 
-def test_variations_stay_out_of_the_figures_of_their_problem_unless_asked_for(varied, common):
-    plain = [run.label for run in common.read_runs(varied, "burgers")]
+def test_variations_stay_out_of_the_figures_of_their_problem_unless_asked_for(varied):
+    plain = [run.label for run in read_runs(varied, "burgers")]
     assert plain == ["Adam", "SOAP"]
-    everything = common.read_runs(varied, "burgers", variations=True)
+    everything = read_runs(varied, "burgers", variations=True)
     assert [run.label for run in everything] == ["Adam", "SOAP", "SOAP, fixed points", "SOAP, b1 = 0"]
     assert len({run.line for run in everything if run.method == "soap"}) == 3
-    labels = [text.get_text() for text in figure_of("fig_burgers_error", varied).legends[0].texts]
+    labels = [text.get_text() for text in drawn("fig_burgers_error", varied).legends[0].texts]
     assert not any("fixed" in label for label in labels)
-    fields = figure_of("fig_allen_cahn_fields", varied)
+    fields = drawn("fig_allen_cahn_fields", varied)
     assert [axis.get_title() for axis in fields.axes[:2]] == ["Reference", "SOAP"]
 
 
 def test_scores_of_runs_with_different_numbers_of_terms_have_their_own_null_lines(varied):
-    figure = figure_of("fig_allen_cahn_scores", varied)
+    figure = drawn("fig_allen_cahn_scores", varied)
     nulls = [
         float(line.get_ydata()[0]) for axis in figure.axes[::3] for line in axis.lines if line.get_linestyle() == "--"
     ]
@@ -408,18 +401,18 @@ def test_scores_of_runs_with_different_numbers_of_terms_have_their_own_null_line
     assert "2/n − 1 = 0 (n = 2), −1/3 (n = 3)" in figure.legends[0].texts[-1].get_text()
 
 
-def test_definitions_of_the_score_are_means_of_the_second_half_by_seed(varied, common):
+def test_definitions_of_the_score_are_means_of_the_second_half_by_seed(varied):
     curves = pd.read_csv(varied / "curves.csv")
     late = curves[(curves["run"] == "burgers-soap") & (curves["step"] >= 400)]
     expected = {
         quantity: late[late["quantity"] == quantity].groupby("seed")["value"].mean()
         for quantity in ("score_common_state", "score_inter_update")
     }
-    (run,) = (run for run in common.read_runs(varied, "burgers") if run.method == "soap")
+    (run,) = (run for run in read_runs(varied, "burgers") if run.method == "soap")
     pd.testing.assert_series_equal(
-        common.late_means(varied, run, "score_common_state"), expected["score_common_state"], check_exact=True
+        late_means(varied, run, "score_common_state"), expected["score_common_state"], check_exact=True
     )
-    table = importlib.import_module("tab_score_definitions").render(varied)
+    table = drawn("tab_score_definitions", varied)
     assert table["run"].tolist() == [
         *("Adam", "SOAP", "SOAP, fixed points", "SOAP, b1 = 0"),
         *("SOAP", "SOAP, penalised boundary"),
@@ -427,11 +420,11 @@ def test_definitions_of_the_score_are_means_of_the_second_half_by_seed(varied, c
     assert table["2/n − 1"].tolist() == ["0", "0", "0", "0", "0", "-1/3"]
     assert table["points"].tolist().count("fixed") == 1
     assert table["b1"].tolist() == ["0.9", "0.99", "0.99", "0", "0.99", "0.99"]
-    assert table.loc[1, "updates"].startswith(common.number(float(expected["score_inter_update"].mean())))
-    left, right = importlib.import_module("fig_score_definitions").render(varied).axes
+    assert table.loc[1, "updates"].startswith(number(float(expected["score_inter_update"].mean())))
+    left, right = drawn("fig_score_definitions", varied).axes
     means = [line for line in left.lines if line.get_marker() == "s" and len(line.get_xdata()) == 1]
     assert float(means[1].get_xdata()[0]) == pytest.approx(float(expected["score_common_state"].mean()), rel=1e-12)
-    bars = [line for line in left.lines if line.get_color() == common.BLACK]
+    bars = [line for line in left.lines if line.get_color() == BLACK]
     assert [float(bar.get_xdata()[0]) for bar in bars[:5]] == [0.0] * 5
     assert float(bars[5].get_xdata()[0]) == pytest.approx(-1 / 3)
     (momentum_alone,) = (line for line in right.lines if line.get_linestyle() == "--")
@@ -440,19 +433,19 @@ def test_definitions_of_the_score_are_means_of_the_second_half_by_seed(varied, c
 
 def test_a_problem_without_runs_is_a_notice(summary):
     for name in ("fig_allen_cahn_error", "fig_allen_cahn_fields", "fig_allen_cahn_scores"):
-        assert figure_of(name, summary).texts[0].get_text() == "Allen–Cahn equation: no run at this scale."
+        assert drawn(name, summary).texts[0].get_text() == "Allen–Cahn equation: no run at this scale."
 
 
-def test_comparison_with_adam(summary, common, tmp_path):
-    rows = importlib.import_module("tab_method_comparison").render(summary).set_index("method")
+def test_comparison_with_adam(summary, tmp_path):
+    rows = drawn("tab_method_comparison", summary).set_index("method")
     runs = pd.read_csv(summary / "runs.csv").groupby("method")["relative_l2"].median()
-    assert rows.loc["SOAP", "Adam / method"] == common.number(runs["adam"] / runs["soap"])
-    assert rows.loc["SOAP", "published Adam / method"] == common.number(8.20e-5 / 4.03e-5)
+    assert rows.loc["SOAP", "Adam / method"] == number(runs["adam"] / runs["soap"])
+    assert rows.loc["SOAP", "published Adam / method"] == number(8.20e-5 / 4.03e-5)
     assert "second-hand" in rows.loc["SOAP", "source of the published"]
 
 
 def test_claims_are_sorted_by_number(summary):
-    claims = importlib.import_module("tab_claims").render(summary)["claim"].tolist()
+    claims = drawn("tab_claims", summary)["claim"].tolist()
     assert claims[:3] == ["T1a", "T1b", "T1c"]
     assert claims.index("T9c") < claims.index("T10a") < claims.index("T32a")
 
@@ -461,7 +454,7 @@ def test_fig_claims_has_a_row_per_claim(summary):
     rows = [f"T{number}" for number in range(1, 39)] + ["T26b", "T27b"]
     claims = pd.read_csv(summary / "claims.csv")
     pd.concat([claims.head(1).assign(claim=name) for name in rows]).to_csv(summary / "claims.csv", index=False)
-    axes = importlib.import_module("fig_claims").render(summary).axes
+    axes = drawn("fig_claims", summary).axes
     labels = [[label.get_text() for label in axis.get_yticklabels()] for axis in axes]
     assert sorted(label for column in labels for label in column) == sorted(rows)
     assert labels[1][labels[1].index("T26") + 1] == "T26b"
@@ -480,7 +473,7 @@ def test_verdicts_name_claims_and_figures_that_exist():
 
 
 def test_verdicts_count_the_records_of_their_claims(summary):
-    rows = importlib.import_module("tab_verdicts").render(summary).set_index("claims")["confirmed"]
+    rows = drawn("tab_verdicts", summary).set_index("claims")["confirmed"]
     assert rows["T1"] == "1 proven, 1 counterexample, 1 observation"
     assert rows["T3, T11, T12, T13"] == "2 proven, 2 counterexamples, 2 observations; T12, T13 not checked"
     confirmed = "5 proven, 5 counterexamples, 4 observations; violated: 1 observation"
@@ -489,7 +482,7 @@ def test_verdicts_count_the_records_of_their_claims(summary):
 
 
 def test_proofs_and_observations_are_counted_and_drawn_apart(summary):
-    figure = importlib.import_module("fig_claims").render(summary)
+    figure = drawn("fig_claims", summary)
     title = "53 of 54 records confirmed:\n18 proven, 18 counterexamples, 17 observations"
     assert figure.get_suptitle() == title
     marks = [[len(points.get_offsets()) for points in axis.collections] for axis in figure.axes]
@@ -508,11 +501,11 @@ def test_excess_in_tolerances():
         ],
         columns=["comparison", "expected", "measured", "tolerance"],
     )
-    assert importlib.import_module("fig_claims")._ratio(table).tolist() == [2.0, 1.0, 0.0, 1.0, 0.0, 0.0]
+    assert script_of("fig_claims")._ratio(table).tolist() == [2.0, 1.0, 0.0, 1.0, 0.0, 0.0]
 
 
-def test_markdown_and_latex_escape_special_characters(summary, common, tmp_path):
-    _, markdown, latex = (path.read_text() for path in common.render_item("tab_claims", summary, tmp_path))
+def test_markdown_and_latex_escape_special_characters(summary, tmp_path):
+    _, markdown, latex = (path.read_text() for path in rendering.render_item(ITEMS["tab_claims"], summary, tmp_path))
     assert {line.replace(r"\|", "").count("|") for line in markdown.splitlines()} == {9}
     assert r"\#" in latex
     assert r"a\_b" in latex
@@ -520,13 +513,13 @@ def test_markdown_and_latex_escape_special_characters(summary, common, tmp_path)
 
 
 @pytest.mark.parametrize("power", range(-12, 13))
-def test_numbers_keep_their_size(power, common):
+def test_numbers_keep_their_size(power):
     for mantissa in (1.0, -1.0, 1.2, 9.996, -3.456):
         value = mantissa * 10.0**power
-        assert float(common.number(value)) == pytest.approx(value, rel=5e-3)  # three significant digits
+        assert float(number(value)) == pytest.approx(value, rel=5e-3)  # three significant digits
 
 
-def test_examples_in_docstrings(common):
-    modules = [importlib.import_module(name) for name in EXAMPLES]
+def test_examples_in_docstrings():
+    modules = [importlib.import_module(f"figures.{name}") for name in EXAMPLES]
     results = [doctest.testmod(module) for module in modules]
     assert all(result.attempted > 0 and result.failed == 0 for result in results)

@@ -1,28 +1,16 @@
 """A figure or table shows from the parts of the summary that it declares what it shows from the whole summary."""
 
-import importlib
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
+from figure_items import ITEMS, drawn
 from synthetic_results import EVERY_PROBLEM, write_parts, write_summary
 
 from gradalign.base.errors import ConfigurationError
 from gradalign.pipeline.summary_tables import DERIVED, TABLES
-
-FIGURES = Path(__file__).resolve().parents[2] / "figures"
-ITEMS = {item["name"]: item for item in yaml.safe_load((FIGURES / "manifest.yaml").read_text(encoding="utf-8"))}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def scripts():
-    sys.path.insert(0, str(FIGURES))
-    yield
-    sys.path.remove(str(FIGURES))
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +19,6 @@ def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
     write_parts(write_summary(folder / "summary", EVERY_PROBLEM), folder / "evaluation")
     return folder
-
-
-def render(name, summary):
-    item = ITEMS[name]
-    return importlib.import_module(Path(item["script"]).stem).render(summary, **item.get("arguments", {}))
 
 
 def declared(name, results, only):
@@ -66,16 +49,16 @@ ONE_OF_EACH_SCRIPT = {
 
 @pytest.mark.parametrize("name", ONE_OF_EACH_SCRIPT.values())
 def test_an_item_shows_the_same_from_what_it_declares(name, results, tmp_path):
-    assert shown(render(name, declared(name, results, tmp_path / "only"))) == shown(render(name, results / "summary"))
+    assert shown(drawn(name, declared(name, results, tmp_path / "only"))) == shown(drawn(name, results / "summary"))
 
 
 def test_a_table_that_an_item_does_not_declare_is_an_error(results):
     part = results / "evaluation" / "wave-adam"
     with pytest.raises(ConfigurationError, match=r"wave-adam/references\.csv is missing; run the stage"):
-        render("tab_references", (part,))
+        drawn("tab_references", (part,))
 
 
 def test_without_any_part_a_figure_says_that_there_is_nothing():
-    assert render("fig_wave_error", ()).texts
-    assert render("fig_kronecker", ()).texts
-    assert render("tab_runs", ()).empty
+    assert drawn("fig_wave_error", ()).texts
+    assert drawn("fig_kronecker", ()).texts
+    assert drawn("tab_runs", ()).empty

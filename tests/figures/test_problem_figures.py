@@ -1,24 +1,24 @@
 """Figures and tables of the ten problems, from made-up summaries: what they show is what the tables hold."""
 
-import importlib
 import io
 import shutil
-import sys
 from pathlib import Path
 
-import matplotlib.style
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
+from figure_items import ITEMS, drawn
 from matplotlib.figure import Figure
 from synthetic_fields import LAYOUTS, exact
 from synthetic_results import EVERY_PROBLEM, error, write_summary
 
+from figures.drawing import published_errors, soap_2024, training_plots
+from figures.drawing.names import PROBLEMS, problem_name
+from figures.drawing.rendering import styled
+from figures.drawing.text import number, spread
+from figures.items import fig_problem_error
 from gradalign.references.solvers.cavity_tables import load
 
-FIGURES = Path(__file__).resolve().parents[2] / "figures"
-ITEMS = {item["name"]: item for item in yaml.safe_load((FIGURES / "manifest.yaml").read_text(encoding="utf-8"))}
 SPECIAL = {
     "fig_lid_driven_cavity_fields": "lid_driven_cavity",
     "fig_lid_driven_cavity_centrelines": "lid_driven_cavity",
@@ -36,13 +36,6 @@ DRAWN = [
 
 
 @pytest.fixture(scope="module")
-def common():
-    sys.path.insert(0, str(FIGURES))
-    yield importlib.import_module("common")
-    sys.path.remove(str(FIGURES))
-
-
-@pytest.fixture(scope="module")
 def summary(tmp_path_factory):
     """Shared: tests that change it take ``own_summary``."""
     return write_summary(tmp_path_factory.mktemp("summary") / "summary", EVERY_PROBLEM)
@@ -53,13 +46,8 @@ def own_summary(summary, tmp_path):
     return Path(shutil.copytree(summary, tmp_path / "summary"))
 
 
-def render(name, summary):
-    item = ITEMS[name]
-    return importlib.import_module(Path(item["script"]).stem).render(summary, **item.get("arguments", {}))
-
-
 def draw(figure):
-    with matplotlib.style.context(FIGURES / "style.mplstyle"):
+    with styled():
         figure.savefig(io.BytesIO(), dpi=50)
 
 
@@ -79,28 +67,28 @@ def maps(axis):
     return np.ma.getdata(mesh.get_array()).T
 
 
-def test_every_problem_has_its_errors_fields_losses_and_scores(common):
-    for problem in common.PROBLEMS:
+def test_every_problem_has_its_errors_fields_losses_and_scores():
+    for problem in PROBLEMS:
         names = [name for name, owner in PROBLEM_OF.items() if owner == problem]
         assert {f"fig_{problem}_{kind}" for kind in ("error", "losses", "scores")} < set(names)
         assert any(name.endswith(("_fields", "_temperature")) for name in names)
-        assert {ITEMS[name]["category"] for name in names} == {common.problem_name(problem)}
-        assert all(ITEMS[name]["caption"].startswith(common.problem_name(problem)) for name in names)
-    assert sorted(LAYOUTS) == sorted(common.PROBLEMS)
+        assert {ITEMS[name]["category"] for name in names} == {problem_name(problem)}
+        assert all(ITEMS[name]["caption"].startswith(problem_name(problem)) for name in names)
+    assert sorted(LAYOUTS) == sorted(PROBLEMS)
 
 
 @pytest.mark.parametrize("name", sorted(PROBLEM_OF))
-def test_figure_of_every_problem(name, summary, common):
-    figure = render(name, summary)
+def test_figure_of_every_problem(name, summary):
+    figure = drawn(name, summary)
     assert figure.axes
-    assert figure.get_suptitle().startswith(common.problem_name(PROBLEM_OF[name]))
+    assert figure.get_suptitle().startswith(problem_name(PROBLEM_OF[name]))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DRAWN)
 def test_figures_are_drawn_without_a_warning(name, summary):
-    with matplotlib.style.context(FIGURES / "style.mplstyle"):
-        draw(render(name, summary))
+    with styled():
+        draw(drawn(name, summary))
 
 
 @pytest.mark.slow
@@ -110,11 +98,11 @@ def test_a_prediction_that_is_not_a_number_is_left_blank(name, own_summary):
     with np.load(path) as stored:
         arrays = {key: np.full_like(a, np.nan) if key.startswith("predicted") else a for key, a in stored.items()}
     np.savez(path, **arrays)
-    draw(render(name, own_summary))
+    draw(drawn(name, own_summary))
 
 
 def test_error_along_time_is_that_of_the_main_quantity(summary):
-    figure = render("fig_rayleigh_taylor_error", summary)
+    figure = drawn("fig_rayleigh_taylor_error", summary)
     steps, _, time = figure.axes
     assert "error of T" in steps.get_ylabel()
     table = pd.read_csv(summary / "errors_in_time.csv")
@@ -122,11 +110,11 @@ def test_error_along_time_is_that_of_the_main_quantity(summary):
     (line,) = (line for line in time.lines if line.get_label().startswith("SOAP"))
     np.testing.assert_array_equal(line.get_xdata(), own["t"])
     np.testing.assert_array_equal(line.get_ydata(), own["relative_l2"])
-    assert len(render("fig_lid_driven_cavity_error", summary).axes) == 2  # steady
+    assert len(drawn("fig_lid_driven_cavity_error", summary).axes) == 2  # steady
 
 
 def test_band_is_the_range_over_the_seeds(summary):
-    _, _, time = render("fig_wave_error", summary).axes
+    _, _, time = drawn("fig_wave_error", summary).axes
     table = pd.read_csv(summary / "errors_in_time.csv")
     by_time = table[(table["run"] == "wave-adam") & (table["t"] > 0)].groupby("t")["relative_l2"]
     band = time.collections[0].get_paths()[0].vertices
@@ -134,65 +122,63 @@ def test_band_is_the_range_over_the_seeds(summary):
     assert band[:, 1].max() == pytest.approx(by_time.max().max(), rel=1e-12)
 
 
-def test_published_errors_are_dotted_with_what_they_are_for(summary, common):
-    published = importlib.import_module("published_errors")
-    assert list(published.RELATIVE_L2) == list(common.PROBLEMS)
-    assert set(published.CONDITIONS) < set(common.PROBLEMS)
+def test_published_errors_are_dotted_with_what_they_are_for(summary):
+    assert list(published_errors.RELATIVE_L2) == list(PROBLEMS)
+    assert set(published_errors.CONDITIONS) < set(PROBLEMS)
     for problem in ("lid_driven_cavity", "korteweg_de_vries"):
-        figure = render(f"fig_{problem}_error", summary)
+        figure = drawn(f"fig_{problem}_error", summary)
         dotted = {float(line.get_ydata()[0]) for line in figure.axes[0].lines if line.get_linestyle() == ":"}
-        known = published.RELATIVE_L2[problem]
+        known = published_errors.RELATIVE_L2[problem]
         assert {known["adam"], known["soap"]} <= dotted
         assert not {known.get("kron"), known.get("muon")} & dotted  # no such run
         labels = [text.get_text() for text in figure.legends[0].texts]
-        condition = f" for {published.CONDITIONS[problem]}:" if problem in published.CONDITIONS else ""
-        assert f"SOAP, published [second-hand]{condition} {common.number(known['soap'])}" in labels
+        condition = f" for {published_errors.CONDITIONS[problem]}:" if problem in published_errors.CONDITIONS else ""
+        assert f"SOAP, published [second-hand]{condition} {number(known['soap'])}" in labels
 
 
 def test_a_reference_error_far_below_is_named_and_does_not_stretch_the_axis(summary):
-    figure = render("fig_burgers_error", summary)
+    figure = drawn("fig_burgers_error", summary)
     assert "stated error of the reference 3.80e-11, below the axis" in [t.get_text() for t in figure.legends[0].texts]
     assert figure.axes[0].get_ylim()[0] > 1e-6
-    own = render("fig_wave_error", summary)
+    own = drawn("fig_wave_error", summary)
     assert 1.2e-5 in [line.get_ydata()[0] for line in own.axes[0].lines if line.get_linestyle() == ":"]
 
 
 @pytest.mark.parametrize("count", range(1, 8))
-def test_a_legend_of_long_labels_lies_within_the_figure(count, common):
-    plots = importlib.import_module("training_plots")
-    with matplotlib.style.context(FIGURES / "style.mplstyle"):
-        figure = Figure(figsize=(plots.WIDTH, 3))
+def test_a_legend_of_long_labels_lies_within_the_figure(count):
+    with styled():
+        figure = Figure(figsize=(training_plots.WIDTH, 3))
         axis = figure.subplots()
         for _ in range(count):
             axis.plot([0, 1], label="SOAP–Gauss–Newton, 19000 steps in 10 windows")
-        plots._legend(figure, [None] * count)
+        training_plots._legend(figure, [None] * count)
     draw(figure)
     box = figure.legends[0].get_window_extent()
     assert len(figure.legends[0].texts) == count
     assert 0 <= box.x0 < box.x1 <= figure.bbox.x1
 
 
-def test_a_run_with_one_loss_term_has_no_row_of_scores(own_summary, common):
-    rows = len(render("fig_wave_scores", own_summary).axes)
+def test_a_run_with_one_loss_term_has_no_row_of_scores(own_summary):
+    rows = len(drawn("fig_wave_scores", own_summary).axes)
     change(own_summary, "runs", lambda runs: runs["run"] == "wave-adam", loss_terms=1)
-    figure = render("fig_wave_scores", own_summary)
+    figure = drawn("fig_wave_scores", own_summary)
     assert len(figure.axes) == rows - 3
     assert "n = 1" not in figure.legends[0].texts[-1].get_text()
     change(own_summary, "runs", lambda runs: runs["problem"] == "wave", loss_terms=1)
-    figure = render("fig_wave_scores", own_summary)
+    figure = drawn("fig_wave_scores", own_summary)
     assert not figure.axes
     assert "one loss term has no score" in figure.texts[0].get_text()
 
 
 def test_losses_of_ten_terms_have_a_panel_each_in_words(summary):
-    titles = [axis.get_title() for axis in render("fig_rayleigh_taylor_losses", summary).axes]
+    titles = [axis.get_title() for axis in drawn("fig_rayleigh_taylor_losses", summary).axes]
     assert titles[0] == "Total, with loss weights"
     assert "Boundary condition of T (T_bc)" in titles
     assert sum(title.endswith(")") for title in titles) == 10
 
 
-def test_snapshots_show_the_last_time_in_the_lowest_row_of_each_field(summary, common):
-    figure = render("fig_gray_scott_fields", summary)
+def test_snapshots_show_the_last_time_in_the_lowest_row_of_each_field(summary):
+    figure = drawn("fig_gray_scott_fields", summary)
     with np.load(summary / "fields" / "gray_scott-soap.npz") as stored:
         arrays = dict(stored)
     rows = np.reshape([axis for axis in figure.axes if axis.get_label() != "<colorbar>"], (4, 5))
@@ -207,7 +193,7 @@ def test_snapshots_show_the_last_time_in_the_lowest_row_of_each_field(summary, c
     np.testing.assert_array_equal(maps(rows[3][2]), predicted)
     np.testing.assert_allclose(maps(rows[3][4]).max(), np.abs(predicted - reference).max(), rtol=1e-6)
     size = np.linalg.norm(predicted - reference) / np.linalg.norm(reference)
-    assert rows[3][4].get_title() == f"rel. $L^2$ {common.number(size, 2)}"
+    assert rows[3][4].get_title() == f"rel. $L^2$ {number(size, 2)}"
     assert rows[0][3].get_title().startswith("Adam, error\nrel.")
 
 
@@ -216,7 +202,7 @@ def test_colours_are_those_of_the_reference_and_say_where_a_prediction_leaves_th
     with np.load(path) as stored:
         arrays = dict(stored)
     np.savez(path, **arrays | {"predicted_u": arrays["predicted_u"] * 100})
-    figure = render("fig_korteweg_de_vries_fields", own_summary)
+    figure = drawn("fig_korteweg_de_vries_fields", own_summary)
     shown = figure.axes[1].collections[0]
     assert shown.norm.vmax == np.abs(arrays["reference_u"]).max()
     (bar,) = (axis for axis in figure.axes if axis.get_ylabel() == "$u$ (dimensionless)")
@@ -230,7 +216,7 @@ def test_centre_lines_are_interpolated_and_beside_the_tables_of_their_reynolds_n
     arrays = {"x": grid, "y": grid, "reference_u": u, "reference_v": v, "predicted_u": 2 * u, "predicted_v": 3 * v}
     for method in ("adam", "soap"):
         np.savez(own_summary / "fields" / f"lid_driven_cavity-{method}.npz", **arrays)
-    left, right = render("fig_lid_driven_cavity_centrelines", own_summary).axes
+    left, right = drawn("fig_lid_driven_cavity_centrelines", own_summary).axes
     np.testing.assert_allclose(left.lines[0].get_xdata(), np.sin(1) * grid**2, atol=1e-5)
     np.testing.assert_allclose(left.lines[1].get_xdata(), 2 * np.sin(1) * grid**2, atol=1e-5)
     np.testing.assert_allclose(right.lines[2].get_ydata(), 3 * np.cos(1.5) * grid, atol=1e-4)
@@ -243,7 +229,7 @@ def test_centre_lines_are_interpolated_and_beside_the_tables_of_their_reynolds_n
 
     for reynolds, tables in ((1000.0, 2), (1600.0, 0)):
         change(own_summary, "runs", lambda runs: runs["problem"] == "lid_driven_cavity", reynolds=reynolds)
-        figure = render("fig_lid_driven_cavity_centrelines", own_summary)
+        figure = drawn("fig_lid_driven_cavity_centrelines", own_summary)
         assert len(figure.axes[0].lines) == 3 + tables
         assert f"Re {reynolds:g}" in figure.get_suptitle()
         assert ("no table for this Re" in figure.get_suptitle()) is (tables == 0)
@@ -251,7 +237,7 @@ def test_centre_lines_are_interpolated_and_beside_the_tables_of_their_reynolds_n
 
 def test_spectrum_is_the_closed_form_of_the_made_up_flow(summary):
     # u = sum of cos(2 pi k y)/k^2 over k = 1..9 and v likewise in x: E(k) = 1/(2 k^4)
-    left, right = render("fig_kolmogorov_flow_spectrum", summary).axes
+    left, right = drawn("fig_kolmogorov_flow_spectrum", summary).axes
     reference = left.lines[0]
     k = reference.get_xdata()
     np.testing.assert_array_equal(k, np.arange(1, 13))
@@ -264,30 +250,30 @@ def test_spectrum_is_the_closed_form_of_the_made_up_flow(summary):
 
 
 def test_fields_of_the_cavity_show_speed(summary):
-    axes = render("fig_lid_driven_cavity_fields", summary).axes
+    axes = drawn("fig_lid_driven_cavity_fields", summary).axes
     fields = exact("lid_driven_cavity")
     np.testing.assert_allclose(maps(axes[0]), np.hypot(fields["u"], fields["v"]), atol=1e-15)
 
 
-def test_errors_table_has_every_quantity_and_the_worst_seed(summary, common):
-    table = importlib.import_module("tab_errors").render(summary)
+def test_errors_table_has_every_quantity_and_the_worst_seed(summary):
+    table = drawn("tab_errors", summary)
     errors = pd.read_csv(summary / "errors.csv")
     assert len(table) == len(errors.drop_duplicates(["run", "quantity"]))
-    assert list(table["problem"].drop_duplicates()) == list(common.PROBLEMS.values())
+    assert list(table["problem"].drop_duplicates()) == list(PROBLEMS.values())
     cavity = table[table["problem"] == "Lid-driven cavity"]
     assert cavity["quantity"].tolist()[:3] == ["speed (main)", "u", "v"]
     assert set(cavity["at the last time"]) == {"steady"}
     own = errors[(errors["run"] == "wave-adam")]
     row = table[(table["problem"] == "Wave equation") & (table["run"] == "Adam")].iloc[0]
-    assert row["relative L2 error"] == common.spread(own["relative_l2"], 2)
-    assert row["at the last time"] == common.spread(own["relative_l2_final_time"], 2)
+    assert row["relative L2 error"] == spread(own["relative_l2"], 2)
+    assert row["at the last time"] == spread(own["relative_l2_final_time"], 2)
     worst = own.loc[own["largest_error"].idxmax()]
     assert worst["seed"] == 2
-    assert (row["largest error"], row["at"]) == (common.number(worst["largest_error"], 2), worst["largest_error_at"])
+    assert (row["largest error"], row["at"]) == (number(worst["largest_error"], 2), worst["largest_error_at"])
 
 
 def test_references_table_lists_the_evidence(summary):
-    table = importlib.import_module("tab_references").render(summary).set_index("problem")
+    table = drawn("tab_references", summary).set_index("problem")
     assert table.loc["Burgers' equation", "further evidence"] == "–"
     assert table.loc["Wave equation", "further evidence"].startswith("drift of conserved quantity 1 1.0e-10; drift")
     assert set(table["file"]) == {"826 kB"}
@@ -312,23 +298,22 @@ class TestPortOf2024:
         return set_values
 
     def rows(self, summary):
-        table = importlib.import_module("tab_soap_2024").render(summary)
+        table = drawn("tab_soap_2024", summary)
         return table.set_index(["problem", "quantity"])["SOAP against Adam"]
 
     def verdict(self, summary):
-        module = importlib.import_module("soap_2024")
-        return module.verdict(module.comparisons(summary))
+        return soap_2024.verdict(soap_2024.comparisons(summary))
 
-    def test_both_variants_stand_side_by_side_on_every_problem_with_both(self, summary, common):
-        table = importlib.import_module("tab_soap_2024").render(summary)
+    def test_both_variants_stand_side_by_side_on_every_problem_with_both(self, summary):
+        table = drawn("tab_soap_2024", summary)
         found = list(table["problem"].drop_duplicates())
-        assert found == [*map(common.problem_name, EVERY_PROBLEM.ported), "all"]
+        assert found == [*map(problem_name, EVERY_PROBLEM.ported), "all"]
         errors = table[table["quantity"] == "relative L2 error"]
         assert set(errors["port / SOAP"]) == {"1.3"}
         runs = pd.read_csv(summary / "runs.csv")
         own = runs.loc[runs["run"] == "wave-soap-2024", "relative_l2"]
-        assert errors["SOAP, 2024 port"].iloc[0] == common.spread(own, 2)
-        axes = render("fig_soap_2024", summary).axes
+        assert errors["SOAP, 2024 port"].iloc[0] == spread(own, 2)
+        axes = drawn("fig_soap_2024", summary).axes
         assert [label.get_text() for label in axes[0].get_yticklabels()] == [
             *("Wave", "Burgers'", "Allen–Cahn", "Korteweg–de Vries")
         ]
@@ -361,7 +346,7 @@ class TestPortOf2024:
         runs[runs["method"] != "adam"].to_csv(own_summary / "runs.csv", index=False)
         assert set(self.rows(own_summary)[:-1]) == {"not measured"}
         assert "there is no ranking" in self.verdict(own_summary)
-        draw(render("fig_soap_2024", own_summary))
+        draw(drawn("fig_soap_2024", own_summary))
 
     def test_unequal_steps_are_said(self, own_summary):
         change(own_summary, "runs", lambda t: t["run"] == "wave-soap-2024", steps=300)
@@ -370,14 +355,16 @@ class TestPortOf2024:
     def test_without_the_port_it_is_a_notice(self, own_summary):
         runs = pd.read_csv(own_summary / "runs.csv")
         runs[runs["changed"].isna()].to_csv(own_summary / "runs.csv", index=False)
-        assert render("fig_soap_2024", own_summary).texts[0].get_text() == self.verdict(own_summary)
+        assert drawn("fig_soap_2024", own_summary).texts[0].get_text() == self.verdict(own_summary)
         assert "No problem has runs of both variants" in self.verdict(own_summary)
 
 
-def test_a_problem_that_figures_do_not_know_is_shown_by_its_name(own_summary, common):
+def test_a_problem_that_figures_do_not_know_is_shown_by_its_name(own_summary):
     for table in ("runs", "curves", "errors", "errors_in_time", "references"):
         change(own_summary, table, lambda t: t["problem"] == "wave", problem="my_problem")
-    module = importlib.import_module("fig_problem_error")
-    assert module.render(own_summary, problem="my_problem").get_suptitle().startswith("My problem:")
-    assert importlib.import_module("tab_errors").render(own_summary)["problem"].iloc[-1] == "My problem"
-    assert module.render(own_summary, problem="wave").texts[0].get_text() == "Wave equation: no run at this scale."
+    assert fig_problem_error.render(own_summary, problem="my_problem").get_suptitle().startswith("My problem:")
+    assert drawn("tab_errors", own_summary)["problem"].iloc[-1] == "My problem"
+    assert (
+        fig_problem_error.render(own_summary, problem="wave").texts[0].get_text()
+        == "Wave equation: no run at this scale."
+    )

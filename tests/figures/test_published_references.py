@@ -1,25 +1,16 @@
 """The figure and the table of the errors of published reference data, from made-up studies."""
 
-import importlib
 import re
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from figure_items import script_of
 
+from figures.drawing import rendering
 from gradalign.references.studies._contract import Series
 
-FIGURES = Path(__file__).resolve().parents[2] / "figures"
 T = [0.0, 0.5, 1.0]
-
-
-@pytest.fixture(scope="module")
-def common():
-    sys.path.insert(0, str(FIGURES))
-    yield importlib.import_module("common")
-    sys.path.remove(str(FIGURES))
 
 
 def errors(study, series, size):
@@ -63,13 +54,13 @@ def write(folder, found):
 
 
 @pytest.fixture
-def figure_script(common):
-    return importlib.import_module("fig_published_references")
+def figure_script():
+    return script_of("fig_published_references")
 
 
 @pytest.fixture
-def table_script(common):
-    return importlib.import_module("tab_published_references")
+def table_script():
+    return script_of("tab_published_references")
 
 
 def texts(axis):
@@ -166,10 +157,10 @@ def test_what_was_not_studied_is_left_out(figure_script, table_script, tmp_path)
 
 
 @pytest.mark.slow
-def test_the_same_studies_give_the_same_bytes(figure_script, table_script, common, tmp_path):
+def test_the_same_studies_give_the_same_bytes(figure_script, table_script, tmp_path):
     folder = write(tmp_path, studies())
     for name in ("one", "two"):
-        common.save_figure(figure_script.render(folder), tmp_path / name, "figure")
-        common.save_table(table_script.render(folder), tmp_path / name, "table")
+        rendering.save_figure(figure_script.render(folder), tmp_path / name, "figure")
+        rendering.save_table(table_script.render(folder), tmp_path / name, "table")
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()

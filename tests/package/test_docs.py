@@ -1,11 +1,9 @@
 """README and docs: blocks run and print what they say, commands and links exist, tables are generated."""
 
 import contextlib
-import importlib
 import io
 import re
 import runpy
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +12,7 @@ import typer.main
 import yaml
 from synthetic_results import SHAPES, curves, write_summary
 
+from figures import pages
 from gradalign.base.errors import ConfigurationError
 from gradalign.claims._records import Curve
 from gradalign.pipeline.cli import application
@@ -35,13 +34,6 @@ def commands(program):
     for name, text in PAGES.items():
         for line in re.findall(rf"^    ({program} .*)$", text.replace("\\\n", ""), re.MULTILINE):
             yield name, line.split("#")[0].split()
-
-
-@pytest.fixture(scope="module")
-def pages():
-    sys.path.insert(0, str(ROOT / "figures"))
-    yield importlib.import_module("pages")
-    sys.path.remove(str(ROOT / "figures"))
 
 
 def test_the_front_page_is_read_in_two_minutes():
@@ -146,7 +138,7 @@ def test_citation_file_names_the_authors_and_the_licence():
     assert citation["license"] == "Apache-2.0"
 
 
-def without_tables(text, pages):
+def without_tables(text):
     for name in pages.TABLES:
         begin, end = pages.markers(name)
         if begin in text:
@@ -163,7 +155,7 @@ SHOWN = {
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_tables_are_replaced_and_only_they(name, pages, tmp_path):
+def test_tables_are_replaced_and_only_they(name, tmp_path):
     write_summary(tmp_path / "smoke" / "summary", SHAPES["three methods, three terms"])
     page, texts = tmp_path / "page.md", []
     page.write_text(PAGES[name], encoding="utf-8")
@@ -171,18 +163,18 @@ def test_tables_are_replaced_and_only_they(name, pages, tmp_path):
         assert pages.main(tmp_path / "smoke", [page]) == 0
         texts.append(page.read_text(encoding="utf-8"))
     assert texts[0] == texts[1]
-    assert without_tables(texts[0], pages) == without_tables(PAGES[name], pages)
+    assert without_tables(texts[0]) == without_tables(PAGES[name])
     assert re.search(SHOWN[name], texts[0], re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", SHOWN | {"docs/results/accurate.md": ""})
-def test_shipped_tables_are_those_that_are_shown(name, pages, tmp_path):
+def test_shipped_tables_are_those_that_are_shown(name, tmp_path):
     (tmp_path / "page.md").write_text(PAGES[name], encoding="utf-8")
     assert pages.main(ROOT / "published" / pages.PAGES[name], [tmp_path / "page.md"]) == 0
     assert (tmp_path / "page.md").read_text(encoding="utf-8") == PAGES[name]
 
 
-def test_every_page_with_a_table_is_made_from_shipped_tables(pages):
+def test_every_page_with_a_table_is_made_from_shipped_tables():
     markers = [pages.markers(name)[0] for name in pages.TABLES]
     assert {name for name, text in PAGES.items() if any(marker in text for marker in markers)} == set(pages.PAGES)
 
@@ -197,7 +189,7 @@ NO_RESULTS = {
 }
 
 
-def test_no_number_is_typed_by_hand(pages):
+def test_no_number_is_typed_by_hand():
     tables = [*ROOT.glob("published/**/*.csv"), *ROOT.glob("benchmarks/results/*.csv")]
     known = {number for path in tables for number in NUMBER.findall(path.read_text(encoding="utf-8"))} | set(NO_RESULTS)
     for name, text in PAGES.items():
@@ -224,7 +216,7 @@ def test_the_factors_in_the_text_are_those_of_the_table():
     assert "is 600 to 30,000 times as accurate as SOAP" in PAGES["docs/results/accurate.md"]
 
 
-def test_the_figure_of_the_front_page_shows_the_shipped_errors(pages):
+def test_the_figure_of_the_front_page_shows_the_shipped_errors():
     axis = pages.headline_figure(ROOT / "published" / "smallest-errors").axes[0]
     table = pd.read_csv(ROOT / "published/smallest-errors/headline.csv")
     marks = [line.get_xdata()[0] for line in axis.lines if line.get_linestyle() == "None"]
@@ -233,7 +225,7 @@ def test_the_figure_of_the_front_page_shows_the_shipped_errors(pages):
     assert (ROOT / "published/smallest-errors/fig_headline.png").stat().st_size > 10_000
 
 
-def test_tables_have_as_many_cells_in_every_row(pages):
+def test_tables_have_as_many_cells_in_every_row():
     text = "\n".join(PAGES.values())
     for name in pages.TABLES:
         begin, end = pages.markers(name)
@@ -241,7 +233,7 @@ def test_tables_have_as_many_cells_in_every_row(pages):
         assert len({row.count("|") for row in rows}) == 1, name
 
 
-def test_a_page_that_cannot_be_written_is_left_alone(pages, tmp_path, capsys):
+def test_a_page_that_cannot_be_written_is_left_alone(tmp_path, capsys):
     page = tmp_path / "page.md"
     broken = PAGES["docs/results/laptop.md"].replace(pages.markers("results")[1], "")
     write_summary(tmp_path / "smoke" / "summary", SHAPES["two methods, two terms"])

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
+from figure_items import ITEMS
 from synthetic_results import SHAPES, write_summary
 
+from figures.drawing import rendering
 from gradalign.base.errors import ConfigurationError
 from gradalign.claims._records import claim_number
 
@@ -22,7 +23,6 @@ ROOT = Path(__file__).resolve().parents[2]
 MAIN = (ROOT / "paper" / "main.typ").read_text(encoding="utf-8")
 PROOFS = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "paper" / "proofs").glob("*.typ"))}
 EXPECTATIONS = ROOT / "workflow" / "config" / "expectations.yaml"
-ITEMS = {item["name"]: item for item in yaml.safe_load((ROOT / "figures/manifest.yaml").read_text(encoding="utf-8"))}
 
 
 @pytest.fixture(scope="module")
@@ -57,23 +57,21 @@ def write_results(folder, shape, render):
 @pytest.fixture(scope="module")
 def render(paper, tmp_path_factory):
     """Renders an item; claims and problems without runs, which are the same in every shape, once for all shapes."""
-    import common
-
     store = tmp_path_factory.mktemp("common")
 
     def render(name, summary, output):
         item = ITEMS[name]
         if item["category"] != "Claims" and item.get("arguments", {}).get("problem", "burgers") == "burgers":
-            common.render_item(name, summary, output)
+            rendering.render_item(item, summary, output)
             return
         if not list(store.glob(f"{name}.*")):
-            common.render_item(name, summary, store)
+            rendering.render_item(item, summary, store)
         output.mkdir(exist_ok=True)
         for path in store.glob(f"{name}.*"):
             shutil.copy(path, output)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(common, "UNDATED", {".pdf": common.UNDATED[".pdf"]})  # the paper takes no PNG
+        patch.setattr(rendering, "UNDATED", {".pdf": rendering.UNDATED[".pdf"]})  # the paper takes no PNG
         yield render
 
 

@@ -142,7 +142,7 @@ def test_the_horizon_is_that_of_the_settings_and_steady_problems_have_none():
         (["summarise", "runs", "burgers-adam", "--results", "."], "evaluation/burgers-adam/runs.csv is missing"),
         (["summarise", "references", "burgers", "--results", "."], "references/burgers.npz is missing"),
         (["render", "fig_claims", "--output", "figures-out"], "--summary is missing; allowed: a directory of summary"),
-        (["render", "fig_x", "--summary", "s", "--output", "o", "--figures", "nowhere"], "no common.py there"),
+        (["render", "fig_x", "--summary", "s", "--output", "o", "--figures", "nowhere"], "no manifest.py there"),
     ],
 )
 def test_wrong_input_is_refused_with_what_is_allowed(arguments, named, tmp_path, monkeypatch):
@@ -210,10 +210,14 @@ def test_a_run_on_a_gpu_is_asked_for_a_reference(tmp_path):
 
 
 def test_a_missing_package_of_the_pipeline_is_named(tmp_path, monkeypatch):
-    (tmp_path / "common.py").write_text("import package_of_figures")
-    monkeypatch.delitem(sys.modules, "common", raising=False)
+    figures = tmp_path / "figures"
+    figures.mkdir()
+    (figures / "__init__.py").touch()
+    (figures / "manifest.py").write_text("import package_of_figures")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "figures"]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    found = call("render", "fig_x", "--summary", "s", "--output", tmp_path / "o", "--figures", tmp_path)
+    found = call("render", "fig_x", "--summary", "s", "--output", tmp_path / "o", "--figures", figures)
     assert found.exit_code == 1
     assert "the package package_of_figures is not installed" in found.output
     assert "pip install '.[pipeline]'" in found.output

@@ -5,6 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from oracles import gray_scott as oracle
+from problem_checks import (
+    check_that_given_values_of_u_and_v_are_used,
+    check_that_u_and_v_are_scored,
+    residuals_of_the_reference,
+)
 from pydantic import ValidationError
 
 from gradalign.problems._start import FORMULATION
@@ -81,14 +86,7 @@ def test_the_initial_condition_is_that_of_the_oracle():
 
 
 def test_initial_rows_use_the_values_that_are_given():
-    """From the second window on, the network of the window before has written others there."""
-    z = points()
-    x, y = np.asarray(z["ic"][:, 1:3]).T
-    np.testing.assert_allclose(z["ic"][:, 3:].T, oracle.initial(x, y), atol=1e-15)
-    changed = z | {"ic": z["ic"].at[:, 3].set(0.25).at[:, 4].set(-0.5)}
-    found = residuals_of(problem(Settings()), lambda params, p: p[:, 1:3], None, changed)  # u = x, v = y
-    np.testing.assert_allclose(found["u_ic"], x - 0.25, atol=1e-15)
-    np.testing.assert_allclose(found["v_ic"], y + 0.5, atol=1e-15)
+    check_that_given_values_of_u_and_v_are_used(problem(Settings()), points(), oracle.initial)
 
 
 def test_contract():
@@ -103,48 +101,15 @@ def test_contract():
 
 
 def test_what_is_scored():
-    fields = {"u": np.full((2, 3, 3), 1.0), "v": np.full((2, 3, 3), 2.0)}
-    gray_scott = problem(Settings())
-    found = {name: quantity(fields) for name, quantity in gray_scott.quantities.items()}
-    assert list(found) == ["u", "v", "u and v"]
-    assert gray_scott.main_quantity == "u and v"
-    np.testing.assert_array_equal(found["u and v"], [found["u"], found["v"]])
-
-
-def series_in_time(plane, series, middle, gap):
-    """The reference near t = ``middle`` as a network would give it, from its coefficients at seven times.
-
-    Its exact series in space; in time, the tangent, whose slope is the central difference of order 6.
-    """
-    slope = np.tensordot([-1 / 60, 3 / 20, -3 / 4, 0, 3 / 4, -3 / 20, 1 / 60], series, axes=1) / gap
-    value, doubled = series[3], np.where(plane.wavenumbers[1] == 0, 1, 2)
-    kappa, mu = (jnp.asarray(waves.ravel()) for waves in plane.wavenumbers)
-
-    def apply(params, z):
-        phase_x = jnp.exp(1j * (kappa * (z[:, 1:2] + 1)).astype(complex))
-        phase_y = jnp.exp(1j * (mu * (z[:, 2:3] + 1)).astype(complex))
-        level, tangent = (
-            jnp.einsum("nj,fjk,nk->nf", phase_x, jnp.asarray(part * doubled), phase_y).real for part in (value, slope)
-        )
-        return level + (z[:, :1] - middle) * tangent
-
-    return apply
+    check_that_u_and_v_are_scored(problem(Settings()))
 
 
 def test_the_reference_solution_leaves_a_small_residual():
-    middle, gap = 0.05, 5e-4
-    times = np.array([0.0, *(middle + gap * np.arange(-3, 4))])
-    plane, series = fourier(times, Settings(), 96, 2.5e-4, lambda share, text: None)
-    gray_scott, z = problem(Settings()), points()
-    z["pde"] = z["pde"].at[:, 0].set(middle).at[:, 1:].multiply(0.4)  # where something happens
-    apply = series_in_time(plane, series[1:], middle, gap)
-    left = residuals_of(gray_scott, apply, None, z)
-    terms = residuals_of(
-        gray_scott, lambda params, p: jax.lax.stop_gradient(apply(params, p)), None, z
-    )  # no derivatives
-    for name in ("ru", "rv"):
-        # What is truncated in space: measured 1.3e-4, with 128 modes 2.4e-6
-        assert np.linalg.norm(left[name]) < 5e-4 * np.linalg.norm(terms[name])
+    def series(times):
+        return fourier(times, Settings(), 96, 2.5e-4, lambda share, text: None)
+
+    found = residuals_of_the_reference(problem(Settings()), points(), series, middle=0.05, gap=5e-4)
+    assert np.all(found < 5e-4)  # what is truncated in space: measured 1.3e-4, with 128 modes 2.4e-6
 
 
 def test_settings():

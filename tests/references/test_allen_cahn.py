@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from oracles import allen_cahn as oracle
 from pydantic import ValidationError
+from reference_checks import silent
 from tolerances import IDENTITY
 
 from gradalign.problems.allen_cahn import Settings as ProblemSettings
@@ -16,10 +17,6 @@ SMOKE = Settings(times=51, points=128, modes=512, refined_modes=640, time_step=2
 SMALL = Settings(times=3, points=65, modes=512, refined_modes=640, time_step=0.01, subdivisions=4)
 KINKED, BAND_LIMITED = (ProblemSettings(initial_condition=kind) for kind in ("kinked", "band_limited"))
 WIDE = ProblemSettings(initial_condition="band_limited", diffusion=1e-3)
-
-
-def silent(share, text):
-    pass
 
 
 def test_smoke_settings_state_a_small_error():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from oracles import kolmogorov_flow as oracle
 from pydantic import ValidationError
+from reference_checks import silent
 from tolerances import IDENTITY, ROUNDING
 
 from gradalign.base.errors import ConfigurationError
@@ -29,10 +30,6 @@ SMOKE = Settings(times=5, points=16, modes=48, coarse_modes=32, time_step=2.5e-3
 STRONG = ProblemSettings(viscosity=1e-2, peak=3.0, cutoff=6, horizon=0.5)
 WEAK = ProblemSettings(viscosity=1e-3, peak=3.0, cutoff=6, horizon=0.5)
 SMALL = Settings(times=3, points=8, modes=32, coarse_modes=24, time_step=2.5e-3, check_modes=16)
-
-
-def silent(share, text):
-    pass
 
 
 def test_smoke_settings_state_a_small_error():

@@ -1,4 +1,4 @@
-"""A real browser without a window: Chromium, driven through its debugging pipe, so that nothing but it is needed."""
+"""Headless Chromium, driven through its debugging pipe, so that only the browser is needed."""
 
 import fcntl
 import json
@@ -11,25 +11,25 @@ import time
 from pathlib import Path
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# Chromium reads commands from the descriptor 3 and answers on 4
+# Chromium reads commands from descriptor 3 and answers on descriptor 4
 LAUNCH = (
     "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); os.execvp(sys.argv[3], sys.argv[3:])"
 )
 
 
 def installed() -> str | None:
-    """The program, where there is one."""
+    """The path of the browser, or None."""
     return next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 
 class Browser:
-    """One page of a browser; ``with Browser(program, folder) as page`` ends it. ``folder`` takes its profile."""
+    """One page of a browser, whose profile is in ``folder``; as a context manager it ends the browser."""
 
     def __init__(self, program: str, folder: Path, timeout: float = 90) -> None:
         self.timeout, self.buffer, self.number, self.session = timeout, b"", 0, None
         commands, self.write = os.pipe()
         self.read, answers = os.pipe()
-        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (commands, answers)]  # clear of 3 and 4
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (commands, answers)]  # neither 3 nor 4
         options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-pipe"]
         arguments = [sys.executable, "-c", LAUNCH, *map(str, ends), program, *options, f"--user-data-dir={folder}"]
         self.process = subprocess.Popen(
@@ -51,20 +51,20 @@ class Browser:
         os.close(self.read)
 
     def open(self, path: Path) -> None:
-        """Load a file and wait until the page says that it is loaded."""
+        """Load a file and wait until the page reports that it is loaded."""
         self.ask("Page.navigate", url=path.resolve().as_uri())
         while self._message().get("method") != "Page.loadEventFired":
             pass
 
     def run(self, script: str) -> object:
-        """The value of a script in the page, awaited where it is a promise; raises what the script throws."""
+        """The value of a script in the page, awaited if it is a promise; raises what the script throws."""
         found = self.ask("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         if "exceptionDetails" in found:
             raise RuntimeError(json.dumps(found["exceptionDetails"], indent=1))
         return found["result"].get("value")
 
     def ask(self, method: str, **params: object) -> dict:
-        """Send a command and return the answer to it; events in between are dropped."""
+        """Send a command and return its answer; events in between are dropped."""
         self.number += 1
         command = {"id": self.number, "method": method, "params": params}
         command |= {"sessionId": self.session} if self.session else {}

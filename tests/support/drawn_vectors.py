@@ -1,4 +1,4 @@
-"""Random vectors and gradients of layers by seed, and scores by one program for each number of vectors."""
+"""Random vectors and layer gradients by seed, and scores that compile one program per number of vectors."""
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ _misalignment = jax.jit(misalignment)
 
 
 def padded(vectors):
-    """Zeros at the end change no score; one width leaves one program to compile for each n."""
+    """Pad with zeros, which change no score, to one width, so that only one program per n is compiled."""
     vectors = np.asarray(vectors, float)
     return jnp.asarray(np.pad(vectors, ((0, 0), (0, WIDTH - vectors.shape[1]))))
 
@@ -30,7 +30,7 @@ def inter_step(one, other):
 
 
 def defect(one, other):
-    """1 - cos of the library."""
+    """1 - cos, from the library."""
     return float(_misalignment(padded([one, other])))
 
 
@@ -44,7 +44,7 @@ def units(vectors):
 
 
 def samples(seed, count, m, n):
-    """Correlated gradients (count, m, n) of a layer, entries of order one."""
+    """Correlated gradients (count, m, n) of a layer, with entries of order one."""
     generator = np.random.default_rng(seed)
     left, right = generator.standard_normal((m, m)), generator.standard_normal((n, n))
     found = left @ generator.standard_normal((count, m, n)) @ right

@@ -1,4 +1,4 @@
-"""Small experiments for the tests of the loop."""
+"""Small experiments for the tests of the training loop."""
 
 import numpy as np
 

@@ -7,7 +7,7 @@ from gradalign.claims import small_networks as topic
 
 
 def made_up(value, **others):
-    """A history of 41 logs in which every score is ``value`` late, 0.9 early; seeds differ by thousandths."""
+    """A history of 41 logs in which every score is 0.9 early and ``value`` late; seeds differ by thousandths."""
     steps = np.arange(0, 1001, 25)
     apart = 1e-3 * np.arange(len(topic.SEEDS))[:, None]
     names = ("raw", "common", "own", "own_momentum", "whitened", "whitened_fine", "newton", "inter_update")
@@ -19,7 +19,7 @@ def made_up(value, **others):
 
 
 def ordered_runs(name, null):
-    """Runs of Adam and SOAP in the order that the topic states; SOAP is nearer to the null value."""
+    """Runs of Adam and SOAP in the order that the topic states; SOAP is closer to the null value."""
     runs = {}
     for points in (topic.FIXED, topic.REDRAWN):
         shared = {"whitened": null, "whitened_fine": null, "newton": null - 0.1}
@@ -46,7 +46,7 @@ def made_up_experiments():
     )
     poisson[f"Levenberg-Marquardt, {topic.FIXED}"] = made_up(0.0, loss=1e-6, newton=0.3)
     small[f"SOAP, {topic.FIXED}"].values["common"] -= 0.05
-    for method, shift in (("SOAP", 0.2), ("Adam", 0.4)):  # neither method is near to -1/3, Adam is nearer
+    for method, shift in (("SOAP", 0.2), ("Adam", 0.4)):  # neither method is near -1/3, and Adam is closer
         larger[f"{method}, {topic.REDRAWN}"].values["own_momentum"] += shift
     ones = np.ones((len(topic.SEEDS), len(topic.CHECKPOINTS)))
     structure = {"identity": 0.9 * ones, "soap": 0.8 * ones, "kronecker": 0.3 * ones}

@@ -1,11 +1,13 @@
-"""Small runs with a bit of everything, trained on one and on all of the devices that JAX sees; a program of its own,
-because the number of devices is fixed when JAX starts.
+"""Small runs that use a bit of everything, trained on one device and on all devices that JAX sees.
+
+This is a separate program, because JAX fixes the number of devices when it starts.
 
     python parallel_runs.py DIRECTORY
 
-Writes ``<devices>/<run>``, as ``train`` does; for the run RESUMED also ``<devices>/resumed``, gone on with from the
-middle of the run of the other number of devices; ``<devices>/gauss_newton.safetensors``, parameters after some steps of
-Levenberg-Marquardt. ``parts.json`` says into how many parts every set of points was cut.
+Writes ``<devices>/<run>``, as ``train`` does. For the run RESUMED, it also writes ``<devices>/resumed``, which resumes
+from the middle of the run on the other number of devices. ``<devices>/gauss_newton.safetensors`` holds the parameters
+after some steps of Levenberg-Marquardt. ``parts.json`` gives the number of parts into which every set of points was
+cut.
 """
 
 import json
@@ -44,14 +46,14 @@ def run(method, width=4, **given):
 
 RUNS = {
     "adam": run("adam", **EVERYTHING),
-    # Two units: a factor with more than one zero eigenvalue, as the first gradients of wider layers give, has no
-    # eigenbasis of its own, and rounding would choose it
+    # Two units: the first gradients of wider layers give factors with several zero eigenvalues, whose eigenbasis is not
+    # unique and would depend on rounding
     "soap": run("soap", width=2, **PLAIN),
 }
 
 
 def losses_only(experiment, key, loop):
-    """In place of the diagnostics, whose programs take longer to compile than all the rest."""
+    """Replaces the diagnostics, whose programs take longer to compile than everything else."""
     points = experiment.points(key, loop)
     losses = experiment.objective(loop.loss_weights).losses(loop.params, points)
     weights = {f"weight/{name}": weight for name, weight in loop.loss_weights.items()}
@@ -60,21 +62,21 @@ def losses_only(experiment, key, loop):
 
 @contextmanager
 def seen_devices(count):
-    """Let training see so many devices."""
+    """Let training see only ``count`` devices."""
     seen = jax.devices()[:count]
     with patch.object(jax, "devices", lambda: seen):
         yield
 
 
 def halfway(finished, directory):
-    """A copy of a finished run as it was at its checkpoint in the middle."""
+    """Copy a finished run as it was at its checkpoint in the middle."""
     shutil.copytree(finished, directory)
     for path in (*directory.glob("checkpoints/*/step-*50.safetensors"), *directory.glob("parameters/*")):
         path.unlink()
 
 
 def gauss_newton(path):
-    """The parameters after ten steps of Levenberg-Marquardt."""
+    """Save the parameters after ten steps of Levenberg-Marquardt."""
     given = run("gauss_newton", learning_rate=None, **PLAIN)
     experiment = build(given, devices.mesh_for(given.points))
     start = devices.held_by_all(experiment.start(0), experiment.mesh)
@@ -83,7 +85,7 @@ def gauss_newton(path):
 
 
 def parts(given):
-    """Into how many different parts every set of points is cut."""
+    """The number of different parts into which every set of points is cut."""
     experiment = build(given, devices.mesh_for(given.points))
     points = jax.jit(experiment.points)(randomness.stream(0, "points"), experiment.start(0))
     return {name: len({str(part.index) for part in values.addressable_shards}) for name, values in points.items()}

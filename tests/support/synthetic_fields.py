@@ -9,8 +9,9 @@ import numpy as np
 class Layout:
     """What is observed of a problem, and on which grid.
 
-    ``quantities`` are what is scored, from the observed fields, as in ``gradalign.problems._contract.Problem``;
-    ``score`` is the one of the main table; ``losses`` the loss terms of the usual formulation.
+    ``quantities`` are functions of the observed fields whose errors are measured, as in
+    ``gradalign.problems._contract.Problem``; ``score`` is the quantity of the main table; ``losses`` are the loss terms
+    of the usual formulation.
     """
 
     grid: dict[str, np.ndarray]
@@ -96,7 +97,7 @@ def exact(problem):
 
 
 def fields(problem, error):
-    """The arrays of ``fields/<run>.npz`` for a prediction that is off by ``error`` times a bump that grows in time."""
+    """The arrays of ``fields/<run>.npz`` for a prediction whose error is ``error`` times a bump that grows in time."""
     layout = LAYOUTS[problem]
     grids = np.meshgrid(*layout.grid.values(), indexing="ij")
     middle = [axis.mean() for axis in layout.grid.values()]

@@ -1,4 +1,4 @@
-"""Made-up summary tables, in the shape that the pipeline writes. Their numbers mean nothing."""
+"""Made-up summary tables in the form that the pipeline writes. Their numbers mean nothing."""
 
 import shutil
 from dataclasses import dataclass, field
@@ -13,10 +13,10 @@ from gradalign.pipeline.summary_tables import TABLES
 
 @dataclass(frozen=True)
 class Shape:
-    """Which runs there are, and how the loss is split.
+    """Which runs there are, and which loss terms.
 
-    ``terms`` are the loss terms of Burgers' equation; other problems have theirs. ``ported`` are the problems with a
-    further run of SOAP in its variant of 2024; ``seeds_of`` holds the seeds of problems that have others.
+    ``terms`` are the loss terms of Burgers' equation; other problems have their own. ``ported`` lists the problems with
+    an additional run of SOAP in its 2024 variant; ``seeds_of`` holds the seeds of problems with other seeds.
     """
 
     methods: tuple[str, ...]
@@ -34,7 +34,7 @@ class Shape:
         return self.terms if problem == "burgers" else LAYOUTS[problem].losses
 
     def runs(self):
-        """Name, problem, method and whether it is the port of 2024, of every run."""
+        """Name, problem and method of every run, and whether it is the 2024 port."""
         for problem in self.problems:
             for method in self.methods:
                 yield f"{problem}-{method}", problem, method, False
@@ -69,11 +69,11 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def write_summary(folder, shape):
-    """Write claims without curves, references, runs, curves, what follows from them, errors, fields into ``folder``."""
+    """Write all tables and fields of a summary into ``folder``; it has no curves of claims and no studies."""
     (folder / "fields").mkdir(parents=True)
     claims(shape).to_csv(folder / "claims.csv", index=False)
     for name in ("claim_curves", "studies"):
-        (folder / f"{name}.csv").write_text("\n")  # what `summarise` writes where there is nothing to gather
+        (folder / f"{name}.csv").write_text("\n")  # `summarise` writes this if there is nothing to gather
     references(shape).to_csv(folder / "references.csv", index=False)
     reference_evidence(shape).to_csv(folder / "reference_evidence.csv", index=False)
     logged = curves(shape)
@@ -153,7 +153,7 @@ def reference_evidence(shape):
 
 
 def errors(shape):
-    """Rows of ``errors.csv`` and of ``errors_in_time.csv``, from the made-up fields."""
+    """Rows of ``errors.csv`` and ``errors_in_time.csv``, from the made-up fields."""
     rows, in_time = [], []
     for name, problem, method, ported in shape.runs():
         layout = LAYOUTS[problem]
@@ -271,11 +271,11 @@ def curves(shape):
 
 
 def write_parts(summary, folder):
-    """Cut the tables and fields of runs of a summary into a folder a run, as ``gradalign evaluate`` writes them."""
+    """Split the tables and fields of runs into a folder per run, as ``gradalign evaluate`` writes them."""
     for path in (summary / "fields").iterdir():
         (folder / path.stem / "fields").mkdir(parents=True)
         shutil.copy(path, folder / path.stem / "fields")
     for name in TABLES["runs"]:
-        table = pd.read_csv(summary / f"{name}.csv", dtype=str, keep_default_na=False)  # the same digits
+        table = pd.read_csv(summary / f"{name}.csv", dtype=str, keep_default_na=False)  # keeps the digits
         for part in folder.iterdir():
             table[table["run"] == part.name].to_csv(part / f"{name}.csv", index=False)

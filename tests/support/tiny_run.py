@@ -1,4 +1,4 @@
-"""A tiny training as a process of its own, a checkpoint every few milliseconds, and a pipeline of such trainings."""
+"""A tiny training in a separate process, with a checkpoint every few milliseconds, and a pipeline of such trainings."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ TINY = {
 
 
 class Program:
-    """``gradalign train burgers-soap`` of the tiny settings in ``folder``, started as often as wanted."""
+    """``gradalign train burgers-soap`` with the tiny settings in ``folder``, started as often as wanted."""
 
     def __init__(self, folder: Path, settings: dict = TINY) -> None:
         self.folder, self.reference = folder, folder / "burgers.npz"
@@ -37,7 +37,7 @@ class Program:
         self.environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache")}
 
     def command(self, output: Path, *options: str, before: str = "", reference: Path | None = None) -> list[str]:
-        """The command; ``before`` is a Python statement that is run first, in the same process."""
+        """The command; ``before`` is a Python statement that runs first, in the same process."""
         configuration = ["--config", str(ROOT / "workflow/config/smoke.yaml"), "--config", str(self.settings)]
         program = [sys.executable, "-c", f"{before}\nfrom gradalign.pipeline.cli import application; application()"]
         files = ["--reference", str(reference or self.reference), "--output", str(output)]
@@ -47,7 +47,7 @@ class Program:
         return started(self.command(*arguments, **keywords), self.folder, self.environment)
 
     def finish(self, *arguments, code: int = 0, **keywords) -> str:
-        """Start the program and wait for its end with the exit ``code``; what it says."""
+        """Start the program, wait until it exits with ``code``, and return its output."""
         process = self.start(*arguments, **keywords)
         said, _ = process.communicate()
         assert process.returncode == code, said
@@ -55,7 +55,7 @@ class Program:
 
 
 def started(command: list[str], folder: Path, environment: dict[str, str]) -> subprocess.Popen:
-    """A process in a group of its own, so that it can be killed with all that it started."""
+    """A process in its own group, so that it can be killed with everything that it started."""
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -68,14 +68,14 @@ def started(command: list[str], folder: Path, environment: dict[str, str]) -> su
 
 
 def numbers(output: Path) -> tuple[bytes, dict[str, bytes]]:
-    """Everything that a run computes, without the times it took."""
+    """Everything that a run computes, except its times."""
     curves = pd.read_csv(output / "curves.csv", dtype=str, keep_default_na=False).drop(columns="seconds")
     parameters = {path.name: path.read_bytes() for path in sorted((output / "parameters").iterdir())}
     return curves.to_csv().encode(), parameters
 
 
 class Pipeline:
-    """A folder in which the pipeline of the scale smoke runs: whole, or some tiny runs and what they need."""
+    """A folder in which the pipeline runs at the scale smoke: the whole of it, or some tiny runs and what they need."""
 
     def __init__(self, folder: Path, runs: list[dict] | None = None, cores: int = 2) -> None:
         self.folder = folder
@@ -96,7 +96,7 @@ class Pipeline:
         return started([sys.executable, "-m", "snakemake", *self.arguments, *options], self.folder, environment)
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Every table by its name, without the columns that hold times on a clock."""
+        """Every table by name, without the columns of clock times."""
         clock = ("seconds", "compile_seconds", "train_seconds", "milliseconds_per_step")
         folders = ("claims", "runs", "evaluation", "summary")
         paths = sorted(path for name in folders for path in (self.folder / "results/smoke" / name).rglob("*.csv"))

@@ -1,4 +1,4 @@
-"""JAX without its 64-bit types, for the length of a block."""
+"""JAX without its 64-bit types, inside a block."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ import jax
 
 @contextmanager
 def without_64_bit_types() -> Iterator[None]:
-    """As ``jax.enable_x64(False)``, which not every supported version of JAX has under one name."""
+    """Like ``jax.enable_x64(False)``, whose name differs between supported versions of JAX."""
     before = jax.config.jax_enable_x64
     jax.config.update("jax_enable_x64", False)
     try:

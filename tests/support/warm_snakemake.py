@@ -1,4 +1,4 @@
-"""Snakemake in a fork of a process that has imported its libraries: two seconds of every start are saved."""
+"""Snakemake in a fork of a process that has imported its libraries, which saves two seconds per start."""
 
 import multiprocessing
 import os
@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 CONTEXT = multiprocessing.get_context("forkserver")
-# Nothing of gradalign itself: the fork imports that of the folder it works in
+# Not gradalign itself: the fork imports it from the folder in which it works
 CONTEXT.set_forkserver_preload(["snakemake.cli", "jax", "optax", "scipy.integrate", "pandas", "pydantic", "yaml"])
 
 
 def run(arguments: list[str], folder: Path, environment: dict[str, str], output: Path) -> int:
-    """``python -m snakemake ARGUMENTS`` in a folder; what it says goes to a file. Returns the exit code."""
+    """Run ``python -m snakemake ARGUMENTS`` in a folder, write its output to a file, and return the exit code."""
     process = CONTEXT.Process(target=_run, args=(arguments, folder, environment, output))
     process.start()
     process.join()

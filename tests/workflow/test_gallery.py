@@ -4,7 +4,6 @@ The report is one of made-up results, built by the rules of the workflow; what i
 """
 
 import csv
-import importlib
 import io
 import os
 import struct
@@ -14,14 +13,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 from browser import PROGRAMS, Browser, installed
+from figure_items import drawn
 from synthetic_results import SHAPES, write_summary
 
+from figures import manifest
+from figures.drawing.rendering import render_item
 from workflow.scripts.check_outputs import defect
 
 ROOT = Path(__file__).resolve().parents[2]
-ITEMS = yaml.safe_load((ROOT / "figures/manifest.yaml").read_text(encoding="utf-8"))
+ITEMS = list(manifest.items().values())
 CATEGORIES = sorted({item["category"] for item in ITEMS})
 SNAKEFILE = """
 report: "workflow/report/workflow.rst"
@@ -117,18 +118,15 @@ def folder(tmp_path_factory):
 
 def _render(summary, results):
     """All items, the figures small; their looks are the matter of other tests."""
-    sys.path.insert(0, str(ROOT / "figures"))
-    common = importlib.import_module("common")
     for item in ITEMS:
         if item["kind"] == "table":
-            common.render_item(item["name"], summary, results / "tables")
+            render_item(item, summary, results / "tables")
             continue
-        figure = importlib.import_module(Path(item["script"]).stem).render(summary, **item.get("arguments", {}))
+        figure = drawn(item["name"], summary)
         (results / "figures").mkdir(exist_ok=True)
         for suffix in (".png", ".pdf"):
             (results / "figures" / f"{item['name']}{suffix}").touch()
         figure.savefig(results / "figures" / f"{item['name']}.png", dpi=50)
-    sys.path.remove(str(ROOT / "figures"))
 
 
 def _snakemake(folder, *arguments):

@@ -16,6 +16,7 @@ import warm_snakemake
 import yaml
 from experiments import line_reference
 
+from figures import manifest
 from gradalign.references._contract import Reference
 from gradalign.training.records import seal
 
@@ -117,12 +118,12 @@ def workflow(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
 
 
 def names(kind: str) -> set[str]:
-    items = yaml.safe_load((ROOT / "figures/manifest.yaml").read_text())
+    items = manifest.items().values()
     return {f"{kind} {item['name']}" for item in items if item["kind"] == kind}
 
 
 def names_of(script: str) -> set[str]:
-    items = yaml.safe_load((ROOT / "figures/manifest.yaml").read_text())
+    items = manifest.items().values()
     return {f"{item['kind']} {item['name']}" for item in items if item["script"] == script}
 
 
@@ -132,7 +133,7 @@ AFTER_ITEMS = {"paper", "copy_paper", "report", "verify"}
 def after(*parts: str) -> set[str]:
     """What follows from parts of the summary, such as ``claims/score``: what shows them, paper, report, verdict."""
     kinds = {part.split("/")[0] for part in parts}
-    items = yaml.safe_load((ROOT / "figures/manifest.yaml").read_text())
+    items = manifest.items().values()
     shown = {f"{item['kind']} {item['name']}" for item in items if {*item["reads"]} & {*parts, *kinds}}
     return {f"summary_{kind}" for kind in kinds} | shown | AFTER_ITEMS
 
@@ -271,20 +272,25 @@ def test_a_specification_that_somebody_edited_is_written_again(workflow, name, c
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-@pytest.mark.parametrize("script", ["figures/fig_claims.py", "figures/fig_problem_error.py"])
+@pytest.mark.parametrize("script", ["figures/items/fig_claims.py", "figures/items/fig_problem_error.py"])
 def test_editing_a_script_redraws_only_its_figures(workflow, script):
     with workflow.edited(script):
         assert workflow.planned() == names_of(script) | AFTER_ITEMS
 
 
 def test_editing_the_arguments_of_a_figure_redraws_it(workflow):
-    change = ("{problem: wave}", "{problem: burgers}")
+    change = ('{problem: "{problem}", fields: [w], times: 3}', '{problem: "{problem}", fields: [w], times: 2}')
     with workflow.edited("figures/manifest.yaml", lambda text: text.replace(*change, 1)):
-        assert workflow.planned() == {"figure fig_wave_error", *AFTER_ITEMS}
+        assert workflow.planned() == {"figure fig_kolmogorov_flow_fields", *AFTER_ITEMS}
+
+
+def test_editing_what_two_scripts_use_redraws_only_their_items(workflow):
+    with workflow.edited("figures/drawing/score_definitions.py"):
+        assert workflow.planned() == {"figure fig_score_definitions", "table tab_score_definitions", *AFTER_ITEMS}
 
 
 def test_editing_what_all_figures_share_redraws_all_and_computes_nothing(workflow):
-    with workflow.edited("figures/common.py"):
+    with workflow.edited("figures/drawing/summary.py"):
         assert workflow.planned() == names("figure") | names("table") | AFTER_ITEMS
 
 
@@ -485,7 +491,7 @@ def test_a_damaged_reference_comes_back_bit_for_bit_from_the_cache(workflow):
 @pytest.mark.parametrize(
     ("name", "target"),
     [
-        ("figures/fig_claims.py", "results/smoke/figures/fig_claims.pdf"),
+        ("figures/items/fig_claims.py", "results/smoke/figures/fig_claims.pdf"),
         ("results/smoke/runs/heat-adam/parameters", "results/smoke/evaluation/heat-adam/runs.csv"),
     ],
 )

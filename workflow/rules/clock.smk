@@ -1,14 +1,14 @@
-# Snakemake wants outputs that are newer than the inputs. An input whose time lies in the future, from another machine or
-# from before a clock was set, lets a job compute to its end and lose its outputs then: it is refused before anything.
+# Snakemake requires outputs that are newer than the inputs. With an input dated in the future, by another machine or
+# before a clock was set, a job would run to its end and then lose its outputs. Such inputs are refused at the start.
 
 import datetime
 import tempfile
 
-SKEW = 1.0  # seconds that clocks of network file systems may differ
+SKEW = 1.0  # seconds by which clocks of network file systems may differ
 
 
 def time_of_files():
-    """Now, as the file system dates what is written to the results: a server may have a clock of its own."""
+    """Now by the clock of the file system of the results, which may be that of a server."""
     try:
         with tempfile.TemporaryFile(dir=Path(results) if Path(results).is_dir() else ".") as file:
             return os.fstat(file.fileno()).st_mtime

@@ -1,4 +1,4 @@
-# What all rules share: the checked configuration, the list of figures and tables, and what is behind an entry point.
+# Shared by all rules: the checked configuration, the list of figures and tables, and the sources of an entry point.
 
 import functools
 import hashlib
@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import get_args
 
-import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
@@ -22,8 +21,12 @@ from gradalign.references._contract import set_aside
 from gradalign.training.records import set_aside as set_aside_run
 from gradalign.pipeline.summary_tables import DERIVED, PARTS, TABLES
 
+sys.path.insert(0, os.getcwd())  # the folder of the Snakefile, for `figures`
+
+from figures import manifest
+
 # `gradalign` in shell commands is that of the Python that runs Snakemake, activated or not.
-# A job that the system kills for want of memory cannot say so itself: its shell does.
+# A job that the system kills when memory runs out cannot report it; its shell does.
 killed = (
     "killed (signal 9). The usual cause is too little memory: run fewer jobs at a time (--jobs 1), or raise the limit"
 )
@@ -38,7 +41,7 @@ results = f"results/{scale}"
 try:
     if scale not in get_args(settings.Scale):
         raise unknown_name("scale", scale, get_args(settings.Scale))
-    # Not `configfile:`, which merges in the same way but neither sees repeated keys nor remembers who set a value.
+    # Not `configfile:`, which merges in the same way but neither detects repeated keys nor records who set a value.
     configuration = settings.load(
         [f"workflow/config/{scale}.yaml", *map(os.path.relpath, workflow.configfiles)],
         overrides=workflow.config_settings.config,
@@ -46,15 +49,17 @@ try:
 except GradalignError as error:
     raise WorkflowError(f"the configuration is wrong, nothing was started\n{error}") from None
 
-manifest = yaml.safe_load(Path("figures/manifest.yaml").read_text(encoding="utf-8"))
-items = {item["name"]: item for item in manifest}
+try:
+    items = manifest.items(Path("figures/manifest.yaml"))
+except GradalignError as error:
+    raise WorkflowError(f"the list of figures and tables is wrong, nothing was started\n{error}") from None
 known_parts = {
     "claims": module_names("claims"),
     "references": [],
     "studies": module_names("references.studies"),
     "runs": module_names("problems"),
 }
-for item in manifest:
+for item in items.values():
     for read in item["reads"]:
         kind, _, part = read.partition("/")
         if kind not in known_parts or (part and part not in known_parts[kind]):
@@ -76,7 +81,7 @@ wildcard_constraints:
 
 
 def warn_of_damage(set_aside, *arguments):
-    """Say what was renamed because it is damaged; stop where that cannot be known, or is not ours to rename."""
+    """Report damaged files that were renamed; stop if their state is unknown or they are not ours to rename."""
     try:
         if damage := set_aside(*arguments):
             logger.warning(damage)
@@ -85,24 +90,24 @@ def warn_of_damage(set_aside, *arguments):
         raise WorkflowError(f"the results are not as they should be, nothing was started\n{said}") from None
 
 
-roots = (Path("src"), Path("figures"), Path("paper"))
+roots = (Path("src"), Path("."))
 
 
 @functools.cache
 def code(*modules):
-    """What numbers of an entry point depend on, found by reading imports: digests of code and data, versions."""
+    """All that the numbers of an entry point depend on, found through imports: digests of code and data, versions."""
     return sources(modules, roots)
 
 
 @functools.cache
 def scripts(*modules):
-    """Files of figures and paper behind an entry point. All of them counts, words too: they are what is shown."""
+    """Files of figures and paper behind an entry point. Their whole text counts, because it is shown."""
     return [str(path) for path in import_closure(modules, roots) if not path.is_relative_to("src")]
 
 
 @functools.cache
 def contents(*files, modules=()):
-    """A digest of files and of the code of modules: an edit that left no later time is noticed by it."""
+    """A digest of files and of the code of modules, which reveals an edit that did not change the file times."""
     parts = [*(Path(file).read_bytes() for file in files), repr(code(*modules)).encode() if modules else b""]
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
 
@@ -113,7 +118,7 @@ def training_modules(run):
 
 
 def item_modules(name):
-    return ("common", Path(items[name]["script"]).stem)
+    return ("figures.drawing.rendering", f"figures.items.{Path(items[name]['script']).stem}")
 
 
 def item_scripts(wildcards):
@@ -121,7 +126,7 @@ def item_scripts(wildcards):
 
 
 def parts_read(name):
-    """Folders of summary tables that a figure or table reads, with the kinds of tables that it finds there."""
+    """Folders of summary tables that a figure or table reads, with the kinds of tables there."""
     for read in items[name]["reads"]:
         kind, _, part = read.partition("/")
         if not part:
@@ -160,7 +165,7 @@ def item_contents(*files):
 
 
 def hard(*problems):
-    """A digest of the docstrings of problems, of which the paper takes what is hard about them."""
+    """A digest of the docstrings of problems, from which the paper takes what is hard about them."""
     texts = [Path(f"src/gradalign/problems/{problem}.py").read_text(encoding="utf-8") for problem in problems]
     return hashlib.sha256("".join(text[: text.find('"""', 3)] for text in texts).encode()).hexdigest()[:16]
 

@@ -1,7 +1,7 @@
-# What decides a result, in files beside the results: its settings (.json), and digests of the code and the data behind
-# it with the versions of the libraries (.sources). A result is computed anew where its files no longer say what they
-# would say now, and for no other edit: words change nothing, times of files neither. This holds without the notes that
-# Snakemake keeps, too: for results of another version or machine, and for a file that somebody edited.
+# Two files beside each result state all that determines it: its settings (.json), and digests of its code and data with
+# the versions of the libraries (.sources). A result is recomputed if these files differ from what they would be now,
+# and only then: comments, docstrings and file times change nothing. This does not depend on Snakemake's records, so it
+# also works for results of another version or machine, and for a file that somebody edited.
 
 import json
 
@@ -18,11 +18,11 @@ settings_of = {"references": configuration.reference, "studies": configuration.s
 
 @functools.cache
 def specified(part):
-    """Texts of the files of a result, such as `runs/burgers-adam`, by their suffix."""
+    """Texts of these files for a result, such as `runs/burgers-adam`, by suffix."""
     kind, name = part.split("/")
     texts = {"sources": "\n".join(f"{value}  {what}" for what, value in code(*entry_points[kind](name)).items())}
     if kind in settings_of:
-        # ASCII, so that the encoding of a terminal has no part in it
+        # ASCII, so that the encoding of the terminal does not matter
         texts["json"] = json.dumps(json.loads(settings_of[kind](name).model_dump_json()), indent=2)
     return texts
 
@@ -36,7 +36,7 @@ def sources_text(kind):
 
 
 def none_but_written_again(kind):
-    """No input. Files that are out of date are written again, and what follows from them is computed."""
+    """No input. Files that are out of date are rewritten, and all that depends on them is recomputed."""
 
     def none(wildcards):
         if (part := f"{kind}/{wildcards[0]}".removeprefix("/")) in out_of_date:
@@ -48,7 +48,7 @@ def none_but_written_again(kind):
 
 out_of_date = set()
 if workflow.is_main_process and Path(results).is_dir():
-    changed = {}  # parts by what is not as it was for them
+    changed = {}  # parts by what changed for them
     for kind, names in {
         "claims": configuration.claims,
         "references": configuration.references,

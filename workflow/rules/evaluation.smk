@@ -1,4 +1,4 @@
-# Trained networks against the references: the summary tables of each run alone.
+# Errors of the trained networks against the references: the summary tables of each run alone.
 
 
 rule evaluations:

@@ -1,4 +1,4 @@
-# One figure or table per entry of figures/manifest.yaml, each by its own script, from the tables that the entry reads.
+# One figure or table per entry of figures/manifest.yaml, made by its own script from the tables that the entry reads.
 
 
 rule figures:
@@ -23,7 +23,7 @@ rule figure:
     input:
         tables=item_tables,
         sources=item_scripts,
-        style="figures/style.mplstyle",
+        style="figures/drawing/style.mplstyle",
     output:
         pdf=f"{results}/figures/{{figure}}.pdf",
         png=report(
@@ -35,7 +35,7 @@ rule figure:
         f"{results}/logs/figures/{{figure}}.log",
     params:
         caption=figure_caption,
-        contents=item_contents("figures/style.mplstyle"),
+        contents=item_contents("figures/drawing/style.mplstyle"),
         arguments=lambda wildcards: items[wildcards.figure].get("arguments", {}),  # of the script: redraw on a change
         summary=item_folders,
         directory=subpath(output.pdf, parent=True),

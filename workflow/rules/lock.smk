@@ -1,7 +1,7 @@
-# A pipeline that was killed leaves the lock of Snakemake behind, and the next one would ask for `--unlock` by hand. The
-# system frees the lock below with the process that holds it, however that ends: whoever gets it knows that no other
-# pipeline runs in this folder. Where another one does run, Snakemake's own lock stops this one with its usual message.
-# So it does where the file system has no locks: then nobody knows, and `--unlock` is for the user to ask for.
+# A killed pipeline leaves Snakemake's lock behind, and the next one would ask for `--unlock`. The system frees the lock
+# below when its process ends, however it ends. A pipeline that gets it knows that no other one runs in this folder, and
+# removes what was left behind. If another one does run, Snakemake's own lock stops this one with its usual message. The
+# same happens if the file system has no locks; the user then decides about `--unlock`.
 
 from gradalign.base.files import lock
 

@@ -1,4 +1,4 @@
-# The paper: text, figures and tables by name, typeset by typst.
+# The paper: text, figures and tables, typeset by typst.
 
 
 rule paper_pdf:
@@ -13,7 +13,7 @@ paper_text = [
     "paper/notation.typ",
     "paper/references.bib",
     *sorted(map(str, Path("paper/proofs").glob("*.typ"))),
-    *scripts("build"),
+    *scripts("paper.build"),
 ]
 
 
@@ -30,7 +30,7 @@ rule paper:
         f"{results}/logs/paper.log",
     params:
         results=subpath(output[0], ancestor=2),
-        contents=lambda wildcards: contents(*paper_text, modules=("build",)),
+        contents=lambda wildcards: contents(*paper_text, modules=("paper.build",)),
         hard=lambda wildcards: hard(*configuration.references),
     shell:
         "python paper/build.py --results {params.results} --output {output} > {log} 2>&1"
@@ -44,6 +44,6 @@ rule copy_paper:
     log:
         f"{results}/logs/copy_paper.log",
     params:
-        scale=scale,  # the copy is that of the scale asked for last
+        scale=scale,  # the copy belongs to the scale requested last
     shell:
         "cp {input} {output} 2> {log}"

@@ -1,6 +1,6 @@
 # Our own reference solutions, each with a stated error.
 
-# Damaged files give way to new ones. Jobs read this file too, on a cluster elsewhere: they find theirs as they are.
+# Damaged files are replaced. Only the main process does this: jobs read this file too, on a cluster elsewhere.
 if workflow.is_main_process:
     for problem in configuration.references:
         warn_of_damage(set_aside, Path(f"{results}/references/{problem}.npz"), problem)

@@ -1,4 +1,4 @@
-# The HTML report: one self-contained file with every figure and table, its caption, and how it was made.
+# The HTML report: one self-contained file with every figure and table, their captions, and how they were made.
 
 
 rule report:
@@ -15,5 +15,5 @@ rule report:
         configuration=report_configuration,
         contents=contents("workflow/report/workflow.rst", "workflow/report/item.rst"),
     shell:
-        # A second Snakemake that only reads: the lock is that of the first one, which waits for it.
+        # A second Snakemake, which only reads; the first one holds the lock and waits for it.
         "snakemake figures tables --cores {threads} --nolock --report {output} {params.configuration:q} > {log} 2>&1"

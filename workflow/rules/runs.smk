@@ -1,7 +1,8 @@
-# Training: one process a run, which trains all seeds one after the other. Checkpoints are not declared: they survive.
+# Training: one process per run, which trains its seeds one after the other. Checkpoints are not declared as outputs, so
+# that they survive a failure.
 
 
-# Jobs read this file too, on a cluster elsewhere: they find theirs as they are.
+# Only the main process does this: jobs read this file too, on a cluster elsewhere.
 if workflow.is_main_process:
     for run in configuration.run_names:
         warn_of_damage(set_aside_run, Path(f"{results}/runs/{run}"))
@@ -49,12 +50,12 @@ rule train:
         gpu=1 if configuration.device == "gpu" else 0,
     params:
         directory=subpath(output.runs, parent=True),
-        # XLA takes every core it finds, unless NPROC says how many there are.
+        # XLA uses every core it finds unless NPROC limits them.
         cores=lambda wildcards, threads: f"NPROC={threads} " if configuration.cores_of(wildcards.run) else "",
-        # Tiny runs are mostly compilation, half of which these settings of the compiler save.
+        # Tiny runs mostly compile, and these compiler settings save half of that time.
         compiler=f"XLA_FLAGS='{quick_flags()}' " if scale == "smoke" else "",
     shell:
-        # In a job of Slurm, in pieces that fit its time
+        # In a Slurm job, training runs in pieces that fit the time limit
         "{params.cores}{params.compiler}${{SLURM_JOB_ID:+python workflow/scripts/slurm_pieces.py}} "
         "gradalign train {wildcards.run} --specification {input.specification} --reference {input.reference} "
         "--output {params.directory} > {log} 2>&1"

@@ -1,4 +1,4 @@
-# Lists of sources that stand beside results without settings of their own; see contents.smk.
+# Lists of sources for results without settings; see contents.smk.
 
 
 rule sources:

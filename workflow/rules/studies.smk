@@ -1,4 +1,4 @@
-# Studies of published reference data: what their own errors are, from solvers of their quality.
+# Studies of published reference data: their errors, found with solvers of similar accuracy.
 
 
 rule studies:

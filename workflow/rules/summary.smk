@@ -1,4 +1,4 @@
-# Tidy tables of everything, gathered from what the stages wrote: what tables, paper and verification read.
+# Tidy tables of all results, gathered from the stages: the input of tables, paper and verification.
 
 summarised = {
     "claims": (rules.claims.input, configuration.claims),
@@ -30,6 +30,6 @@ for kind, (parts, names) in summarised.items():
 
 rule summary:
     input:
-        # By their paths: Snakemake 9.3 does not find rules by the names that they get in a loop
+        # By path: Snakemake 9.3 does not find rules by names assigned in a loop
         [f"{results}/summary/{table}.csv" for kind in TABLES for table in tables_of_all(kind)],
         expand(f"{results}/summary/fields/{{run}}.npz", run=configuration.run_names),

@@ -1,4 +1,4 @@
-# Targets of another scale, and misspelt ones, are found before anything is planned.
+# Reports targets of another scale, and misspelt ones, before anything is planned.
 
 import difflib
 import itertools
@@ -19,7 +19,7 @@ def possible_targets():
     }
     for known in workflow.rules:
         names = sorted(known.wildcard_names)
-        if not set(names) <= values.keys():  # made on the way, and no result
+        if not set(names) <= values.keys():  # an intermediate file, not a result
             continue
         if not names:
             yield known.name
@@ -44,7 +44,7 @@ def require_target(target):
     )
 
 
-# Snakemake does not say yet which targets it was given. Arguments that it could read are read again
+# Snakemake does not expose its targets at this point, so its arguments are parsed again
 if workflow.is_main_process and "snakemake" in sys.argv[0]:
     for target in get_argument_parser().parse_known_args(sys.argv[1:])[0].targets:
         require_target(target)

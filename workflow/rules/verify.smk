@@ -1,4 +1,4 @@
-# The last stage: what was measured against what was declared before the runs.
+# The last stage compares the measured values with what was declared before the runs.
 
 
 rule verify:
@@ -6,8 +6,8 @@ rule verify:
         summary=rules.summary.input,
         expectations="workflow/config/expectations.yaml",
         sources=f"{results}/specifications/stages/verification.sources",
-        # Only so that everything else is done when an expectation fails. Not ancient(): Snakemake 9 would then miss the
-        # reasons of this rule itself whenever one of these files is made anew.
+        # Only so that everything else is done when an expectation fails. Not ancient(): Snakemake 9 would then miss
+        # other reasons to run this rule whenever one of these files is made anew.
         last=[rules.paper.output, rules.report.output],
     output:
         touch(f"{results}/verified"),

@@ -1,4 +1,4 @@
-"""Are all wanted outputs of a scale there, and sound? `python workflow/scripts/check_outputs.py SCALE`."""
+"""Checks that all outputs of a scale exist and are sound: `python workflow/scripts/check_outputs.py SCALE`."""
 
 import csv
 import struct
@@ -7,8 +7,9 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
+sys.path.append(str(Path(__file__).parents[2]))
 
+from figures import manifest
 from gradalign.pipeline.configuration import load
 
 
@@ -20,7 +21,7 @@ def wanted(scale: str) -> Iterator[Path]:
         yield results / "summary" / f"{name}.csv"
     for run in configuration.run_names:
         yield results / "summary" / "fields" / f"{run}.npz"
-    for item in yaml.safe_load(Path("figures/manifest.yaml").read_text(encoding="utf-8")):
+    for item in manifest.items().values():
         forms = ("pdf", "png") if item["kind"] == "figure" else ("csv", "md", "tex")
         for form in forms:
             yield results / f"{item['kind']}s" / f"{item['name']}.{form}"
@@ -31,7 +32,7 @@ def wanted(scale: str) -> Iterator[Path]:
 
 
 def defect(path: Path) -> str | None:
-    """What is wrong with a file, judged by its ending; None where nothing is."""
+    """What is wrong with a file, judged by its suffix; None if nothing is."""
     if not path.is_file():
         return "missing"
     content = path.read_bytes()
@@ -61,7 +62,7 @@ def defect(path: Path) -> str | None:
 
 
 def main(scale: str) -> int:
-    """Print what is wrong; 1 where anything is."""
+    """Print what is wrong; return 1 if anything is."""
     paths = list(wanted(scale))
     defects = [f"{path}: {found}" for path in paths if (found := defect(path))]
     print("\n".join(defects) or f"{len(paths)} outputs of scale {scale!r} are there and sound")

@@ -1,16 +1,16 @@
-"""`snakemake --lint` with every finding an error except one, which is named here."""
+"""`snakemake --lint`, with every finding an error except the one named here."""
 
 import subprocess
 import sys
 
 ALLOWED = {
-    # All rules run in the one environment of requirements.lock, which `make environment` builds without conda.
+    # All rules run in the environment of requirements.lock, which `make environment` builds without conda.
     "Specify a conda environment or container for each rule.",
 }
 
 
 def findings(text: str) -> list[str]:
-    """Findings of the linter's text, each as ``place: title``, without the allowed ones.
+    """Findings in the linter's output, each as ``place: title``, without the allowed ones.
 
     >>> findings("Lints for rule a (line 1, x.smk):\\n    * Tab usage in line 3.:\\n      Python can get confused.")
     ['rule a (line 1, x.smk): Tab usage in line 3.']
@@ -27,7 +27,7 @@ def findings(text: str) -> list[str]:
 
 
 def main() -> int:
-    """Lint the workflow; 1 where something is found, or where the workflow cannot be read."""
+    """Lint the workflow; return 1 if there is a finding, or if the workflow cannot be read."""
     run = subprocess.run(["snakemake", "--lint"], capture_output=True, text=True, check=False)
     text = run.stdout + run.stderr
     if run.returncode and "Lints for " not in text:

@@ -22,10 +22,9 @@ from typing import Any
 
 import pandas as pd
 
-sys.path.append(str(Path(__file__).parents[2] / "figures"))
+sys.path.append(str(Path(__file__).parents[2]))
 
-from common import mapped_runs
-
+from figures.drawing.summary import mapped_runs
 from gradalign.base.errors import ConfigurationError, GradalignError
 from gradalign.base.machine import cores, readable
 from gradalign.pipeline.summary_tables import DERIVED, TABLES

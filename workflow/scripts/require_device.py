@@ -1,4 +1,4 @@
-"""Exit with a readable message where a device is missing: `python workflow/scripts/require_device.py gpu paper`."""
+"""Exits with a readable message if a device is missing: `python workflow/scripts/require_device.py gpu paper`."""
 
 import sys
 

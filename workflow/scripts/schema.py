@@ -1,4 +1,4 @@
-"""Write the JSON schema of the configuration files: `python workflow/scripts/schema.py FILE`."""
+"""Writes the JSON schema of the configuration files: `python workflow/scripts/schema.py FILE`."""
 
 import json
 import sys

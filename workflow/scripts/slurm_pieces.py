@@ -1,9 +1,9 @@
-"""A training within the time limit of a Slurm job: `python workflow/scripts/slurm_pieces.py gradalign train ...`.
+"""Runs a training within the time limit of a Slurm job: `python workflow/scripts/slurm_pieces.py gradalign train ...`.
 
-The training stops with a checkpoint before the job's time is up, and the job goes back into the queue under the same
-number, as often as it takes. Snakemake sees one job that waits and runs, and no retry is used up. A job that Slurm
-itself puts back (preempted, failed node) starts this program again, and one that was cancelled or ran over its limit is
-submitted anew by Snakemake's `retries`: the training goes on from its last checkpoint in all cases.
+The training stops with a checkpoint before the job's time is up, and the job returns to the queue under the same
+number, as often as necessary. Snakemake sees one job that waits and runs, and uses up no retry. A job that Slurm itself
+requeues (preemption, node failure) starts this program again. A job that was cancelled or exceeded its limit is
+submitted again by Snakemake's `retries`. In all cases the training resumes from its last checkpoint.
 """
 
 import os
@@ -12,13 +12,13 @@ import sys
 import time
 
 TIME_USED_UP = 75
-"""Exit code of `gradalign train --max-seconds` where time was too short (EX_TEMPFAIL of sysexits.h)."""
+"""Exit code of `gradalign train --max-seconds` if time was too short (EX_TEMPFAIL of sysexits.h)."""
 
 LARGEST_MARGIN = 300.0
-"""Seconds before the end of the job at which training stops at the latest: it only looks at its logged steps."""
+"""Most seconds that are kept free before the end of the job: training checks its time only at logged steps."""
 
 KILL_WAIT = 600.0
-"""Seconds to wait for the end after the job was put back into the queue: Slurm kills it."""
+"""Seconds to wait until Slurm kills the job, after it was requeued."""
 
 
 def seconds(text: str) -> float:
@@ -40,7 +40,7 @@ def seconds(text: str) -> float:
 
 
 def piece(left: float) -> float:
-    """Seconds to train where ``left`` are left to the job: five minutes less, or three quarters of little time.
+    """Seconds to train if the job has ``left`` seconds: five minutes less, or three quarters if that is more.
 
     >>> piece(7200.0), piece(120.0)
     (6900.0, 90.0)
@@ -49,13 +49,13 @@ def piece(left: float) -> float:
 
 
 def main(command: list[str]) -> int:
-    """Run ``command`` with ``--max-seconds``; the exit code is its own, where the job is not put back."""
+    """Run ``command`` with ``--max-seconds`` and return its exit code; requeue the job if the time ran out."""
     job = os.environ["SLURM_JOB_ID"]
     query = ["squeue", "--noheader", "--job", job, "--format", "%L"]
     left = seconds(subprocess.run(query, check=True, capture_output=True, text=True).stdout.strip())
     code = subprocess.run([*command, "--max-seconds", str(piece(left))]).returncode
     if code != TIME_USED_UP:
-        return code if code >= 0 else 128 - code  # killed by a signal, as shells count
+        return code if code >= 0 else 128 - code  # killed by a signal: the exit code of a shell
     print(f"the time of Slurm job {job} is nearly used up: it goes back into the queue", flush=True)
     if subprocess.run(["scontrol", "requeue", job]).returncode:
         print("Slurm did not take it back: Snakemake's --retries must start it again", flush=True)

@@ -1,7 +1,7 @@
-"""What comes before all else of a pipeline: ``profiles/default`` lets Snakemake run this file in its own process.
+"""Prepares every start of the pipeline: ``profiles/default`` lets Snakemake run this file in its own process.
 
-Snakemake ends with a traceback where its caches cannot be written, at a target behind ``--config``, and when it is
-stopped a second time, all of that before or outside of the Snakefile.
+Snakemake ends with a traceback if its caches cannot be written, if a target follows ``--config``, and if it is stopped
+a second time. All of this happens before or outside the Snakefile.
 """
 
 import getpass
@@ -16,11 +16,11 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 ROOM = 2**16
-"""Bytes that a folder of caches must take: a full quota still lets empty files be made."""
+"""Bytes that a cache folder must take: even with a full quota, empty files can be created."""
 
 
 def misplaced_targets(arguments: Sequence[str]) -> str:
-    """What is said of targets behind ``--config``, which Snakemake takes for settings; empty where there are none.
+    """A message about targets after ``--config``, which Snakemake takes for settings; empty if there are none.
 
     >>> print(misplaced_targets(["--cores", "4", "--config", "scale=smoke", "results/smoke/verified"]))
     'results/smoke/verified' is behind --config, where Snakemake takes it for a setting. Targets come first:
@@ -45,9 +45,9 @@ def misplaced_targets(arguments: Sequence[str]) -> str:
 
 
 def unsafe_configuration(arguments: Sequence[str]) -> str:
-    """What is wrong with a file behind ``--configfile``, which Snakemake reads before our code: empty if nothing.
+    """What is wrong with a file after ``--configfile``, which Snakemake reads before our code; empty if nothing is.
 
-    It would wait for a named pipe, and copy for minutes what nested aliases stand for.
+    Snakemake would wait for a named pipe, and spend minutes on expanding nested aliases.
     """
     files, given = [], False
     for argument in arguments:
@@ -62,7 +62,7 @@ def unsafe_configuration(arguments: Sequence[str]) -> str:
     try:
         from gradalign.base.errors import GradalignError
         from gradalign.base.yaml_files import read
-    except ImportError:  # another environment, which the Snakefile names
+    except ImportError:  # another environment, which the Snakefile reports
         return ""
     try:
         for file in files:
@@ -73,7 +73,7 @@ def unsafe_configuration(arguments: Sequence[str]) -> str:
 
 
 def fault(folder: Path) -> str:
-    """Why a folder, which is made where it is missing, takes no files; empty where it does."""
+    """Why a folder takes no files; empty if it does. A missing folder is created."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
@@ -84,9 +84,9 @@ def fault(folder: Path) -> str:
 
 
 def choose_folder(variable: str, usual: Path | None, own: Path) -> None:
-    """Let Snakemake and all jobs use the folder ``own`` where the usual one takes no files; None is one not known.
+    """Let Snakemake and all jobs use the folder ``own`` if ``usual`` is None (unknown) or takes no files.
 
-    Raises ``SystemExit`` with a sentence where neither does.
+    Raises ``SystemExit`` with a message if neither takes files.
     """
     reason = fault(usual) if usual else "the home directory is not known"
     if not reason:
@@ -101,7 +101,7 @@ def choose_folder(variable: str, usual: Path | None, own: Path) -> None:
 
 
 def cache_folder() -> Path | None:
-    """Where caches go by the rules of XDG."""
+    """The cache folder by the rules of XDG; None without a home directory."""
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:
@@ -109,7 +109,7 @@ def cache_folder() -> Path | None:
 
 
 def name_user() -> None:
-    """Snakemake asks for the user's name, which a user of a container may not have."""
+    """Set a user name if there is none, as in some containers: Snakemake asks for it."""
     try:
         getpass.getuser()
     except (KeyError, OSError):
@@ -120,21 +120,21 @@ stopped = False
 
 
 def stop(number: int, frame: FrameType | None) -> None:
-    """End the jobs and say so in one line; the second time, end at once, as after a kill: all that is kept is whole."""
+    """End the jobs and say so in one line. A second Ctrl-C ends at once, like a kill: all that is kept is whole."""
     global stopped
     if stopped:
         os._exit(130)
     stopped = True
     from snakemake.logging import logger
 
-    # Each job that Ctrl-C ended would be reported as one that failed, with its log
+    # Snakemake would report each job that Ctrl-C ended as failed, with its log
     logger.addFilter(lambda record: False)
     os.write(2, b"\nstopped: the same command resumes. Running jobs are being ended; Ctrl-C again does not wait.\n")
     raise KeyboardInterrupt
 
 
 def hide_interrupt(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """No traceback of a stop before the first job."""
+    """Show no traceback for a stop before the first job."""
     if not issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
 
@@ -144,11 +144,11 @@ def prepare(arguments: Sequence[str], checkout: Path) -> None:
         raise SystemExit(message)
     choose_folder("XDG_CACHE_HOME", cache_folder(), checkout / ".cache")
     choose_folder("TMPDIR", Path(os.environ.get("TMPDIR") or "/tmp"), checkout / ".cache" / "tmp")
-    tempfile.tempdir = None  # looked up again
+    tempfile.tempdir = None  # let tempfile look it up again
     name_user()
     # Not where it is ignored, as under nohup
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        with suppress(ValueError):  # a thread, not a program of its own
+        with suppress(ValueError):  # not in the main thread
             signal.signal(signal.SIGINT, stop)
             sys.excepthook = hide_interrupt
 

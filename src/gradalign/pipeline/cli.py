@@ -382,7 +382,7 @@ def render(
     empty: Annotated[
         bool, typer.Option("--empty", help="show that there is nothing where no --summary is given")
     ] = False,
-    figures: Annotated[Path, typer.Option("--figures", help="directory of the figure scripts")] = Path("figures"),
+    figures: Annotated[Path, typer.Option("--figures", help="folder 'figures' of a checkout")] = Path("figures"),
     dry_run: DryRun = False,
 ) -> None:
     """Render one figure (PDF and PNG) or table (CSV, Markdown, LaTeX) from the summary tables."""
@@ -394,17 +394,18 @@ def render(
                 "--summary is missing; allowed: a directory of summary tables, for instance results/smoke/summary, or "
                 "--empty"
             )
-        if not (figures / "common.py").is_file():
+        if not (figures / "manifest.py").is_file():
             raise ConfigurationError(
-                f"--figures {figures}: no common.py there; allowed: the folder 'figures' of a gradalign checkout"
+                f"--figures {figures}: no manifest.py there; allowed: the folder 'figures' of a gradalign checkout"
             )
         require_folder(output)
         if dry_run:
             _say(f"would render {item} from {', '.join(map(str, summary)) or 'nothing'} into {output}")
             return
-        sys.path.insert(0, str(figures.resolve()))
+        sys.path.insert(0, str(figures.resolve().parent))
         try:
-            written = importlib.import_module("common").render_item(item, tuple(summary), output)
+            found = importlib.import_module("figures.manifest").item(item)
+            written = importlib.import_module("figures.drawing.rendering").render_item(found, tuple(summary), output)
         except ModuleNotFoundError as error:
             raise ConfigurationError(
                 f"the package {error.name} is not installed, which figures and tables need; allowed: an environment "

@@ -11,7 +11,8 @@ from scipy.interpolate import make_interp_spline
 from gradalign.base.settings import StrictModel
 from gradalign.problems.ginzburg_landau import SQUARE
 from gradalign.problems.ginzburg_landau import Settings as ProblemSettings
-from gradalign.references._contract import Progress, Reference, Values, part_of, relative_l2
+from gradalign.references._contract import Progress, Reference, Values, part_of
+from gradalign.references._refinement import differences, require_fewer_modes
 from gradalign.references.solvers import spectral
 from gradalign.references.solvers.finite_differences import central_stencil
 from gradalign.references.solvers.method_of_lines import integrate
@@ -37,11 +38,7 @@ class Settings(StrictModel):
     time_step: PositiveFloat = Field(default=1e-3, description="longest time step; twice as long in a coarse run")
     cells: int = Field(default=600, ge=2 * REACH, description="cells of the independent check along the radius")
 
-    @model_validator(mode="after")
-    def _refines(self) -> "Settings":
-        if self.coarse_modes >= self.modes:
-            raise ValueError(f"coarse_modes must be below modes = {self.modes}")
-        return self
+    _refines = model_validator(mode="after")(require_fewer_modes)
 
 
 def compute(
@@ -87,11 +84,6 @@ def compute(
         independent_difference=differences(independent[..., within], fields[..., within]),
         seconds=time.perf_counter() - started,
     )
-
-
-def differences(values: Values, reference: Values) -> list[float]:
-    """The relative L2 differences of u and of v, both arrays being (T, 2, ...)."""
-    return [relative_l2(values[:, field], reference[:, field]) for field in range(2)]
 
 
 def fourier(

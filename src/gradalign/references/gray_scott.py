@@ -10,7 +10,8 @@ from scipy.ndimage import correlate1d
 from gradalign.base.settings import StrictModel
 from gradalign.problems.gray_scott import SQUARE
 from gradalign.problems.gray_scott import Settings as ProblemSettings
-from gradalign.references._contract import Progress, Reference, Values, part_of, relative_l2
+from gradalign.references._contract import Progress, Reference, Values, part_of
+from gradalign.references._refinement import differences, require_fewer_modes
 from gradalign.references.solvers import spectral
 from gradalign.references.solvers.finite_differences import central_stencil
 from gradalign.references.solvers.method_of_lines import integrate
@@ -33,11 +34,7 @@ class Settings(StrictModel):
     time_step: PositiveFloat = Field(default=1.25e-4, description="longest time step; twice as long in a coarse run")
     cells: int = Field(default=128, ge=2 * REACH, description="cells of the independent check along x and y")
 
-    @model_validator(mode="after")
-    def _refines(self) -> "Settings":
-        if self.coarse_modes >= self.modes:
-            raise ValueError(f"coarse_modes must be below modes = {self.modes}")
-        return self
+    _refines = model_validator(mode="after")(require_fewer_modes)
 
 
 def compute(
@@ -86,11 +83,6 @@ def compute(
         independent_difference=differences(independent[1:], at_nodes),
         seconds=time.perf_counter() - started,
     )
-
-
-def differences(values: Values, reference: Values) -> list[float]:
-    """The relative L2 differences of u and of v, both arrays being (T, 2, X, Y)."""
-    return [relative_l2(values[:, field], reference[:, field]) for field in range(2)]
 
 
 def fourier(

@@ -9,6 +9,7 @@ from gradalign.base.settings import StrictModel
 from gradalign.problems.korteweg_de_vries import DOMAIN
 from gradalign.problems.korteweg_de_vries import Settings as ProblemSettings
 from gradalign.references._contract import Progress, Reference, Values, part_of, relative_l2
+from gradalign.references._refinement import require_fewer_modes
 from gradalign.references.solvers import spectral
 from gradalign.references.solvers.finite_differences import central_stencil
 from gradalign.references.solvers.method_of_lines import integrate
@@ -30,11 +31,7 @@ class Settings(StrictModel):
     time_step: PositiveFloat = Field(default=5e-5, description="longest time step; twice of it for the coarser one")
     subdivisions: int = Field(default=1, ge=1, description="cells of the independent check per interval of the grid")
 
-    @model_validator(mode="after")
-    def _refines(self) -> "Settings":
-        if self.coarse_modes >= self.modes:
-            raise ValueError(f"coarse_modes must be below modes = {self.modes}")
-        return self
+    _refines = model_validator(mode="after")(require_fewer_modes)
 
 
 def compute(

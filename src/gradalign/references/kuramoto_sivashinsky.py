@@ -10,6 +10,7 @@ from gradalign.base.settings import StrictModel
 from gradalign.problems.kuramoto_sivashinsky import PLACES
 from gradalign.problems.kuramoto_sivashinsky import Settings as ProblemSettings
 from gradalign.references._contract import Progress, Reference, Values, part_of, relative_l2
+from gradalign.references._refinement import require_fewer_modes
 from gradalign.references.solvers import spectral
 from gradalign.references.solvers.finite_differences import central_stencil, odd_extension
 from gradalign.references.solvers.method_of_lines import integrate
@@ -29,11 +30,7 @@ class Settings(StrictModel):
     cells: int = Field(default=256, ge=4 * REACH, description="cells of the independent check on half of the domain")
     tolerance: float = Field(default=1e-12, ge=1e-13, le=1e-3, description="error per step of the independent check")
 
-    @model_validator(mode="after")
-    def _refines(self) -> "Settings":
-        if self.coarse_modes >= self.modes:
-            raise ValueError(f"coarse_modes must be below modes = {self.modes}")
-        return self
+    _refines = model_validator(mode="after")(require_fewer_modes)
 
 
 def compute(

@@ -32,10 +32,6 @@ def velocity(flow):
     return np.stack(flow.velocity(GRID, GRID))
 
 
-def silent(share, text):
-    pass
-
-
 # --- lids and lifting ---
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from oracles import burgers as oracle
 from pydantic import ValidationError
+from reference_checks import silent
 
 from gradalign.references.solvers import cole_hopf
 from gradalign.references.solvers.collocation import Collocation
@@ -11,10 +12,6 @@ from gradalign.references.studies.published_burgers import Settings, collocation
 
 NU = 0.01 / np.pi
 SMOKE = Settings(times=51, time_step=1e-3, nodes=801)
-
-
-def silent(share, text):
-    pass
 
 
 @pytest.fixture(scope="module")
