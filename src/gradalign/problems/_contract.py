@@ -26,7 +26,7 @@ Condition = Literal["equation", "initial", "boundary"]
 class At:
     """The points of one set, by name: ``at.t``, ``at.x``, and the given values, each (N,).
 
-    coordinates: all coordinates (N, D).
+    coordinates: all coordinates (N, D). given: all given values (N, G).
 
     >>> at = At(jnp.asarray([[0.0, 0.5, 3.0]]), ("t", "x"), ("u",))
     >>> float(at.x[0]), float(at.u[0]), at.coordinates.shape
@@ -36,6 +36,7 @@ class At:
     def __init__(self, columns: Array, coordinates: tuple[str, ...], given: tuple[str, ...] = ()) -> None:
         self._columns, self._names, self._given = columns, coordinates, given
         self.coordinates = columns[:, : len(coordinates)] if given else columns
+        self.given = columns[:, len(coordinates) :]
 
     def __getattr__(self, name: str) -> Array:
         names = (*self.__dict__["_names"], *self.__dict__["_given"])
@@ -43,15 +44,16 @@ class At:
             raise AttributeError(f"these points have no column {name!r}; allowed: {', '.join(names)}")
         return self._columns[:, names.index(name)]
 
-    def __getitem__(self, name: str) -> Array:
-        return self.__getattr__(name)
-
     def moved(self, **places: float) -> "At":
         """The same points with some coordinates set to a number: ``at.moved(x=1.0)``."""
         moved = self._columns
         for name, value in places.items():
             moved = moved.at[:, self._names.index(name)].set(value)
         return At(moved, self._names, self._given)
+
+    def joined(self, other: "At") -> "At":
+        """These points and those of another set with the same columns, one after the other."""
+        return At(jnp.concatenate([self._columns, other._columns]), self._names, self._given)
 
 
 class Fields(Protocol):

@@ -42,11 +42,11 @@ def initial_values(domain: Box, fields: tuple[str, ...], values: Callable[..., S
 
     def sample(key: Array, count: int, dtype: jnp.dtype) -> Array:
         places = uniform(key, ((start, start), *space), count, dtype)
-        return with_values(places, *values(*places[:, 1:].T))
+        return with_values(places, *values(*(places[:, axis] for axis in range(1, len(domain)))))
 
     def residuals(found: Fields, at: At) -> Residuals:
-        start = found(at)
-        return {name: start[:, i] - at[given] for i, (name, given) in enumerate(zip(names, fields, strict=True))}
+        gaps = found(at)[:, : len(fields)] - at.given
+        return {name: gaps[:, i] for i, name in enumerate(names)}
 
     return PointSet("ic", sample, residuals, tuple(map(Term, names)), given=fields, condition="initial")
 

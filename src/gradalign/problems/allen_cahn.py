@@ -113,8 +113,8 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
 
     def gaps(fields: Fields, at: At) -> Residuals:
         """Differences between the ends at the times of the points: of u at x = -1, of ∂u/∂x at x = 1."""
-        ends = [fields.derivatives(at.moved(x=end), ("", "x")) for end in (left, right)]
-        value, slope = (ends[1][word][:, 0] - ends[0][word][:, 0] for word in ("", "x"))
+        d = fields.derivatives(at.moved(x=left).joined(at.moved(x=right)), ("", "x"))
+        value, slope = (right_end - left_end for left_end, right_end in (jnp.split(d[word][:, 0], 2) for word in d))
         return {"bc": jnp.where(at.x < 0, value, slope)}
 
     def start(x: Array) -> list[Array]:
