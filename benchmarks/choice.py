@@ -72,20 +72,20 @@ def validation_residual(given: RunSpecification, directory: Path) -> float:
     return float(jnp.sqrt(jnp.mean(jax.lax.map(loss, windows))))
 
 
-def run_of(problem: str, overlay: dict[str, object] | None) -> tuple[configuration.Configuration, RunSpecification]:
+def run_of(problem: str, own: dict[str, object] | None) -> tuple[configuration.Configuration, RunSpecification]:
     """The configuration of a candidate, for one seed that no table has, and the run in it."""
-    changes = dict(overlay or {})
+    changes = dict(own or {})
     method = changes.pop("method", "gauss_newton")
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        yaml.safe_dump(changes, file)
+        yaml.safe_dump({"problems": {problem: {"runs": {method: changes}}}}, file)
         file.flush()
         settings = configuration.load([CONFIGURATION, file.name], {"seeds": [SEED]})
     return settings, settings.run(f"{problem}-{method}")
 
 
-def row(problem: str, candidate: str, overlay: dict[str, object] | None, directory: Path) -> dict[str, object]:
+def row(problem: str, candidate: str, own: dict[str, object] | None, directory: Path) -> dict[str, object]:
     """One row of the table: a candidate, trained to its end."""
-    settings, given = run_of(problem, overlay)
+    settings, given = run_of(problem, own)
     place = directory / problem / candidate.replace(" ", "-")
     runner.train(given, solution(settings.reference(problem)), place, _said, print)
     record = pd.read_csv(place / "runs.csv").iloc[0]

@@ -46,7 +46,7 @@ def test_the_first_candidate_is_the_scale_and_the_others_are_not(problem):
 def test_the_validation_residual_is_that_of_fields_which_are_known(tmp_path):
     """A network that is zero leaves Burgers' equation -a sin(πx) at all times, here with a = 1, then a = 2."""
     slabs = {"steps": 80, "windows": {"count": 2, "network": "warm"}}
-    given = choice.run_of("burgers", {"training": {"burgers_second_order": slabs}})[1]
+    given = choice.run_of("burgers", {"training": slabs})[1]
     experiment = loop.build(given)
     solution = jax.tree.map(jnp.zeros_like, experiment.solution(experiment.start(choice.SEED)))
     start = experiment.start(choice.SEED).start

@@ -10,7 +10,7 @@ import yaml
 from rich.console import Console
 
 from gradalign.base.errors import ConfigurationError
-from gradalign.pipeline.verification import Expectation, Selector, compare, load_expectations, select, verify
+from gradalign.pipeline.verification import Expectation, Selector, Target, compare, load_expectations, select, verify
 
 EXPECTATIONS = Path(__file__).parents[2] / "workflow" / "config" / "expectations.yaml"
 RUNS = pd.DataFrame({"run": ["a", "a", "a", "b"], "relative_l2": [0.1, 0.4, 0.2, math.nan]})
@@ -121,8 +121,87 @@ def test_comparison_with_another_number_times_a_factor(summary, times, verdict):
     assert outcome.verdict == verdict
 
 
-def test_only_the_expectations_of_the_scale_are_checked(summary):
-    assert compare([Expectation(**expectation(scales=["paper"]))], "smoke", summary) == []
+@pytest.mark.parametrize(
+    ("where", "checked"),
+    [
+        ({"scales": ["paper"]}, False),
+        ({"scales": ["smoke"]}, True),
+        ({"scales": None}, True),
+        ({"scales": None, "not_at": ["smoke"]}, False),
+        ({"scales": None, "not_at": ["paper"]}, True),
+    ],
+)
+def test_only_the_expectations_of_the_scale_are_checked(summary, where, checked):
+    assert len(compare([Expectation(**expectation(**where))], "smoke", summary)) == checked
+
+
+def written(folder: Path, *entries: dict[str, object], **more: object) -> list[Expectation]:
+    file = folder / "expectations.yaml"
+    file.write_text(yaml.safe_dump({"expectations": [*entries], **more}))
+    return load_expectations(file)
+
+
+ERROR = {"table": "runs", "column": "relative_l2", "aggregate": "median"}
+
+
+def test_a_number_is_of_a_selector_with_what_is_said_beside_it(tmp_path):
+    measured = {"of": "error", "where": {"run": "a"}, "aggregate": "maximum"}
+    expected = {"of": "error", "where": {"scale": "smoke"}, "times": 2.0}
+    selectors = {"error": ERROR | {"where": {"scale": "laptop", "problem": "wave"}}}
+    (found,) = written(tmp_path, expectation(measured=measured, expected=expected), selectors=selectors)
+    where = {"scale": "laptop", "problem": "wave", "run": "a"}
+    assert found.measured == Selector(**ERROR | {"where": where, "aggregate": "maximum"})
+    assert found.expected == Target(**ERROR, where={"scale": "smoke", "problem": "wave"}, times=2.0)
+
+
+def test_an_entry_with_rows_stands_for_several_expectations(tmp_path):
+    entry = expectation(name="{problem}_good", description="on {name of problem} at most {expected}{further}")
+    entry["measured"] = ERROR | {"where": {"run": "{problem}-soap"}, "first_step": "{first}"}
+    rows = [
+        {"problem": "wave", "expected": 8e-7, "first": 3, "further": "!"},
+        {
+            "problem": "burgers",
+            "expected": 0.25,
+            "first": 4,
+            "further": "",
+            "kind": "prediction",
+            "description": "good",
+        },
+    ]
+    names = {"wave": "the wave equation"}
+    wave, burgers = written(
+        tmp_path, {key: entry[key] for key in entry if key != "expected"} | {"for": rows}, names=names
+    )
+    assert (wave.name, wave.description) == ("wave_good", "on the wave equation at most 8.0e-7!")
+    assert (wave.kind, wave.expected, wave.measured.where) == ("required", 8e-7, {"run": "wave-soap"})
+    assert (wave.measured.first_step, burgers.measured.first_step) == (3, 4)
+    assert (burgers.kind, burgers.description) == ("prediction", "good")
+    short = written(tmp_path, expectation(name="{problem}_good", description="d") | {"for": {"problem": ["b", "a"]}})
+    assert [found.name for found in short] == ["b_good", "a_good"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"measured": {"of": "eror"}}, "unknown selector 'eror'; allowed: error"),
+        ({"description": "{problem}"}, r"unknown word '{problem}'; allowed: \Z"),
+        (
+            {"for": [{"problem": "wave"}]},
+            "the row {'problem': 'wave'} gives 'problem'; allowed: name, description, kind, ",
+        ),
+        ({"description": "{name of p}", "for": {"p": ["wave"]}}, "unknown name 'wave'; allowed: heat"),
+        ({"for": "wave"}, "for is 'wave'; allowed: a list of rows"),
+        ({"for": {"problem": "wave"}}, "for is {'problem': 'wave'}; allowed: a list of rows"),
+        ({"scales": ["smoek"]}, "x: unknown scale 'smoek'; allowed: laptop, smoke"),
+        ({"not_at": ["smoek"]}, "x: unknown scale 'smoek'; allowed: laptop, smoke"),
+    ],
+)
+def test_wrong_short_forms_are_rejected(tmp_path, changes, message):
+    for name in ("smoke", "laptop"):
+        (tmp_path / f"{name}.yaml").touch()
+    with pytest.raises(ConfigurationError, match=message) as raised:
+        written(tmp_path, expectation(**changes), selectors={"error": ERROR}, names={"heat": "heat"})
+    assert "expectations.yaml: " in str(raised.value)
 
 
 @pytest.mark.parametrize(("expected", "holds"), [(0.2, True), (0.1, False)])
@@ -170,5 +249,6 @@ def test_an_unknown_column_or_a_missing_table_is_named(summary):
 def test_the_declared_expectations_are_right_and_every_scale_has_some():
     declared = load_expectations(EXPECTATIONS)
     for scale in ("smoke", "laptop", "laptop-best", "laptop-methods", "laptop-stretch", "paper"):
-        assert any(entry.kind == "required" and scale in entry.scales for entry in declared)
+        assert any(entry.kind == "required" and entry.holds_at(scale) for entry in declared)
+    assert not any(symbol in f"{entry.name}{entry.description}" for entry in declared for symbol in "{}")
     assert any(entry.kind == "prediction" for entry in declared)

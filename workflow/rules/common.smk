@@ -6,7 +6,6 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import get_args
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
@@ -39,8 +38,9 @@ scale = config.get("scale", "laptop")
 results = f"results/{scale}"
 
 try:
-    if scale not in get_args(settings.Scale):
-        raise unknown_name("scale", scale, get_args(settings.Scale))
+    scales = settings.scales(Path("workflow/config"))
+    if scale not in scales:
+        raise unknown_name("scale", scale, scales)
     # Not `configfile:`, which merges in the same way but neither detects repeated keys nor records who set a value.
     configuration = settings.load(
         [f"workflow/config/{scale}.yaml", *map(os.path.relpath, workflow.configfiles)],

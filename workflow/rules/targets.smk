@@ -32,8 +32,7 @@ def require_target(target):
     path = os.path.relpath(target) if not os.path.isabs(target) else target
     if workflow.is_rule(target) or os.path.exists(path) or any(known.is_producer(path) for known in workflow.rules):
         return
-    scales = "|".join(get_args(settings.Scale))
-    if (found := re.match(rf"results/({scales})/", path)) and found[1] != scale:
+    if (found := re.match(rf"results/({'|'.join(scales)})/", path)) and found[1] != scale:
         raise WorkflowError(
             f"{target} belongs to the scale {found[1]}, and this is the scale {scale}; the command for it is\n"
             f"  snakemake {shlex.quote(target)} --cores all --config scale={found[1]}"

@@ -11,10 +11,10 @@ from gradalign.base.errors import ConfigurationError, ForeignFileError, describe
 from gradalign.base.untrusted import contents
 
 LARGEST_NODES = 50_000
-"""Largest number of keys and values in a file, repeats by aliases included; ours have up to 4 thousand."""
+"""Largest number of keys and values in a file, repeats by aliases included; ours have up to 2 thousand."""
 
 DEEPEST = 100
-"""Largest depth of nested brackets; ours have 3."""
+"""Largest depth of nested brackets; ours have 5."""
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -357,6 +357,21 @@ def evaluate(
 
 
 @application.command()
+def show(
+    run: Annotated[str | None, typer.Argument(help="name of a run; without one, the runs are listed")] = None,
+    config: ConfigurationFiles = [],  # noqa: B006 - typer copies it
+) -> None:
+    """Print all settings of a run as YAML, each with the file and the key that it comes from; or list the runs."""
+    with _user_errors():
+        from gradalign.pipeline import show as shown
+        from gradalign.pipeline.configuration import load
+
+        configuration = load(_given(config))
+        for line in shown.run_list(configuration) if run is None else shown.run_settings(configuration, run):
+            _answer(line)
+
+
+@application.command()
 def summarise(
     kind: Annotated[Literal["claims", "references", "studies", "runs"], typer.Argument(help="tables to write")],
     results: Annotated[Path, typer.Option("--results", help="directory of one scale's results")],

@@ -3,13 +3,16 @@
 import difflib
 import types
 import typing
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ValidationError
 
 Key = tuple[str | int, ...]
 """Where a value stands: the keys and list positions that lead to it."""
+
+Wrong = tuple[Key, str]
+"""Where something is wrong, and what is said about it."""
 
 
 def message(key: Key, given: str, allowed: str, advice: str) -> str:
@@ -36,10 +39,18 @@ def advice(name: str, allowed: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else "choose one of these"
 
 
-def translated(error: ValidationError, model: type[BaseModel], prefix: Key) -> Iterator[tuple[Key, str]]:
-    """Key and message of every problem that pydantic found, with what is allowed in plain words."""
+def translated(
+    error: ValidationError, model: type[BaseModel], place: Callable[[Key], Key] = lambda key: key, partial: bool = False
+) -> Iterator[Wrong]:
+    """What pydantic found, with what is allowed in plain words.
+
+    ``place`` says where in the configuration a value of the model stands. Of a part of a model, ``partial``, nothing is
+    said of values that are missing or do not fit together.
+    """
     for detail in error.errors(include_url=False):
-        key = (*prefix, *(part for part in detail["loc"] if part != "[key]"))
+        if partial and (detail["type"] == "missing" or not detail["loc"]):
+            continue
+        key = place(tuple(part for part in detail["loc"] if part != "[key]"))
         kind, context, given = detail["type"], detail.get("ctx", {}), detail["input"]
         siblings = sorted(getattr(_model_at(model, detail["loc"][:-1]), "model_fields", {}))
         if kind == "extra_forbidden":

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from gradalign.base.discovery import module_names
 from gradalign.base.errors import ConfigurationError
-from gradalign.base.settings import Scale, StrictModel
+from gradalign.base.settings import StrictModel
 from gradalign.pipeline.configuration import Configuration
 from gradalign.pipeline.listings import aligned
 from gradalign.problems._start import FORMULATION
@@ -24,7 +24,8 @@ def listing(configuration: Configuration | None, results: Path) -> Iterator[str]
     """A block of text for each problem with a reference, in alphabetical order.
 
     Settings come from ``configuration``, or from the defaults of the modules; a setting without a default is listed as
-    required. Stated errors (relative L2) come from the files ``<results>/<scale>/references/<problem>.npz``.
+    required. Stated errors (relative L2) come from the files ``<results>/<scale>/references/<problem>.npz`` of every
+    scale with such a folder.
     """
     for name in module_names("references"):
         problem, recipe = (import_module(f"gradalign.{package}.{name}") for package in ("problems", "references"))
@@ -90,8 +91,11 @@ def _shown(value: Any) -> str:
 
 def _stated_errors(results: Path, problem: str) -> Iterator[str]:
     """The stated error by scale, read without the fields; a file is checked for damage only where it is used."""
-    for scale in get_args(Scale):
-        path = results / scale / "references" / f"{problem}.npz"
+    folders = sorted(folder for folder in results.glob("*/references") if folder.is_dir())
+    if not folders:
+        yield "not computed yet"
+    for folder in folders:
+        scale, path = folder.parent.name, folder / f"{problem}.npz"
         if not path.is_file():
             yield f"{scale} not computed yet"
             continue
