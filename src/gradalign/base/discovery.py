@@ -11,4 +11,6 @@ def module_names(package: str) -> list[str]:
     True
     """
     folder = Path(__file__).parents[1].joinpath(*package.split("."))
-    return sorted(module.name for module in iter_modules([str(folder)]) if not module.name.startswith("_"))
+    return sorted(
+        module.name for module in iter_modules([str(folder)]) if not (module.ispkg or module.name.startswith("_"))
+    )
