@@ -153,6 +153,7 @@ def test_wrong_input_is_refused_with_what_is_allowed(arguments, named, tmp_path,
 
 def test_settings_that_are_not_given_are_those_that_ship_with_the_package(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # no reference of an earlier run
     found = call("reference", "wave", "--output", "wave.npz", "--dry-run")
     assert found.exit_code == 0, found.output
     assert found.stderr.count("settings: the scale smoke, small and quick (") == 1

@@ -67,7 +67,7 @@ def test_the_list_of_methods_says_all_that_the_docstrings_say(columns, monkeypat
 
 def test_studies_and_claims_are_a_name_and_a_sentence(monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    assert names("studies").splitlines()[1] == (
+    assert names("references.studies").splitlines()[1] == (
         "published_burgers     The error of the published reference data of Burgers' equation, reproduced by a run of "
         "the same resolution."
     )
@@ -123,7 +123,7 @@ def test_a_pipe_has_eighty_columns():
 
 
 PROGRESS = """
-from gradalign.cli import _progress
+from gradalign.pipeline.cli import _progress
 with _progress("train burgers-soap", 200) as progress:
     progress(0.5, "seed 0, loss 1.23e-02, error 4.56e-01")
 """

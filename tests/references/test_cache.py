@@ -81,7 +81,7 @@ def test_the_digest_counts_the_sources_behind_the_reference(monkeypatch):
     assert digest_of() != before
     assert asked == [["gradalign.references.burgers"]]
     names = {path.name for path in provenance.import_closure(["gradalign.references.burgers"])}
-    assert {"cole_hopf.py", "spectral.py", "burgers.py", "reference.py"} <= names
+    assert {"cole_hopf.py", "spectral.py", "burgers.py", "_contract.py"} <= names
 
 
 def test_a_kept_solution_is_found_and_no_other(cache, said):

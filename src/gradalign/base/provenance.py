@@ -42,7 +42,7 @@ def import_closure(modules: Sequence[str], roots: Sequence[Path] = (SOURCE,)) ->
     file below ``roots``.
 
     >>> [path.name for path in import_closure(["gradalign.base.errors"])]
-    ['__init__.py', 'errors.py']
+    ['__init__.py', '__init__.py', 'errors.py']
     """
     return sorted(_closure(modules, roots))
 
@@ -58,7 +58,7 @@ def sources(modules: Sequence[str], roots: Sequence[Path] = (SOURCE,)) -> dict[s
     never left out of date.
 
     >>> sources(["gradalign.base.errors"]).keys()
-    dict_keys(['gradalign/__init__.py', 'gradalign/base/errors.py'])
+    dict_keys(['gradalign/__init__.py', 'gradalign/base/__init__.py', 'gradalign/base/errors.py'])
     >>> [name for name in sources(["gradalign.references.solvers.cavity_tables"]) if not name.endswith(".py")][-2:]
     ['gradalign/references/data/ldc_ghia1982_v.csv', 'numpy']
     """

@@ -55,6 +55,7 @@ class _OneDraw(Problem):
 def poisson() -> Problem:
     """-u'' = pi^2 sin(pi x) on (0, 1), u(0) = u(1) = 0; losses ``bc`` (both ends) and ``pde``, n = 2.
 
+    >>> import jax
     >>> problem = poisson()
     >>> points = problem.sample(jax.random.key(0), {"pde": 3}, jnp.dtype("float32"))
     >>> residuals = residuals_of(problem, lambda scale, x: scale * poisson_solution(x)[:, None], 1.0, points)
@@ -83,6 +84,7 @@ def poisson() -> Problem:
 def heat() -> Problem:
     """u_t = 0.1 u_xx on (0, 1)^2, u(0, x) = sin(pi x), u(t, 0) = u(t, 1) = 0; losses ``bc``, ``ic``, ``pde``, n = 3.
 
+    >>> import jax
     >>> problem = heat()
     >>> points = problem.sample(jax.random.key(0), {"bc": 4, "ic": 3, "pde": 5}, jnp.dtype("float32"))
     >>> residuals = residuals_of(problem, lambda scale, z: scale * heat_solution(z)[:, None], 1.0, points)
@@ -132,6 +134,7 @@ def fit(
 ) -> Fit:
     """A tanh MLP for ``problem`` with ``depth`` hidden layers of ``width`` units, in float64.
 
+    >>> import jax
     >>> found = fit(poisson(), poisson_solution, {"bc": 1.0, "pde": 1.0}, {"bc": 2, "pde": 32}, 24, 2)
     >>> sum(leaf.size for leaf in jax.tree.leaves(found.network.init(jax.random.key(0))))
     673

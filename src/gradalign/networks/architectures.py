@@ -63,6 +63,7 @@ def build(settings: NetworkSettings, problem: Problem, dtype: jnp.dtype) -> Netw
     points, each value turned back, at four times the cost. Raises ``ConfigurationError`` for ``symmetric`` where the
     problem has no symmetry, and for ``spectral`` unless exactly one coordinate is periodic.
 
+    >>> import jax
     >>> from gradalign.problems.burgers import Settings, problem
     >>> settings = NetworkSettings(architecture="mlp", width=8, depth=2, activation="tanh")
     >>> network = build(settings, problem(Settings()), jnp.dtype("float32"))
