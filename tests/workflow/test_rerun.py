@@ -28,7 +28,7 @@ COPIED = ("Snakefile", "workflow", "profiles", "figures", "paper", "src/gradalig
 HEAT = {
     "references": ["burgers", "heat"],
     "runs": [
-        {"problem": problem, "method": method, "network": "burgers", "training": "first_order"}
+        {"problem": problem, "method": method, "network": "small_heat", "training": "short_heat"}
         for problem in ("burgers", "heat")
         for method in ("adam", "soap")
     ],
@@ -52,7 +52,12 @@ class Workflow:
             text = (folder / f"src/gradalign/{package}/burgers.py").read_text()
             (folder / f"src/gradalign/{package}/heat.py").write_text(text.replace("problems.burgers", "problems.heat"))
         smoke = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())
-        (folder / "two.yaml").write_text(yaml.safe_dump(HEAT | {"problems": {"heat": smoke["problems"]["burgers"]}}))
+        entry = {key: smoke["problems"]["burgers"][key] for key in ("points", "reference")}
+        presets = {
+            "networks": {"small_heat": smoke["networks"]["small"]},  # of their own, so that any scale has them
+            "training": {"short_heat": smoke["training"]["first_order"]},
+        }
+        (folder / "two.yaml").write_text(yaml.safe_dump(HEAT | presets | {"problems": {"heat": entry}}))
         self.snakemake("--cores", "1", "--until", *SPECIFICATIONS)
         for output in re.findall(r"^    output: (.*)$", self.snakemake("--dry-run", "--forceall"), re.MULTILINE):
             for name in output.split(", "):
