@@ -23,6 +23,7 @@ class Inner(Options):
 class Example(Options):
     count: int = option(3, description="a number of things", ge=1)
     share: float = option(0.5, description="a share", ge=0, lt=1)
+    half: float = option(0.25, description="less than a half", lt=0.5)
     bound: float | None = option(None, description="a bound", gt=0)
     kind: Literal["a", "b"] = option("a", description="a kind")
     flag: bool = option(False, description="a flag")
@@ -37,6 +38,8 @@ WRONG = [
     {"count": 1.0},
     {"count": True},
     {"share": 1.0},
+    {"share": 1},  # a whole number against the limit of a real one
+    {"half": 1},
     {"share": -0.1},
     {"share": math.nan},
     {"share": math.inf},

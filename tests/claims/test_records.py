@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from gradalign.claims import _checks
 from gradalign.claims._records import at_least, at_most, counted, equals, holds, in_band, never, tally, vanishes
 
 WORDS = ("T1", "A statement.", "quantity")
@@ -103,3 +104,24 @@ def test_statuses_are_counted_apart():
     assert tally(statuses[::-1]) == (
         "1 proven, 1 under conditions, 1 counterexample, 1 observation, 1 consistency check, 1 by construction"
     )
+
+
+def test_a_mean_hides_no_bad_number_it_was_made_from():
+    assert in_band("T1", "s", "q", [-1.0, 1.0], 0.0, of=[1.0]).verdict == "confirmed"
+    assert in_band("T1", "s", "q", [-1.0, 1.0], 0.0, of=[np.nan]).verdict == "violated"
+
+
+def test_two_checks_of_one_name_are_refused():
+    """They are called by name: the records of the first would hold the numbers of the second."""
+
+    def first():
+        return 0.0
+
+    def second():
+        return 1.0
+
+    second.__name__ = first.__name__
+    register = _checks.vanishes("T1", "zero", "largest error", 1e-12)
+    register(first)
+    with pytest.raises(ValueError, match="two checks named first"):
+        register(second)

@@ -88,12 +88,8 @@ def test_names_belong_together(posed):
     assert len(posed.domain) == len(posed.coordinates)
     assert all(low < high for low, high in posed.domain)
     assert "t" not in posed.coordinates[1:]
-    assert set(posed.causal) <= set(posed.losses)
     assert set(posed.periodic) < set(posed.coordinates)
-    assert set(posed.point_sets) == set(posed.losses)
     assert posed.main_quantity in posed.quantities
-    assert set(posed.driven) <= set(posed.losses)
-    assert set(posed.driven.values()) <= set(posed.fields)
     assert not posed.causal or posed.coordinates[0] == "t"
 
 

@@ -13,8 +13,7 @@ from experiments import line_reference, specification
 from gradalign.base import randomness
 from gradalign.base.errors import NonFiniteLossError
 from gradalign.training import runner
-from gradalign.training.loop import build
-from gradalign.training.model import residuals_of
+from gradalign.training.loop import Experiment, build
 
 pytestmark = [pytest.mark.slow, pytest.mark.endurance]
 
@@ -39,7 +38,7 @@ def faulty(experiment):
 
     The first x of the points drawn for a seed identifies this step.
     """
-    problem, method = experiment.problem, experiment.method
+    method = experiment.method
     first = {}
     for seed, fault in enumerate(FAULTS):
         loop = experiment.start(seed)._replace(step=jnp.int32(AT))
@@ -49,8 +48,8 @@ def faulty(experiment):
     def due(fault, points):
         return jnp.abs(points["pde"][0, 1] - first[fault]) < 1e-12
 
-    def residuals(apply, params, points):
-        found = residuals_of(problem, apply, params, points)
+    def residuals(start, params, points):
+        found = experiment._residuals(start, params, points)
         wrong = jnp.where(due("residual", points), FAULTS["residual"], 1.0)
         wrong = jnp.where(due("large residual", points), FAULTS["large residual"], wrong)
         bias = params["output"]["bias"][0]
@@ -68,11 +67,12 @@ def faulty(experiment):
             soap = soap._replace(**{fault: (matrices[0], (changed, *matrices[1][1:]), *matrices[2:])})
         return params, (soap, *state[1:]), metrics
 
-    return dataclasses.replace(
-        experiment,
-        problem=dataclasses.replace(problem, residuals=residuals),
-        method=method._replace(step=step),
-    )
+    class Faulty(Experiment):
+        def _residuals(self, start, params, points):
+            return residuals(start, params, points)
+
+    parts = {each.name: getattr(experiment, each.name) for each in dataclasses.fields(Experiment)}
+    return Faulty(**parts | {"method": method._replace(step=step)})
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Options: frozen records of named values that check their types and ranges. Standard library only."""
 
 import math
+import operator
 import types
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
@@ -8,6 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from gradalign.base.errors import ConfigurationError
 
+COMPARED = {"gt": operator.gt, "ge": operator.ge, "lt": operator.lt, "le": operator.le}
 LIMITS = {"gt": "> {}", "ge": ">= {}", "lt": "< {}", "le": "<= {}"}
 """The limits of ``option`` in words."""
 
@@ -66,10 +68,7 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 def _within(value: Any, limits: Mapping[str, float]) -> bool:
-    if value is None:
-        return True
-    tests = {"gt": value.__gt__, "ge": value.__ge__, "lt": value.__lt__, "le": value.__le__} if limits else {}
-    return all(tests[name](limit) is not False for name, limit in limits.items())
+    return value is None or all(COMPARED[name](value, limit) for name, limit in limits.items())
 
 
 def _allowed(given: "Field[Any]") -> str:

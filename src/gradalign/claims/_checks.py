@@ -25,7 +25,7 @@ Cases = Sequence[Mapping[str, Any]]
 Bound = float | Callable[..., float] | None
 """A number, a function of the case that gives it, or None where the function of the check returns it."""
 
-_REGISTERED = "_CHECKS"
+_REGISTERED, _FUNCTIONS = "_CHECKS", "_FUNCTIONS_OF_CHECKS"
 
 
 class Tolerance(float):
@@ -86,9 +86,7 @@ class Check:
 
     def record(self, measured: Measured) -> Claim:
         """The record of these measurements."""
-        arguments: dict[str, Any] = {"status": self.status, "draws": self.draws, **self.more}
-        if self.reduction != "in_band":
-            arguments["of"] = measured.of
+        arguments: dict[str, Any] = {"status": self.status, "draws": self.draws, "of": measured.of, **self.more}
         positional = [measured.values]
         if self.bound is not None or measured.expected is not None:
             positional.append(self.bound if measured.expected is None else measured.expected)
@@ -254,6 +252,10 @@ def _register(
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         module = sys.modules[function.__module__]
         known = vars(module).setdefault(_REGISTERED, [])
+        # Checks are called by name: another function of this name would measure for the records of the first
+        first = vars(module).setdefault(_FUNCTIONS, {}).setdefault(function.__name__, function)
+        if (first.__code__, first.__defaults__) != (function.__code__, function.__defaults__):
+            raise ValueError(f"{function.__module__} has two checks named {function.__name__}; allowed: one")
         for case in cases:
             known.append(
                 Check(

@@ -324,6 +324,7 @@ def in_band(
     status: Status = "proven",
     *,
     draws: int = 2,
+    of: Numbers = (),
 ) -> Claim:
     """A record of means over draws: every one must be within 4 standard errors of the expected one.
 
@@ -341,7 +342,7 @@ def in_band(
         sound = sample.size >= max(draws, 2) and np.all(np.isfinite(sample))
         deviation = np.std(sample) if sound else np.nan
         z.append((np.mean(sample) - expected) / (deviation / np.sqrt(sample.size)) if deviation > 0 else np.nan)
-    measured = _reduced(lambda values: np.max(np.abs(values)), np.asarray(z), 1, samples)
+    measured = _reduced(lambda values: np.max(np.abs(values)), np.asarray(z), 1, [_flat(samples), _flat(of)])
     count = sum(_flat(sample).size for sample in several)
     return Claim(claim, statement, status, quantity, STANDARD_ERRORS, measured, 0.0, "at most", count)
 

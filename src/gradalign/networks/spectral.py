@@ -40,6 +40,7 @@ def spectral(settings: NetworkSettings, problem: Problem, dtype: jnp.dtype) -> N
         domain=problem.domain[:axis] + problem.domain[axis + 1 :],
         fields=tuple(f"coefficient {k}" for k in range(ends[-1])),
         periodic=(),
+        hard_start=None,
         reflection=None,
     )
     plain = settings.model_copy(update={"architecture": "mlp", "symmetric": False})

@@ -1,6 +1,6 @@
 """The contract of a problem: its domain, and which residuals must vanish where."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
@@ -241,6 +241,20 @@ class Problem:
         if self.hard_start is not None:
             fill("periodic", self.coordinates[1:])
             fill("built_in", ("initial", "boundary"))
+        for wrong in self._misfits():
+            raise ValueError(f"problem {self.name!r}: {wrong}")
+
+    def _misfits(self) -> Iterator[str]:
+        """What would give wrong residuals without a sign of it."""
+        sets, terms = [one.name for one in self.points], [term for one in self.points for term in one.terms]
+        for what, names in (("point sets", sets), ("loss terms", [term.name for term in terms])):
+            if len(set(names)) < len(names):
+                yield f"its {what} are named {names}; allowed: each name once"
+        for term in terms:
+            if term.drives and term.drives not in self.fields:
+                yield f"loss term {term.name!r} drives {term.drives!r}; allowed: a field, {', '.join(self.fields)}"
+        if self.hard_start is not None and self.ansatz is not None:
+            yield "it has an ansatz and a hard start; allowed: one of them"
 
     @property
     def imposed(self) -> tuple[PointSet, ...]:
@@ -293,7 +307,11 @@ class Problem:
         """
         found: dict[str, Array] = {}
         for one in self.imposed:
-            found |= one.residuals(fields, self.at(one.name, points[one.name]))
+            own = one.residuals(fields, self.at(one.name, points[one.name]))
+            if set(own) != {term.name for term in one.terms}:
+                named = [term.name for term in one.terms]
+                raise ValueError(f"point set {one.name!r} gave residuals {sorted(own)}; allowed: those of {named}")
+            found |= own
         return {name: found[name] for name in self.losses}
 
     @property

@@ -1,14 +1,11 @@
 """Collocation points, drawn on the device. Coordinates are dimensionless, in the units of the problem's domain."""
 
-from collections.abc import Sequence
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-Box = Sequence[tuple[float, float]]
-"""``(low, high)`` per coordinate."""
+from gradalign.base.types import Box
 
 
 def uniform(key: Array, box: Box, count: int, dtype: jnp.dtype) -> Array:

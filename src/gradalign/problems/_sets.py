@@ -42,7 +42,10 @@ def initial_values(domain: Box, fields: tuple[str, ...], values: Callable[..., S
 
     def sample(key: Array, count: int, dtype: jnp.dtype) -> Array:
         places = uniform(key, ((start, start), *space), count, dtype)
-        return with_values(places, *values(*(places[:, axis] for axis in range(1, len(domain)))))
+        given = values(*(places[:, axis] for axis in range(1, len(domain))))
+        if len(given) != len(fields):
+            raise ValueError(f"{len(given)} initial values for the fields {fields}; allowed: one for each")
+        return with_values(places, *given)
 
     def residuals(found: Fields, at: At) -> Residuals:
         gaps = found(at)[:, : len(fields)] - at.given

@@ -104,6 +104,11 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
             "interpolant at the start would be another initial condition; change these settings, or set start to "
             "'penalised'"
         )
+    if settings.start == "exact" and penalised:
+        raise ConfigurationError(
+            "problem 'allen_cahn' was given start 'exact' with boundary 'penalised'; allowed: 'embedded', because a "
+            "hard-constrained start makes the fields periodic; change one of the two"
+        )
     domain = first_window(DOMAIN, windows)
     left, right = domain[1]
 
@@ -129,7 +134,7 @@ def problem(settings: Settings, windows: int = 1) -> Problem:
         fields=("u",),
         domain=domain,
         points=(
-            initial_values(domain, ("u",), start),
+            *([initial_values(domain, ("u",), start)] if settings.start == "penalised" else []),
             *([at_both_ends(domain, gaps, [Term("bc")])] if penalised else []),
             interior(domain, equation, [Term("pde")]),
         ),

@@ -267,7 +267,8 @@ class Experiment:
 def build(specification: RunSpecification, mesh: Mesh | None = None) -> Experiment:
     """The experiment of a specification; with a ``mesh``, one that trains on all its devices.
 
-    Raises ``ConfigurationError`` for a name or a setting that is not allowed.
+    Raises ``ConfigurationError`` for an unknown name or a value that is not allowed, ``TypeError`` for an unknown
+    option of the method: the commands have checked the names before.
     """
     precision = specification.training.precision
     dtype = dtype_of(precision)

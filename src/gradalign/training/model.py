@@ -73,6 +73,8 @@ def fields_from(problem: Problem, outputs: Callable[[Array], Array]) -> Fields:
 def residuals_of(problem: Problem, apply: Apply, params: Tree, points: Points) -> dict[str, Array]:
     """The residuals of a problem for the outputs ``apply(params, coordinates)``, by loss term, each (N_s,).
 
+    A hard start is left out: with one, the outputs stand for the fields themselves.
+
     >>> import jax.numpy as jnp
     >>> from gradalign.problems.burgers import Settings, problem
     >>> points = {"ic": jnp.zeros((1, 3)), "bc": jnp.zeros((1, 2)), "pde": jnp.asarray([[0.0, 0.5]])}
