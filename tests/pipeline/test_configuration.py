@@ -28,7 +28,6 @@ SCALES = ("smoke", "laptop", "laptop-best", "laptop-methods", "laptop-stretch", 
 # value`), and what it says is allowed.
 WRONG_VALUES: list[tuple[str, Any, str, str]] = [
     ("scale", "Huge", "", "a name that matches ^[a-z]"),
-    ("scale", "paper", "device is 'cpu'", "'gpu' at scale 'paper'"),
     ("device", "tpu", "", "'cpu' or 'gpu'"),
     ("seeds", [0, 1, 0], "seeds[2] is 0, given 2 times", "different values"),
     ("seeds", [], "", "at least 1 entries"),
@@ -307,8 +306,10 @@ def test_a_file_is_merged_over_its_base_and_names_the_scale(tmp_path):
     with pytest.raises(ConfigurationError, match=r"mine.yaml: networks.mlp.depth is -5"):
         load([mine])
     (tmp_path / "No Scale.yaml").write_text("base: laptop.yaml\n")
-    with pytest.raises(ConfigurationError, match=r"No Scale.yaml: scale is 'No Scale'; allowed: a name that matches"):
+    with pytest.raises(ConfigurationError, match=r"No Scale.yaml: .* 'No Scale' cannot be one; allowed: .* rename the"):
         load([tmp_path / "No Scale.yaml"])
+    (tmp_path / "No Scale.yaml").write_text("base: laptop.yaml\nscale: mine\n")
+    assert load([tmp_path / "No Scale.yaml"]).scale == "mine"
 
 
 @pytest.mark.parametrize(
@@ -377,7 +378,7 @@ def test_every_scale_checks_every_claim_and_has_every_problem():
 def test_a_wrong_value_is_named_before_any_compute(tmp_path, no_compute, path, value, said, allowed):
     line = next(line for line in rejected(tmp_path, nested(path, value)).splitlines() if allowed in line)
     file, _, problem = line.partition(": ")
-    assert Path(file).name == ("laptop.yaml" if said.startswith("device") else "mine.yaml")
+    assert Path(file).name == "mine.yaml"
     assert problem.startswith(said or f"{path} is {value!r}; ")
     assert "; allowed: " in problem
 
@@ -419,7 +420,7 @@ def test_a_run_has_its_own_settings_over_those_of_problem_and_method(tmp_path):
         "checkpoint_every": 600,
         "causal": {"tolerance": 2.0, "chunks": 16},
     }
-    runs = [ALLEN_CAHN, ALLEN_CAHN | own | {"name": "varied", "changed": "everything"}]
+    runs = [ALLEN_CAHN, ALLEN_CAHN | own | {"name": "varied"}]
     configuration = laptop(tmp_path, {"runs": runs})
     plain, varied = (configuration.run(name) for name in configuration.run_names)
     assert plain.problem_settings == {"initial_condition": "band_limited", "boundary": "embedded"}
@@ -429,7 +430,7 @@ def test_a_run_has_its_own_settings_over_those_of_problem_and_method(tmp_path):
     assert (varied.training.steps, varied.training.causal.chunks) == (600, 16)
     assert (plain.training.steps, plain.training.causal.chunks) == (4500, 32)
     assert varied.training.weighting == plain.training.weighting
-    assert (plain.changed, varied.changed) == ("", "everything")
+    assert (plain.changed, varied.changed) == ("", "")
     assert configuration.reference("allen_cahn").problem_settings == plain.problem_settings
 
 
@@ -867,6 +868,32 @@ def test_a_variation_takes_a_setting_back_to_its_default():
     configuration = from_mapping(given | {"runs": [MATRIX, back]})
     assert configuration.run("burgers-adam").method_settings["warmup_steps"] == 7
     assert "warmup_steps" not in configuration.run("back").method_settings
+
+
+def test_a_plain_run_has_no_words_for_what_it_changes():
+    run = {"problem": "wave", "method": "soap", "name": "plain", "changed": "nothing"}
+    refused(
+        small(runs=[run]), "runs[0].changed is given; allowed: nothing: figures would leave the run out; say of which"
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "key"),
+    [
+        ("problems.wave.training", "stepz"),  # both runs of the problem have a preset of their own
+        ("problems.burgers.runs.adam.method_settings", "warmup_stepz"),
+        ("recipes.adam.method_settings", "warmup_stepz"),
+        ("recipes.adam.training", "stepz"),
+    ],
+)
+def test_a_misspelt_key_is_refused_where_no_run_takes_it(tmp_path, no_compute, place, key):
+    overlay = nested(f"{place}.{key}", 5) | {"runs": [{"problem": "wave", "method": "soap"}]}
+    assert f"mine.yaml: {place}.{key} is an unknown key (value 5); allowed: " in rejected(tmp_path, overlay)
+
+
+def test_a_formulation_can_be_taken_back_to_its_default(tmp_path):
+    configuration = laptop(tmp_path, nested("problems.allen_cahn.formulation.start", "default"))
+    assert "start" not in configuration.run("allen_cahn-adam").problem_settings
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
 LossTerm = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=100)]
 RunName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=100)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Scale = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=100)]
+SCALE = r"^[a-z][a-z0-9_-]*$"
+Scale = Annotated[str, Field(pattern=SCALE, max_length=100)]
 """The name of a configuration file without ``.yaml``, and of the folder of its results."""
 Device = Literal["cpu", "gpu"]
 

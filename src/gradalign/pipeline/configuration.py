@@ -13,6 +13,7 @@ from pydantic import BaseModel, PrivateAttr, ValidationError
 
 from gradalign.base.discovery import module_names
 from gradalign.base.errors import ConfigurationError, unknown_name
+from gradalign.base.settings import SCALE
 from gradalign.base.yaml_files import read
 from gradalign.networks.settings import NetworkSettings
 from gradalign.pipeline import configuration_checks as checks
@@ -122,8 +123,13 @@ def load(paths: Sequence[Path | str], overrides: Mapping[str, Any] | None = None
     layers = [layer for path in paths for layer in _with_bases(Path(path), ())]
     if overrides:
         layers.append(("the command line", dict(overrides)))
-    name = (str(paths[0]), {"scale": Path(paths[0]).stem})
-    return _check([name, *layers])
+    name = Path(paths[0]).stem
+    if not any("scale" in mapping for _, mapping in layers) and not re.fullmatch(SCALE, name):
+        raise ConfigurationError(
+            f"{paths[0]}: the name of the first file is that of the scale, and {name!r} cannot be one; allowed: a name "
+            f"that matches {SCALE}; rename the file, or give 'scale' in it"
+        )
+    return _check([(str(paths[0]), {"scale": name}), *layers])
 
 
 def from_mapping(mapping: Mapping[str, Any], source: str = "the configuration") -> Configuration:
@@ -241,7 +247,8 @@ def _check(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> Configuration:
     else:
         names = [*checks.wrong_names(configuration)]
         runs = [] if names or not checks.all_known(configuration) else resolved(configuration)
-        wrong = [*_said_once([values, names, *map(checks.wrong_run_values, runs)])]
+        parts = checks.wrong_parts(configuration) if runs else []
+        wrong = [*_said_once([values, names, parts, *map(checks.wrong_run_values, runs)])]
         if not wrong:
             fits = [checks.misfits(configuration, runs), _unused(configuration, runs, origins)]
             wrong = [*_said_once([*fits, *(checks.run_misfits(configuration, run) for run in runs)])]

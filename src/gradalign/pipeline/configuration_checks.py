@@ -12,7 +12,7 @@ from gradalign.base.discovery import module_names
 from gradalign.networks.settings import NetworkSettings
 from gradalign.pipeline.configuration_layers import PRESETS, Layers, parted, settled
 from gradalign.pipeline.configuration_messages import Key, Wrong, advice, dotted, message, one_of, shown, translated
-from gradalign.pipeline.configuration_models import Given, RunEntry, settings_model
+from gradalign.pipeline.configuration_models import Given, ProblemEntry, RunEntry, settings_model
 from gradalign.pipeline.configuration_runs import Run, method_below, recipes
 from gradalign.problems._contract import Problem
 from gradalign.training.settings import TrainingSettings
@@ -40,7 +40,9 @@ def wrong_values(mapping: Mapping[str, Any]) -> Iterator[Wrong]:
             kind = _KINDS[package]
             yield key[:2], message(key[:2], f"an unknown {kind}", one_of(allowed), advice(name, allowed))
         elif isinstance(settings, Mapping):
-            yield from _errors(settings_model(package, name), settings, key, partial=key[-1] == "formulation")
+            partial = key[-1] == "formulation"
+            values = settled(settings) if partial else settings
+            yield from _errors(settings_model(package, name), values, key, partial=partial)
 
 
 def all_known(given: Given) -> bool:
@@ -100,6 +102,33 @@ def wrong_names(given: Given) -> Iterator[Wrong]:
         if entry.of:
             name, of = str(entry.name), {**variations, str(entry.name): entry.of}.get
             yield from _wrong_of(("runs", index, "of"), name, of, runs, "another run")
+
+
+def wrong_parts(given: Given) -> Iterator[Wrong]:
+    """What is wrong with what problems, recipes and runs change, each by itself: also where no run takes it.
+
+    A run without a key may take a value from its default or leave it out, and would never show that it is misspelt.
+    """
+    for key, own in _with_choices(given):
+        for part, model in MODELS.items():
+            yield from _errors(model, settled(parted(getattr(own, part))[1]), (*key, part), partial=True)
+        problems, methods = _changed_by(given, key, own)
+        for part, package, names in (("settings", "problems", problems), ("method_settings", "optimizers", methods)):
+            for name in names if getattr(own, part, None) and not isinstance(own, ProblemEntry) else ():
+                values = settled(getattr(own, part))
+                yield from _errors(settings_model(package, name), values, (*key, part), partial=True)
+
+
+def _changed_by(given: Given, key: Key, own: Any) -> tuple[set[str], set[str]]:
+    """The problems and the methods whose settings an entry may change."""
+    if not isinstance(own, RunEntry):
+        return ({str(key[1])} if key[0] == "problems" else set()), {str(key[-1])}
+    entries = {entry.name or "-".join(pair): (entry, [pair]) for entry in given.runs for pair in entry.pairs}
+    entries |= {str(entry.name): (entry, []) for entry in given.runs if entry.of}
+    pairs = [*own.pairs]
+    while own.of and not pairs:
+        own, pairs = entries[own.of]
+    return {problem for problem, _ in pairs}, {method for _, method in pairs}
 
 
 def _wrong_lists(given: Given) -> Iterator[Wrong]:
@@ -188,6 +217,11 @@ def _wrong_entry(given: Given, key: Key, entry: RunEntry) -> Iterator[Wrong]:
         place = (*key, part)
         if entry.of and getattr(entry, part) is None:
             yield place, message(place, "missing", what, "add it")
+        if part == "changed" and entry.changed and not entry.of and (entry.problem or entry.method):
+            yield (
+                place,
+                message(place, "given", "nothing: figures would leave the run out", "say of which run with 'of'"),
+            )
         if getattr(entry, part) is not None and (entry.problems or entry.methods):
             yield place, message(place, "given", "nothing for several runs, called problem-method", "leave it out")
 
@@ -216,12 +250,12 @@ def wrong_run_values(run: Run) -> Iterator[Wrong]:
 
 def misfits(given: Given, runs: Sequence[Run]) -> Iterator[Wrong]:
     """What does not fit together in a configuration whose values are right one by one."""
-    if given.scale == "paper" and given.device != "gpu":
-        ways_on = "run it on a machine with a GPU, or choose the scale 'laptop' or 'smoke'"
-        yield ("device",), message(("device",), shown(given.device), "'gpu' at scale 'paper'", ways_on)
     yield from _repeated(((run.name, run.key) for run in runs), "give each run its own 'name'")
     for name, entry in given.problems.items():
-        posed = _posed(name, entry.settings | entry.formulation)
+        layers = Layers()
+        for part in ("settings", "formulation"):
+            layers.lay(("settings",), getattr(entry, part), ("problems", name, part))
+        posed = _posed(name, layers.values["settings"])
         yield from _points_misfits(("problems", name, "points"), posed, entry.points)
 
 

@@ -39,7 +39,8 @@ class Layers:
         self.places.pop(at, None)
         self.places[at] = place
         if not isinstance(value, Mapping):
-            inside[at[-1]] = value
+            self.remove(at)
+            inside[at[-1]], self.places[at] = value, place
             return
         if not isinstance(inside.get(at[-1]), dict):
             inside[at[-1]] = {}
